@@ -1,0 +1,42 @@
+# make run   demo against the embedded simulator
+# make test  lint, types, import layers and every test
+# make quick the part of the tests that takes under a minute
+# make lock  renew requirements.lock (needs uv)
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test quick lint clean lock
+
+run: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh
+
+test: lint
+	$(BIN)/python -m pytest
+
+quick: lint
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'bulkroute needs Python 3.11 or newer: install python3.11 (Debian 12: python3), or set PYTHON=' >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo 'Python has no venv module: install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

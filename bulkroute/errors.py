@@ -1,0 +1,90 @@
+"""Every error that ends a command, each with what happened, where, what to do next, and its exit code.
+
+    BulkrouteError                    exit
+    ├── UsageError                      2   wrong usage or settings
+    ├── LedgerError                     5   damaged, foreign, newer, full, not writable
+    ├── ManifestError                  65   the manifest is invalid, nothing was sent
+    ├── ServiceUnreachable             69   no connection to the service at all
+    ├── LedgerBusy                     75   another run holds the ledger
+    └── CredentialsRefused             77   the service refuses the credentials
+
+A failure of a row is a value (`model.Outcome`), never an exception: an exception that leaves a run means stop.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller (contract section 4)."""
+
+    DONE = 0
+    SOME_FAILED = 1
+    USAGE = 2
+    LIMIT = 3
+    STOPPED = 4
+    LEDGER = 5
+    DIFFERENT = 6
+    MANIFEST = 65
+    UNREACHABLE = 69
+    BUG = 70
+    BUSY = 75
+    REFUSED = 77
+
+
+class BulkrouteError(Exception):
+    """Ends the command. `str(error)` is one line for a person; `hint` says what to do next."""
+
+    exit_code = ExitCode.BUG
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return `where: what; hint`, leaving out what is empty."""
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+class UsageError(BulkrouteError):
+    """A flag, an environment variable or a line of the settings file is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class LedgerError(BulkrouteError):
+    """The ledger cannot be used. What was recorded stays as it is."""
+
+    exit_code = ExitCode.LEDGER
+
+
+class ServiceUnreachable(BulkrouteError):
+    """Nothing at the service's address answers; no row could be tried."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class LedgerBusy(BulkrouteError):
+    """Another run holds this ledger; nothing was done."""
+
+    exit_code = ExitCode.BUSY
+
+
+class CredentialsRefused(BulkrouteError):
+    """The service refuses the credentials, a renewed token included."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class ManifestError(BulkrouteError):
+    """The manifest has faults. `faults` holds the first ones, ready to print; `total` counts all of them."""
+
+    exit_code = ExitCode.MANIFEST
+
+    def __init__(self, where: str, faults: list[str], total: int) -> None:
+        noun = "fault" if total == 1 else "faults"
+        super().__init__(f"{total} {noun}, nothing was sent", where=where, hint="mend the manifest and run again")
+        self.faults = faults
+        self.total = total

@@ -1,0 +1,64 @@
+"""The values that pass between the rooms. Frozen, no I/O, nothing imported from bulkroute."""
+
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+
+class DeviceType(IntEnum):
+    """What a called route is bound to; the numbers are the vendor's (`devicetype`)."""
+
+    SKILL_QUEUE = 1
+    IVR = 3
+
+
+class Binding(NamedTuple):
+    """A called route's target. On the wire: `devicetype` and `deviceId`."""
+
+    devicetype: int
+    device_id: int
+
+    def __str__(self) -> str:
+        """Return the target as people write it: `skill_queue 101`."""
+        return f"{DeviceType(self.devicetype).name.lower()} {self.device_id}"
+
+
+class Row(NamedTuple):
+    """One line of the manifest: the called route `id` is to be bound to (`devicetype`, `device_id`).
+
+    Flat, because a million of them are made in a row; `wanted` gives the pair.
+    """
+
+    line: int
+    id: str
+    devicetype: int
+    device_id: int
+
+    @property
+    def wanted(self) -> Binding:
+        """The binding the manifest asks for."""
+        return Binding(self.devicetype, self.device_id)
+
+
+class Status(StrEnum):
+    """Where a row stands (contract section 6)."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    SUCCEEDED = "succeeded"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+class FailureKind(StrEnum):
+    """Why a row failed (contract section 5); `error` in the export."""
+
+    BUSINESS = "business"
+    BAD_ANSWER = "bad_answer"
+    SERVER = "server"
+    BAD_REQUEST = "bad_request"
+    NOT_FOUND = "not_found"
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    UNKNOWN_ID = "unknown_id"
+    LOCKED = "locked"
+    CONFLICT = "conflict"

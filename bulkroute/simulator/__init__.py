@@ -1,0 +1,1 @@
+"""The imitation of the vendor's service."""
