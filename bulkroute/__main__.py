@@ -1,0 +1,5 @@
+"""`python -m bulkroute` is the same as `bulkroute`."""
+
+from bulkroute.cli import main
+
+main()

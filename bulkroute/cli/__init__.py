@@ -1,0 +1,93 @@
+"""The command line: one file a command; each parses, wires and returns an exit code."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bulkroute import __version__
+from bulkroute.cli.config import read_config
+from bulkroute.errors import BulkrouteError, ExitCode, ManifestError
+
+COMMANDS = {
+    "check": "Check a manifest; nothing is sent.",
+    "run": "Send what is not done yet; the same command again resumes.",
+    "status": "Show how a ledger stands.",
+    "export": "Write the rows of a ledger as CSV or JSON lines.",
+    "simulate": "Serve an imitation of the vendor's service.",
+}
+"""Each command with its line in the help. Its module is imported when it is called: help must come at once."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"bulkroute.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "BULKROUTE", "max_content_width": 100})
+@click.version_option(__version__, prog_name="bulkroute")
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="Settings file. [default: bulkroute.toml in this folder, if there is one]",
+)
+@click.pass_context
+def cli(ctx: click.Context, config: str | None) -> None:
+    """Rebind thousands of called routes of Huawei Cloud CEC: paced, resumable, and on record.
+
+    Every option can also be set as BULKROUTE_<OPTION> in the environment, or in bulkroute.toml.
+    """
+    settings = read_config(config, lambda: _settings(ctx))
+    ctx.default_map = dict.fromkeys(COMMANDS, settings)
+
+
+def _settings(ctx: click.Context) -> set[str]:
+    """Return the names of all options of all commands."""
+    commands = [cli.get_command(ctx, name) for name in COMMANDS]
+    return {
+        parameter.name
+        for command in commands
+        if command
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and parameter.name
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> Any:
+    """Run the command line and exit with the code that says how it went."""
+    try:
+        code = cli.main(arguments, prog_name="bulkroute", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = ExitCode.STOPPED
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except BulkrouteError as error:
+        if isinstance(error, ManifestError):
+            for fault in error.faults:
+                click.echo(fault, err=True)
+        click.echo(f"bulkroute: {error}", err=True)
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing more to say to them.
+        sys.stderr.close()
+        code = ExitCode.STOPPED
+    sys.exit(int(code or 0))

@@ -1,0 +1,31 @@
+"""`bulkroute export`: the rows of a ledger as a file."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from bulkroute.cli.options import CONTEXT, PATH
+from bulkroute.model import Status
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("ledger", type=PATH)
+@click.option("--format", "format_", type=click.Choice(["csv", "jsonl"]), default="csv", help="Of the output.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="[default: standard output]")
+@click.option("--status", "statuses", type=click.Choice([*Status]), multiple=True, help="Only these rows; repeatable.")
+def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str, ...]) -> None:
+    """Write the rows of LEDGER's batch. The CSV is itself a valid manifest.
+
+    Example: bulkroute export cutover.ledger.db --status failed -o failed.csv
+    """
+    from bulkroute import exporting  # here, since help must not wait for it
+    from bulkroute.ledger.store import ledger_errors, open_for_reading
+
+    with closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
+        rows = exporting.rows(connection, ledger, [Status(status) for status in statuses])
+        write: exporting.Writer = exporting.WRITERS[format_]
+        if output is None:
+            write(rows, click.get_text_stream("stdout", encoding="utf-8"))
+        else:
+            exporting.write_file(output, rows, write)

@@ -1,0 +1,89 @@
+"""Options that several commands share, and their way into Settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bulkroute.settings import Credentials, Settings, parse_header, parse_rate
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONTEXT = {"auto_envvar_prefix": "BULKROUTE", "max_content_width": 100, "show_default": True}
+"""Of every command: BULKROUTE_RATE rather than BULKROUTE_RUN_RATE."""
+
+
+class Parsed(click.ParamType[Any]):
+    """A type whose text is read by a function that raises ValueError for what it does not accept."""
+
+    envvar_list_splitter = "\n"
+
+    def __init__(self, name: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the text; values that are read already pass."""
+        try:
+            return self._read(str(value)) if isinstance(value, str | int | float) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+RATE = Parsed("rate", parse_rate)
+HEADER = Parsed("header", parse_header)
+PATH = click.Path(dir_okay=False, path_type=Path)
+
+
+def connection_options(command: F) -> F:
+    """Add what every command needs that talks to the service."""
+    options = [
+        click.option("--base-url", metavar="URL", help="The service's root, https://host[:port]. Required."),
+        click.option("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
+        click.option("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),
+        click.option("--rate", type=RATE, metavar="R", default="10", help="Calls per second: 20, 600/m or unlimited."),
+        click.option("--concurrency", type=click.IntRange(1), metavar="N", default=16, help="Calls in flight at once."),
+        click.option(
+            "--max-attempts",
+            type=click.IntRange(1),
+            metavar="N",
+            default=4,
+            help="Tries a row gets, the first included.",
+        ),
+        click.option("--backoff", type=float, metavar="S", default=0.5, help="Base of the full-jitter backoff."),
+        click.option("--backoff-cap", type=float, metavar="S", default=20, help="Longest backoff."),
+        click.option("--timeout", type=float, metavar="S", default=15, help="For one call, once it is sent."),
+        click.option(
+            "--max-throttle-wait",
+            type=float,
+            metavar="S",
+            default=900,
+            help="How long throttling may hold the run up without one success before it stops.",
+        ),
+        click.option("--allow-http", is_flag=True, help="Accept http:// to other hosts than this one."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def settings_of(options: dict[str, Any], **extra: Any) -> Settings:
+    """Return the settings of the shared options, and credentials from the environment. Raises UsageError."""
+    if not options["base_url"]:
+        raise click.UsageError("--base-url is missing: name the service's root, https://host[:port], or use --simulate")
+    return Settings(
+        base_url=options["base_url"],
+        auth_url=options["auth_url"],
+        headers=tuple(options["header"]),
+        rate_per_s=options["rate"],
+        concurrency=options["concurrency"],
+        max_attempts=options["max_attempts"],
+        backoff_s=options["backoff"],
+        backoff_cap_s=options["backoff_cap"],
+        timeout_s=options["timeout"],
+        max_throttle_wait_s=options["max_throttle_wait"],
+        allow_http=options["allow_http"],
+        credentials=extra.pop("credentials", None) or Credentials.from_environment(),
+        **extra,
+    )

@@ -1,0 +1,34 @@
+"""`bulkroute run`: the bulk rebinding itself."""
+
+from typing import Any
+
+import click
+
+from bulkroute.cli.options import CONTEXT, PATH, connection_options
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("manifest")
+@click.option(
+    "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
+)
+@click.option("--ledger", type=PATH, metavar="FILE", help="[default: the manifest with the suffix .ledger.db]")
+@connection_options
+@click.option("--snapshot/--no-snapshot", default=True, help="Read live bindings first.")
+@click.option("--fresh", is_flag=True, help="Forget earlier success: start a new batch in the same ledger.")
+@click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
+@click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object.")
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Of what goes to stderr.")
+@click.option("--quiet", is_flag=True, help="No output at all unless a person must act.")
+@click.option("--simulate", is_flag=True, help="Run against the embedded simulator; nothing leaves this machine.")
+def run(manifest: str, **options: Any) -> int:
+    """Send what is not done yet of MANIFEST; the same command again resumes.
+
+    Rows that are done with the same target are not sent again. `-` reads standard input; then --format and --ledger
+    are needed.
+
+    Example: bulkroute run cutover.csv --base-url https://cc.example.com --rate 20
+    """
+    from bulkroute.cli.running import run_to_the_end  # here, since help must not wait for it
+
+    return run_to_the_end(manifest, options)

@@ -1,0 +1,29 @@
+"""`bulkroute status`: how does this ledger stand?"""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from bulkroute.cli.options import CONTEXT, PATH
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("ledger", type=PATH)
+@click.option("--json", "json_", is_flag=True, help="One JSON object, as `run --json` prints it.")
+def status(ledger: Path, json_: bool) -> None:
+    """Show counts, failures by kind and the runs so far of LEDGER, also while a run is going on.
+
+    Example: bulkroute status cutover.ledger.db
+    """
+    from bulkroute.ledger.store import ledger_errors, open_for_reading  # here, since help must not wait for it
+    from bulkroute.standing import standing
+
+    with closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
+        found = standing(connection, ledger)
+        if json_:
+            click.echo(found.summary.to_json())
+            return
+    from bulkroute.console import print_standing
+
+    print_standing(found)

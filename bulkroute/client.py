@@ -1,0 +1,160 @@
+"""The vendor's endpoints, one attempt each: a call goes out once, and what came back is returned as a value.
+
+Never retries, never paces, never follows a redirect, never reads more than 1 MiB of an answer.
+Sources: modifyCalledRoute (cec_07_0042), tokenByAkSk (cec_07_0002).
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from bulkroute.errors import UsageError
+from bulkroute.model import FailureKind, Row
+from bulkroute.retry import NoReply, Reply
+
+ANSWER_LIMIT_BYTES = 1 << 20
+
+KEEPALIVE_S = 4.0
+"""Idle connections are dropped by us before common servers do (5 s and up): a POST on a dead connection is lost."""
+
+SERVICE_PATH = "/apiaccess/rest/cc-management/v1/"
+TOKEN_PATH = "/apigovernance/api/oauth/tokenByAkSk"  # noqa: S105 -- a path
+
+TOKEN_LIFE_S = 3600
+"""The longest life the vendor grants (`X-Token-Expire`)."""
+
+
+class Client:
+    """Talks to one service. Use as an async context manager."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        auth_url: str | None = None,
+        app_key: str | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        timeout_s: float = 15,
+    ) -> None:
+        """Take `https://host[:port]` roots; `timeout_s` bounds one call from its connection to its last byte."""
+        self._modify_url = URL(base_url.rstrip("/") + SERVICE_PATH + "calledRoute/modifyCalledRoute")
+        self._service_root = base_url.rstrip("/") + SERVICE_PATH
+        self._token_url = URL((auth_url or base_url).rstrip("/") + TOKEN_PATH)
+        self._headers = {"Content-Type": "application/json", **dict(headers)}
+        if app_key:
+            self._headers["X-APP-Key"] = app_key
+        # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart.
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
+        self._proxies = {url: _proxy_for(url) for url in (self._modify_url, self._token_url)}
+
+    async def __aenter__(self) -> Self:
+        """Open the connection pool."""
+        self._session = aiohttp.ClientSession(
+            # No limit here: the pool of workers is the limit, and a wait for a connection would count as time-out.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=_tls()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Compressed answers are not asked for and not unpacked: a small one could unpack to gigabytes.
+            auto_decompress=False,
+            skip_auto_headers=("Accept-Encoding", "User-Agent"),
+            headers={"Accept": "application/json", "User-Agent": "bulkroute"},
+            timeout=self._timeout,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+    async def modify(self, row: Row, token: str) -> Reply | NoReply:
+        """Ask once for `row` to be bound to its wanted target (modifyCalledRoute)."""
+        body = f'{{"id":{json.dumps(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
+        return await self._post(self._modify_url, body.encode(), {**self._headers, "Authorization": "Bearer " + token})
+
+    async def ask(self, endpoint: str, question: Mapping[str, Any], token: str) -> Reply | NoReply:
+        """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance."""
+        url = URL(self._service_root + endpoint)
+        return await self._post(
+            url, json.dumps(question).encode(), {**self._headers, "Authorization": "Bearer " + token}
+        )
+
+    async def fetch_token(self, app_key: str, app_secret: str) -> Reply | NoReply:
+        """Ask once for an access token of the longest life (tokenByAkSk)."""
+        body = json.dumps({"app_key": app_key, "app_secret": app_secret}).encode()
+        return await self._post(self._token_url, body, {**self._headers, "X-Token-Expire": str(TOKEN_LIFE_S)})
+
+    async def _post(self, url: URL, body: bytes, headers: dict[str, str]) -> Reply | NoReply:
+        proxy = self._proxies[self._token_url if url is self._token_url else self._modify_url]
+        try:
+            async with self._session.post(
+                url, data=body, headers=headers, allow_redirects=False, proxy=proxy
+            ) as response:
+                content, whole = await _read(response.content)
+                if not whole:
+                    response.close()
+                return Reply(response.status, content, whole, response.headers.get("Retry-After"))
+        except TimeoutError as error:
+            if isinstance(error, aiohttp.ConnectionTimeoutError):
+                return NoReply(FailureKind.CONNECTION, "no connection in time")
+            return NoReply(FailureKind.TIMEOUT, f"no answer within {self._timeout.total:g} s")
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
+            return NoReply(FailureKind.CONNECTION, describe(error))
+
+
+async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    """Return the body, or its first MiB and False."""
+    parts: list[bytes] = []
+    size = 0
+    while part := await content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > ANSWER_LIMIT_BYTES:
+            return b"".join(parts)[:ANSWER_LIMIT_BYTES], False
+    return b"".join(parts), True
+
+
+def describe(error: Exception) -> str:
+    """Return what went wrong with a connection in words, without the URL's query or any header."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"the service's certificate is not trusted: {error.certificate_error}"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the host name {error.host} cannot be resolved"
+    if isinstance(error, aiohttp.ClientProxyConnectionError):
+        return f"cannot connect to the proxy: {error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"TLS with {error.host}:{error.port} failed: {error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect to {error.host}:{error.port}: {error.strerror or error.os_error}"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the service closed the connection without an answer"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the answer broke off"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status} {error.message}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the answer is not HTTP: {error.message}"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _tls() -> ssl.SSLContext:
+    """Return a verifying context; OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR by itself."""
+    try:
+        return ssl.create_default_context()
+    except OSError as error:
+        raise UsageError(f"the certificates cannot be read: {error}", hint="check SSL_CERT_FILE") from error
+
+
+def _proxy_for(url: URL) -> URL | None:
+    """Return the proxy the environment names for `url`; looked up once, since each look-up costs as much as a call."""
+    if url.host is None or proxy_bypass(url.host):
+        return None
+    proxy = getproxies().get(url.scheme)
+    return URL(proxy) if proxy else None

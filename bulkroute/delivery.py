@@ -1,0 +1,269 @@
+"""One row -> its outcome. Retry happens outside the slot, so that a row in backoff holds none.
+
+    deliver ── first try, bare ───────────────> attempt: gate.enter -> client.modify -> judge -> journal
+       └────── later tries, by tenacity ──────>
+
+The gate is the only way to the service: N calls in flight, SENT on disk, then a slot in time, then the call.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from bulkroute.client import Client
+from bulkroute.errors import ServiceUnreachable
+from bulkroute.ledger.batch import Work
+from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.model import FailureKind, Status
+from bulkroute.pacing import Pacer
+from bulkroute.retry import Ruling, Verdict, judge
+from bulkroute.throttle import Throttle
+from bulkroute.token import TokenSource
+
+LEAD_S = 0.02
+"""How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
+
+
+class GateClosed(Exception):  # noqa: N818 -- not an error: the run is stopping
+    """The run starts no more calls; the row stays pending."""
+
+
+class Entry(NamedTuple):
+    """A row that waits at the gate; `admitted` gets the token once its call may start."""
+
+    row: int
+    admitted: asyncio.Future[str]
+
+
+class Gate:
+    """Lets calls out: at most `slots` in flight, each on disk as SENT before it starts, each at its slot in time.
+
+    Two loops with a queue in between. `stage` notes the next calls as SENT, just ahead of their time. `start` lets
+    each go at its slot, so that a slow disk may delay calls but never bunches them up past the rate.
+    """
+
+    def __init__(self, slots: int, pacer: Pacer, journal: Journal, tokens: TokenSource) -> None:
+        self.slots = slots
+        self.in_flight = 0
+        self._pacer = pacer
+        self._journal = journal
+        self._tokens = tokens
+        self._waiting: deque[Entry] = deque()
+        self._staged: deque[Entry] = deque()
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.left = asyncio.Event()
+        """Set each time a call ended; whoever waits for room clears it."""
+        self._stage_stirred = asyncio.Event()
+        self._start_stirred = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many more rows may come to the gate before somebody has to queue for a slot."""
+        return self.slots - self.in_flight - len(self._staged) - len(self._waiting)
+
+    async def enter(self, row: int) -> str:
+        """Wait until the call of this row may start, and return the token to send. Raises GateClosed."""
+        if self._closed.done():
+            raise GateClosed
+        admitted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Entry(row, admitted))
+        self._stage_stirred.set()
+        return await admitted
+
+    def leave(self) -> None:
+        """Give the slot back: the call was answered or given up."""
+        self.in_flight -= 1
+        self.left.set()
+        self._stage_stirred.set()
+        self._start_stirred.set()
+
+    def close(self) -> None:
+        """Start no more calls. Those noted as SENT that have not started are withdrawn."""
+        self._closed.set_result(None)
+        self._withdraw(self._staged)
+        for entry in (*self._waiting, *self._staged):
+            if not entry.admitted.done():
+                entry.admitted.set_exception(GateClosed())
+        self._waiting.clear()
+        self._staged.clear()
+
+    async def rest(self, wait_s: float) -> None:
+        """Wait outside the gate, for a backoff. Raises GateClosed as soon as the gate closes."""
+        await asyncio.wait((self._closed,), timeout=wait_s)
+        if self._closed.done():
+            raise GateClosed
+
+    def _withdraw(self, entries: Iterable[Entry]) -> None:
+        if rows := [entry.row for entry in entries]:
+            self._journal.withdraw(rows)
+
+    def _stageable(self) -> int:
+        """Return how many waiting calls to note as SENT now."""
+        room = min(len(self._waiting), self.slots - self.in_flight - len(self._staged))
+        due = max(1, self._pacer.due_within(LEAD_S))
+        # Half of them at least at a time, so that one commit serves several calls.
+        return min(room, due - len(self._staged)) if len(self._staged) <= due // 2 else 0
+
+    async def stage(self) -> None:
+        """Keep the next calls noted as SENT. Runs until cancelled. Raises LedgerError."""
+        while True:
+            count = self._stageable()
+            if count <= 0:
+                self._stage_stirred.clear()
+                await self._stage_stirred.wait()
+                continue
+            entries = [self._waiting.popleft() for _ in range(count)]
+            await self._journal.sent([entry.row for entry in entries])
+            if self._closed.done():
+                self._withdraw(entries)
+                for entry in entries:
+                    entry.admitted.set_exception(GateClosed())
+                return
+            self._staged.extend(entries)
+            self._start_stirred.set()
+
+    async def start(self) -> None:
+        """Let the staged calls go, each at its time. Runs until cancelled. Raises what TokenSource.get raises."""
+        while True:
+            # After a refused token a single call goes ahead, to see whether the new one is any better.
+            if not self._staged or (self.in_flight and not self._tokens.proven):
+                self._start_stirred.clear()
+                await self._start_stirred.wait()
+                continue
+            token = await self._tokens.get()
+            if not self._pacer.try_start():
+                await self._pacer.start()
+                if not self._staged or not self._tokens.good(token):
+                    continue
+            entry = self._staged.popleft()
+            self.in_flight += 1
+            entry.admitted.set_result(token)
+            if self._waiting:
+                self._stage_stirred.set()
+
+
+class Delivery:
+    """Brings rows to their outcome through the gate."""
+
+    def __init__(
+        self,
+        *,
+        gate: Gate,
+        client: Client,
+        tokens: TokenSource,
+        journal: Journal,
+        throttle: Throttle,
+        clock: Callable[[], float],
+        max_attempts: int,
+        wait: wait_random_exponential,
+        stop: Callable[[str], None],
+    ) -> None:
+        """`clock` is the pacer's; `stop` ends the run for the reason it is given."""
+        self._gate = gate
+        self._client = client
+        self._tokens = tokens
+        self._journal = journal
+        self._throttle = throttle
+        self._clock = clock
+        self._max_attempts = max_attempts
+        self._wait = wait
+        self._stop = stop
+        self._answered = False
+
+    async def deliver(self, work: Work) -> None:
+        """Try a row until it has an outcome, and note each call in the journal.
+
+        Raises GateClosed, CredentialsRefused and ServiceUnreachable; the row is pending then.
+        """
+        # tenacity halves the throughput where it wraps every call, so a row meets it only once its first try failed.
+        first = await self._try(work, 1)
+        if first.ruling is not Ruling.AGAIN or self._max_attempts == 1:
+            return
+        tries = 0
+
+        async def next_try() -> Verdict:
+            nonlocal tries
+            tries += 1
+            return first if tries == 1 else await self._try(work, tries)
+
+        # One object a row: coroutines that share one mix their counters.
+        retrying = AsyncRetrying(
+            retry=retry_if_result(_may_help),
+            wait=self._wait,
+            stop=stop_after_attempt(self._max_attempts),
+            sleep=self._gate.rest,
+            retry_error_callback=_ignore,  # the last verdict is in the journal already
+        )
+        await retrying(next_try)
+
+    async def _try(self, work: Work, number: int) -> Verdict:
+        """Make one try that counts: throttled and refused calls are made again without using it up."""
+        while True:
+            token = await self._gate.enter(work.number)
+            started_at, started_s = time.time(), self._clock()
+            try:
+                answer = await self._client.modify(work.row, token)
+            finally:
+                self._gate.leave()
+            latency_ms = (self._clock() - started_s) * 1000
+            verdict = judge(answer, clean=self._tokens.clean)
+            unreachable = self._is_unreachable(verdict, number)
+            status, error = _follows(verdict, last=number == self._max_attempts and not unreachable)
+            self._journal.answered(
+                Attempt(
+                    row=work.number,
+                    id=work.row.id,
+                    status=status,
+                    error=error,
+                    number=number,
+                    counted=verdict.ruling not in (Ruling.THROTTLED, Ruling.REFUSED),
+                    started_at=started_at,
+                    latency_ms=latency_ms,
+                    verdict=verdict.kind or verdict.ruling.value,
+                    http_status=verdict.http_status,
+                    return_code=verdict.return_code,
+                    description=verdict.description,
+                )
+            )
+            if unreachable:
+                raise ServiceUnreachable(
+                    f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
+                )
+            if verdict.ruling is Ruling.REFUSED:
+                self._tokens.refused(token)
+                continue
+            self._tokens.accepted(token)
+            if verdict.ruling is Ruling.THROTTLED:
+                if reason := self._throttle.throttled(verdict, started_s):
+                    self._stop(reason)
+                continue
+            if verdict.ruling is Ruling.DONE:
+                self._throttle.succeeded(started_s)
+            return verdict
+
+    def _is_unreachable(self, verdict: Verdict, number: int) -> bool:
+        """Tell whether a row used up its tries against a service that has never answered anything."""
+        self._answered = self._answered or verdict.http_status is not None or verdict.kind is FailureKind.TIMEOUT
+        return not self._answered and number == self._max_attempts
+
+
+def _follows(verdict: Verdict, *, last: bool) -> tuple[Status, FailureKind | None]:
+    """Return where a verdict leaves its row."""
+    if verdict.ruling is Ruling.DONE:
+        return Status.SUCCEEDED, None
+    if verdict.ruling is Ruling.FAILED or (verdict.ruling is Ruling.AGAIN and last):
+        return Status.FAILED, verdict.kind
+    return Status.PENDING, None
+
+
+def _may_help(verdict: Verdict) -> bool:
+    return verdict.ruling is Ruling.AGAIN
+
+
+def _ignore(_state: RetryCallState) -> None:
+    """End tenacity's loop quietly where it would raise RetryError."""

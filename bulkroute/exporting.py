@@ -1,0 +1,65 @@
+"""Rows of a ledger as CSV (which is a valid manifest) or JSON lines."""
+
+import csv
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from bulkroute.errors import LedgerError, UsageError
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger import reading
+from bulkroute.model import Status
+
+Record = dict[str, Any]
+
+FREE_TEXT = ("error", "return_code", "description")
+"""Columns with words of others. An id or a target is never touched: it must come back as it was."""
+
+
+def rows(connection: sqlite3.Connection, ledger: Path, statuses: list[Status]) -> Iterator[Record]:
+    """Yield the rows of the latest batch, of all statuses where none is named. Raises LedgerError without a batch."""
+    batch = batches.latest(connection)
+    if batch is None:
+        raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+    return reading.export(connection, batch.number, statuses)
+
+
+def write_csv(records: Iterable[Record], file: TextIO) -> None:
+    """Write CSV with a header; text that a spreadsheet would run as a formula is defused by an apostrophe."""
+    writer = csv.DictWriter(file, reading.EXPORT_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for record in records:
+        writer.writerow({**record, **{column: _defused(record[column]) for column in FREE_TEXT}})
+
+
+def _defused(text: str | None) -> str | None:
+    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+
+
+def write_jsonl(records: Iterable[Record], file: TextIO) -> None:
+    """Write one JSON object a line."""
+    for record in records:
+        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+
+Writer = Callable[[Iterable[Record], TextIO], None]
+"""Writes records to an open text file."""
+
+WRITERS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl}
+
+
+def write_file(path: Path, records: Iterable[Record], write: Writer) -> None:
+    """Write to a new file beside `path` and put it in its place once it is whole. Raises UsageError."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        try:
+            with partial.open("x", encoding="utf-8", newline="") as file:
+                write(records, file)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(path)) from error

@@ -1,0 +1,70 @@
+"""A manifest on its way in: checked as a whole, staged, and merged into the ledger. Nothing is sent from here.
+
+All faults are known before the ledger is touched; a manifest that the ledger has seen byte for byte is not read again.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from bulkroute.errors import UsageError
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger.batch import Batch, Changes
+from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.store import ledger_errors
+from bulkroute.manifest import Faults, GivenRow, check_rows, open_manifest
+
+Source = str | Path | Iterable[GivenRow]
+"""A manifest's path, `-` for standard input, or rows that a program hands over."""
+
+
+@contextlib.contextmanager
+def staged(source: Source, format_: str | None, tell: Callable[[str], None]) -> Iterator[tuple[Staging, str]]:
+    """Check all of `source` and give it staged, with its digest ('' for rows of a program).
+
+    `tell` gets the warnings and notices. Raises ManifestError with every fault.
+    """
+    with contextlib.ExitStack() as exits:
+        staging = exits.enter_context(Staging())
+        if isinstance(source, str | Path):
+            manifest = exits.enter_context(open_manifest(source, format_))
+            faults = Faults(manifest.name)
+            rows = manifest.rows(faults)
+        else:
+            manifest, faults = None, Faults()
+            rows = check_rows(source, faults)
+        staging.load(rows, faults)
+        if faults.total:
+            raise faults.error()
+        for text in (*faults.warnings, *faults.notices):
+            tell(text)
+        yield staging, manifest.digest if manifest else ""
+
+
+def name_of(source: Source) -> str:
+    """Return what the ledger and messages call a manifest."""
+    return str(source) if isinstance(source, str | Path) else "rows given by a program"
+
+
+def default_ledger(source: Source) -> Path:
+    """Return the ledger beside the manifest: `cutover.csv` -> `cutover.ledger.db`. Raises UsageError for `-` and rows."""
+    if not isinstance(source, str | Path) or str(source) == "-":
+        raise UsageError(f"{name_of(source)}: no ledger is named", hint="name one with --ledger FILE")
+    return Path(source).with_suffix(".ledger.db")
+
+
+def is_known(source: Source, format_: str | None, batch: Batch | None) -> bool:
+    """Tell whether the batch holds this very manifest already; then its rows need not be read again."""
+    if batch is None or not batch.digest or not isinstance(source, str | Path) or str(source) == "-":
+        return False
+    with open_manifest(source, format_) as manifest:
+        return manifest.rereadable and manifest.digest == batch.digest
+
+
+def merge(
+    connection: sqlite3.Connection, ledger: Path, batch: Batch | None, staging: Staging, name: str, digest: str
+) -> tuple[Batch, Changes]:
+    """Take a staged manifest over into `batch`, or into a new one where it is None. Raises LedgerError."""
+    with ledger_errors(ledger, "take over the manifest"):
+        return batches.merge(connection, batch, staging, name, digest)

@@ -1,0 +1,151 @@
+"""What the ledger says: counts, failures, runs, and the rows for an export. Reads only, also while a run writes."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from bulkroute import lifecycle
+from bulkroute.ledger.store import sql_list
+from bulkroute.model import Status
+
+COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"
+"""Which rows belong to the batch: those in the manifest, and those gone from it that are done or in doubt."""
+
+EXPORT_COLUMNS = [
+    "id",
+    "devicetype",
+    "deviceId",
+    "status",
+    "error",
+    "attempts",
+    "http_status",
+    "return_code",
+    "description",
+    "before_devicetype",
+    "before_deviceId",
+    "latency_ms",
+    "finished_at",
+    "line",
+]
+"""The columns of an export, in their order."""
+
+
+class Counts(NamedTuple):
+    """How many rows of the batch stand where."""
+
+    total: int
+    succeeded: int
+    unchanged: int
+    failed: int
+    pending: int
+    in_doubt: int
+    failures: dict[str, int]
+
+
+class Reason(NamedTuple):
+    """Rows that failed alike: of one kind, with one text from the service."""
+
+    error: str
+    description: str | None
+    rows: int
+    example_id: str
+
+
+class RunRecord(NamedTuple):
+    """One run, as recorded; times in seconds since the epoch, None where it has not ended or was killed."""
+
+    run: int
+    batch: int
+    command: str
+    started_at: float
+    ended_at: float | None
+    seconds: float | None
+    pid: int
+    host: str
+    version: str
+    service: str
+    rate: float | None
+    attempts: int | None
+    retries: int | None
+    throttled: int | None
+    stopped: str | None
+    exit_code: int | None
+
+
+def count(connection: sqlite3.Connection, batch: int) -> Counts:
+    """Count the rows of a batch."""
+    by_status: dict[str, int] = dict.fromkeys(Status, 0)
+    failures: dict[str, int] = {}
+    for status, error, rows in connection.execute(
+        f"SELECT status, error, count(*) FROM row WHERE batch = ? AND {COUNTED} GROUP BY status, error", (batch,)
+    ):
+        by_status[status] += rows
+        if status == Status.FAILED:
+            failures[error] = rows
+    return Counts(
+        total=sum(by_status.values()),
+        succeeded=by_status[Status.SUCCEEDED],
+        unchanged=by_status[Status.UNCHANGED],
+        failed=by_status[Status.FAILED],
+        pending=by_status[Status.PENDING],
+        in_doubt=by_status[Status.SENT],
+        failures=failures,
+    )
+
+
+def reasons(connection: sqlite3.Connection, batch: int) -> list[Reason]:
+    """Return why rows failed, the commonest reason first."""
+    found = connection.execute(
+        "SELECT error, description, count(*) AS rows, min(id) FROM row"
+        f" WHERE batch = ? AND {COUNTED} AND status = '{Status.FAILED}' GROUP BY error, description ORDER BY rows DESC",
+        (batch,),
+    )
+    return [Reason(*reason) for reason in found]
+
+
+def runs(connection: sqlite3.Connection, batch: int) -> list[RunRecord]:
+    """Return the runs of a batch, the first one first."""
+    columns = ", ".join(RunRecord._fields)
+    return [
+        RunRecord(*run)
+        for run in connection.execute(f"SELECT {columns} FROM run WHERE batch = ? ORDER BY run", (batch,))
+    ]
+
+
+class Calls(NamedTuple):
+    """The calls of one run that were answered or given up; `last_at` is the end of the last one."""
+
+    attempts: int
+    retries: int
+    throttled: int
+    last_at: float | None = None
+
+
+def calls(connection: sqlite3.Connection, run: int) -> Calls:
+    """Count the calls of a run, also while it is going on."""
+    found = connection.execute(
+        "SELECT count(*), coalesce(sum(number > 1), 0), coalesce(sum(verdict = 'throttled'), 0),"
+        " max(started_at + latency_ms / 1000) FROM attempt WHERE run = ?",
+        (run,),
+    )
+    return Calls(*found.fetchone())
+
+
+def export(connection: sqlite3.Connection, batch: int, statuses: Iterable[Status] = ()) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a batch in the manifest's order, under the names of EXPORT_COLUMNS; all statuses where none is named."""
+    chosen = f" AND status IN ({sql_list(statuses)})" if statuses else ""
+    rows = connection.execute(
+        "SELECT id, devicetype, device_id, status, error, attempts, http_status, return_code, description,"
+        " before_devicetype, before_device_id, latency_ms, finished_at, line FROM row"
+        f" WHERE batch = ? AND {COUNTED}{chosen} ORDER BY line, row",
+        (batch,),
+    )
+    for row in rows:
+        record = dict(zip(EXPORT_COLUMNS, row, strict=True))
+        if record["finished_at"] is not None:
+            moment = datetime.fromtimestamp(record["finished_at"], UTC)
+            record["finished_at"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if record["latency_ms"] is not None:
+            record["latency_ms"] = round(record["latency_ms"], 1)
+        yield record

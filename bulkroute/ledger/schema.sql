@@ -1,0 +1,63 @@
+-- The ledger, format 1. Times are seconds since the epoch (UTC), latencies milliseconds.
+-- Live phone routes depend on it: WAL with synchronous=FULL, set by whoever opens it.
+
+CREATE TABLE batch (
+    batch       INTEGER PRIMARY KEY,
+    created_at  REAL NOT NULL,
+    manifest    TEXT NOT NULL,              -- its name, for messages
+    digest      TEXT NOT NULL               -- of the manifest merged last; '' while a merge never finished
+) STRICT;
+
+CREATE TABLE run (
+    run         INTEGER PRIMARY KEY,
+    batch       INTEGER NOT NULL REFERENCES batch,
+    command     TEXT NOT NULL,
+    started_at  REAL NOT NULL,
+    pid         INTEGER NOT NULL,
+    host        TEXT NOT NULL,
+    version     TEXT NOT NULL,
+    service     TEXT NOT NULL,              -- base URL
+    rate        REAL,                       -- calls per second asked for; NULL: unlimited
+    ended_at    REAL,                       -- NULL: still running, or killed
+    seconds     REAL,
+    attempts    INTEGER,
+    retries     INTEGER,
+    throttled   INTEGER,
+    stopped     TEXT,                       -- why it stopped early
+    exit_code   INTEGER
+) STRICT;
+
+CREATE TABLE row (
+    row         INTEGER PRIMARY KEY,
+    batch       INTEGER NOT NULL REFERENCES batch,
+    id          TEXT NOT NULL,
+    line        INTEGER NOT NULL,
+    devicetype  INTEGER NOT NULL,           -- wanted
+    device_id   INTEGER NOT NULL,
+    listed      INTEGER NOT NULL DEFAULT 1, -- 0: no longer in the manifest
+    status      TEXT NOT NULL DEFAULT 'pending',
+    error       TEXT,
+    attempts    INTEGER NOT NULL DEFAULT 0, -- over all runs since the row was last retargeted
+    http_status INTEGER,
+    return_code TEXT,
+    description TEXT,
+    before_devicetype INTEGER,              -- the binding found before this batch first changed it; written once
+    before_device_id  INTEGER,
+    latency_ms  REAL,
+    finished_at REAL,
+    UNIQUE (batch, id)
+) STRICT;
+
+-- One line for each call that was answered or given up; a call cut off by a crash shows as its row's status 'sent'.
+CREATE TABLE attempt (
+    attempt     INTEGER PRIMARY KEY,
+    row         INTEGER NOT NULL REFERENCES row,
+    run         INTEGER NOT NULL REFERENCES run,
+    number      INTEGER NOT NULL,           -- the row's try in that run, from 1
+    started_at  REAL NOT NULL,
+    latency_ms  REAL NOT NULL,
+    verdict     TEXT NOT NULL,              -- succeeded, a failure kind, throttled, refused
+    http_status INTEGER,
+    return_code TEXT,
+    description TEXT
+) STRICT;

@@ -1,0 +1,99 @@
+"""The checked manifest on its way into the ledger: a private temporary database, so that memory stays flat.
+
+Duplicates are found here, where the whole file is at hand. Nothing of it reaches the ledger before every fault is
+known; the ledger then takes it over in one transaction (`ledger.batch`).
+"""
+
+import itertools
+import sqlite3
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from bulkroute.model import Binding, Row
+
+CHUNK_ROWS = 5_000
+
+
+class FaultList(Protocol):
+    """What the staging needs of the manifest's list of faults."""
+
+    def add(self, line: int, text: str) -> None:
+        """Note a fault at `line`."""
+
+    def warn(self, text: str) -> None:
+        """Note something that does not stop the run."""
+
+
+class Staging:
+    """Holds checked rows in a temporary file, in the order of their lines. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="bulkroute-")
+        self.path = Path(self._folder.name) / "staging.db"
+        self._connection = sqlite3.connect(self.path, isolation_level=None)
+        self._connection.executescript(
+            # Thrown away in any case, so nothing of it need survive a crash.
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-8000;"
+            "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);"
+        )
+        self.count = 0
+
+    def load(self, rows: Iterable[Row], faults: FaultList) -> None:
+        """Take all rows; an id that stands twice is dropped (same target) or a fault (different targets)."""
+        execute = self._connection.executemany
+        self._connection.execute("BEGIN")
+        remaining = iter(rows)
+        while chunk := list(itertools.islice(remaining, CHUNK_ROWS)):
+            execute("INSERT INTO staged VALUES (?, ?, ?, ?)", chunk)
+        self._connection.execute("COMMIT")
+        try:
+            self._connection.execute("CREATE UNIQUE INDEX staged_id ON staged (id)")
+        except sqlite3.IntegrityError:
+            self._settle_duplicates(faults)
+        (self.count,) = self._connection.execute("SELECT count(*) FROM staged").fetchone()
+
+    def _settle_duplicates(self, faults: FaultList) -> None:
+        self._connection.executescript(
+            "CREATE INDEX staged_duplicate ON staged (id);"
+            "CREATE TEMP TABLE kept AS SELECT id, min(rowid) AS place FROM staged GROUP BY id HAVING count(*) > 1;"
+        )
+        repeated = self._connection.execute(
+            "SELECT later.id, first.line, later.line, first.devicetype, first.device_id,"
+            " later.devicetype, later.device_id FROM kept JOIN staged AS first ON first.rowid = kept.place"
+            " JOIN staged AS later ON later.id = kept.id AND later.rowid > kept.place ORDER BY later.rowid"
+        )
+        dropped = 0
+        for row_id, first_line, line, *targets in repeated:
+            first, later = Binding(*targets[:2]), Binding(*targets[2:])
+            if first == later:
+                dropped += 1
+            else:
+                faults.add(
+                    line,
+                    f"id {row_id} is to go to {later}, but line {first_line} sends it to {first}; keep one of them",
+                )
+        if dropped:
+            rows = "row was" if dropped == 1 else "rows were"
+            faults.warn(f"{dropped} {rows} dropped: the same id with the same target stands further up")
+        self._connection.executescript(
+            "DELETE FROM staged WHERE rowid > (SELECT place FROM kept WHERE kept.id = staged.id);"
+            "CREATE UNIQUE INDEX staged_id ON staged (id);"
+        )
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._connection.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove the temporary file."""
+        self.close()

@@ -1,0 +1,125 @@
+"""The ledger's file: made, opened and checked here. Anything unusable is a LedgerError and is left untouched."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from importlib import resources
+from pathlib import Path
+
+from bulkroute.errors import LedgerError
+from bulkroute.model import Status
+
+APPLICATION_ID = 0x62726F75
+"""`brou`, in the header of every ledger: tells it from another program's database."""
+
+FORMAT = 1
+"""The ledger's format, kept in `user_version`."""
+
+SQLITE_MAGIC = b"SQLite format 3\0"
+
+
+@contextlib.contextmanager
+def ledger_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn what SQLite and the file system say about the ledger into a LedgerError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise LedgerError(f"cannot {doing}: {error}", where=str(path), hint=_hint(error)) from error
+    except OSError as error:
+        raise LedgerError(
+            f"cannot {doing}: {error.strerror}", where=str(path), hint="check the folder's permissions and space"
+        ) from error
+
+
+def _hint(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_FULL"):
+        return "the disk is full: make room, then run the same command again; what was recorded stays"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return "check the permissions of the file and its folder"
+    if name.startswith("SQLITE_IOERR"):
+        return "the disk fails or is full: move the ledger to a healthy disk, then run the same command again"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "another program holds it open for writing: close it, then run the same command again"
+    return "it is damaged or not a ledger: keep it, and name another with --ledger"
+
+
+def open_for_run(path: Path) -> sqlite3.Connection:
+    """Open the ledger for the one run that writes it, making it (mode 0600) where it does not exist.
+
+    The caller holds the lock. Raises LedgerError.
+    """
+    with ledger_errors(path, "open the ledger"):
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        _check_header(path)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            if _is_blank(connection):
+                _make(connection)
+            _check_format(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Open an existing ledger to read it, also while a run writes. Raises LedgerError."""
+    with ledger_errors(path, "open the ledger"):
+        if not path.is_file():
+            raise LedgerError("there is no such ledger", where=str(path), hint="`bulkroute run` makes one")
+        _check_header(path)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+        try:
+            if _is_blank(connection):
+                raise LedgerError("the ledger is empty", where=str(path), hint="`bulkroute run` fills it")
+            _check_format(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _check_header(path: Path) -> None:
+    """Refuse what SQLite did not write, before SQLite may touch it."""
+    with path.open("rb") as file:
+        header = file.read(len(SQLITE_MAGIC))
+    if header and header != SQLITE_MAGIC:
+        raise LedgerError("this is not a ledger", where=str(path), hint="name another file with --ledger")
+
+
+def _is_blank(connection: sqlite3.Connection) -> bool:
+    """Return whether nothing was ever put in: a new file, or one whose maker was killed in its first moment."""
+    return not any(
+        connection.execute(question).fetchone()[0]
+        for question in ("SELECT count(*) FROM sqlite_schema", "PRAGMA application_id", "PRAGMA user_version")
+    )
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    schema = resources.files("bulkroute.ledger").joinpath("schema.sql").read_text("utf-8")
+    connection.executescript(
+        f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; {schema} COMMIT;"
+    )
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise LedgerError("this database is not a ledger", where=str(path), hint="name another file with --ledger")
+    if version > FORMAT:
+        raise LedgerError(
+            f"the ledger has format {version}, newer than the {FORMAT} known here",
+            where=str(path),
+            hint="use the newer bulkroute that wrote it",
+        )
+
+
+def sql_list(statuses: Iterable[Status]) -> str:
+    """Return statuses as SQL writes a list: `'pending', 'failed'`."""
+    return ", ".join(f"'{status}'" for status in statuses)

@@ -1,0 +1,60 @@
+"""What is wrong with a manifest, in words for the person who has to mend it.
+
+Keeps the first faults and counts the rest, so a file of a million bad rows costs no more memory than one of fifty.
+Nothing from the file reaches a terminal unescaped: whatever is quoted goes through `quote` or `printable`.
+"""
+
+from bulkroute.errors import ManifestError
+
+FAULTS_KEPT = 50
+QUOTED_CHARS = 40
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters and the like written as escapes; harmless on a terminal."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def quote(text: str) -> str:
+    """Return `text` in quotes, escaped and cut to about 40 characters, fit for a message."""
+    return repr(text if len(text) <= QUOTED_CHARS else f"{text[: QUOTED_CHARS - 3]}...")
+
+
+class Faults:
+    """The faults of one manifest.
+
+    `kept` holds the first 50, each as `file:line: what is wrong, what to do`; `total` counts all of them. `warnings`
+    ask for a look but stop nothing; `notices` only inform. Without a `name` the rows were given by a program, and
+    places read `row 3` instead.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.kept: list[str] = []
+        self.total = 0
+        self.warnings: list[str] = []
+        self.notices: list[str] = []
+
+    def place(self, line: int) -> str:
+        """Return where `line` is, as people write it; line 0 stands for the whole file."""
+        if self.name:
+            return f"{self.name}:{line}" if line else self.name
+        return f"row {line}" if line else "rows"
+
+    def add(self, line: int, text: str) -> None:
+        """Record a fault. `line` counts from 1, or is 0 for the whole file."""
+        self.total += 1
+        if len(self.kept) < FAULTS_KEPT:
+            self.kept.append(f"{self.place(line)}: {text}")
+
+    def warn(self, text: str, line: int = 0) -> None:
+        """Record something that stops nothing but deserves a look."""
+        self.warnings.append(f"{self.place(line)}: {text}")
+
+    def notice(self, text: str) -> None:
+        """Record something worth knowing about the whole file."""
+        self.notices.append(f"{self.place(0)}: {text}")
+
+    def error(self) -> ManifestError:
+        """Return the error that ends a command because of these faults."""
+        return ManifestError(self.name or "rows", self.kept, self.total)

@@ -1,0 +1,155 @@
+"""The rules for one row: what an id, a devicetype and a deviceId may look like, and what to say when they do not.
+
+An id is text and stays exactly as written. Nothing is guessed or mended here, and no row is remembered.
+"""
+
+import re
+
+from bulkroute.manifest.faults import Faults, quote
+from bulkroute.model import DeviceType, Row
+
+FIELDS = ("id", "devicetype", "deviceId")
+MAX_ID_CHARS = 64
+MAX_DEVICE_ID = 2**63 - 1
+NAMES_SHOWN = 20
+
+DEVICETYPES = {
+    "1": DeviceType.SKILL_QUEUE.value,
+    "skill_queue": DeviceType.SKILL_QUEUE.value,
+    "3": DeviceType.IVR.value,
+    "ivr": DeviceType.IVR.value,
+}
+_CANONICAL = {"id": "id", "devicetype": "devicetype", "deviceid": "deviceId"}
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
+_ROUNDED = re.compile(r"[0-9]{15}0+")
+_DEVICE_IDS_CACHED = 4096
+_new = tuple.__new__
+
+
+def field_of(name: str) -> str | None:
+    """Return the field a column or key stands for, found without case and underscores, or None."""
+    return _CANONICAL.get(name.strip().replace("_", "").lower())
+
+
+def ignored(names: list[str], noun: str) -> str:
+    """Return the notice about further columns or keys; the first 20 are named."""
+    more = " and more" if len(names) > NAMES_SHOWN else ""
+    return f"{noun} not used: {', '.join(map(quote, names[:NAMES_SHOWN]))}{more}"
+
+
+def _id_problem(text: str) -> str | None:
+    if not text:
+        return "id is empty; give the id of the called route"
+    if _SCIENTIFIC.fullmatch(text):
+        return (
+            f"id {quote(text)} is in scientific notation, a spreadsheet has changed it; "
+            "export the ids again and import that column as text"
+        )
+    if text.split() != [text]:
+        return f"id {quote(text)} holds a blank; remove it"
+    if not text.isprintable():
+        culprit = next(char for char in text if not char.isprintable())
+        return f"id {quote(text)} holds U+{ord(culprit):04X}, which cannot be printed; remove it"
+    if len(text) > MAX_ID_CHARS:
+        return f"id {quote(text)} has {len(text)} characters; at most {MAX_ID_CHARS} are accepted"
+    return None
+
+
+def _devicetype_problem(text: str) -> str | None:
+    if not text:
+        return "devicetype is empty; write 1 or skill_queue, 3 or ivr"
+    if text.lower() not in DEVICETYPES:
+        return f"devicetype {quote(text)} is unknown; write 1 or skill_queue, 3 or ivr"
+    return None
+
+
+def _device_id_problem(text: str) -> str | None:
+    if not text:
+        return "deviceId is empty; give the number of the skill queue or IVR flow"
+    if not (text.isascii() and text.isdecimal()):
+        return f"deviceId {quote(text)} is not a decimal integer; write digits only, without sign, point or exponent"
+    digits = text.lstrip("0") or "0"  # the length first: int() refuses texts of thousands of digits
+    if len(digits) > len(str(MAX_DEVICE_ID)) or int(digits) > MAX_DEVICE_ID:
+        return f"deviceId {quote(text)} is too large; the largest is {MAX_DEVICE_ID}"
+    return None
+
+
+class RowCheck:
+    """Turns the texts of one row after another into rows; what is wrong goes to `faults`.
+
+    One object serves one manifest: whether a spreadsheet rounded the ids only shows over several of them.
+    """
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._device_ids: dict[str, int] = {}
+        self._rounded_line = 0
+        self._rounded_id = ""
+        self._rounded_count = 0
+        self._row_seen = False
+
+    def take(self, line: int, texts: tuple[str, str, str]) -> Row | None:
+        """Return the row of (id, devicetype, deviceId) if it is plainly right; None if it wants `examine`.
+
+        The short way for nearly every row of a large file. 200,000 rows: 0.03 s less for looking deviceId up among
+        those met before than for `int()`, 0.02 s less for `tuple.__new__` than for `Row()`.
+        """
+        id_, devicetype, device_id = texts
+        if id_.isdigit() and len(id_) <= MAX_ID_CHARS and (id_[-1] != "0" or id_[15:].strip("0")):
+            try:
+                return _new(Row, (line, id_, DEVICETYPES[devicetype], self._device_ids[device_id]))
+            except KeyError:
+                return None
+        return None
+
+    def examine(self, line: int, id_: str | None, devicetype: str | None, device_id: str | None) -> Row | None:
+        """Return the row, or None once every fault of it is recorded. None as a value was reported by the caller."""
+        self._row_seen = True
+        problems = [
+            text
+            for text in (
+                None if id_ is None else _id_problem(id_),
+                None if devicetype is None else _devicetype_problem(devicetype),
+                None if device_id is None else _device_id_problem(device_id),
+            )
+            if text is not None
+        ]
+        for text in problems:
+            self._faults.add(line, text)
+        if problems or id_ is None or devicetype is None or device_id is None:
+            return None
+        if _ROUNDED.fullmatch(id_) and self._is_rounded(line, id_):
+            return None
+        device_number = int(device_id)
+        if len(self._device_ids) < _DEVICE_IDS_CACHED and len(device_id) <= MAX_ID_CHARS:
+            self._device_ids[device_id] = device_number
+        return Row(line, id_, DEVICETYPES[devicetype.lower()], device_number)
+
+    def finish(self) -> None:
+        """Record what only the end of the manifest shows."""
+        if self._rounded_count == 1:
+            self._faults.warn(
+                f"id {quote(self._rounded_id)} ends in zeros from the 16th digit on, as spreadsheets round; "
+                "compare it with the original",
+                self._rounded_line,
+            )
+        if not self._row_seen and not self._faults.total:
+            self._faults.add(0, "holds no rows; give at least one")
+
+    def _is_rounded(self, line: int, id_: str) -> bool:
+        """Count an id that ends in zeros as if rounded. One may be chance; from the second on all are faults."""
+        self._rounded_count += 1
+        if self._rounded_count == 1:
+            self._rounded_line, self._rounded_id = line, id_
+            return False
+        if self._rounded_count == 2:
+            self._add_rounded(self._rounded_line, self._rounded_id)
+        self._add_rounded(line, id_)
+        return True
+
+    def _add_rounded(self, line: int, id_: str) -> None:
+        self._faults.add(
+            line,
+            f"id {quote(id_)} was rounded by a spreadsheet (zeros from the 16th digit on); "
+            "export the ids again and import that column as text",
+        )

@@ -1,0 +1,130 @@
+"""Opens a manifest, by path or on standard input, and names what is in it by a digest. Never writes."""
+
+import hashlib
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from os import fstat
+from pathlib import Path
+from typing import BinaryIO
+
+from bulkroute.errors import ManifestError
+from bulkroute.manifest.csv_reader import CsvReader
+from bulkroute.manifest.faults import Faults, printable, quote
+from bulkroute.manifest.text import TextBlocks
+from bulkroute.manifest.yaml_reader import YamlReader
+from bulkroute.model import Row
+
+RULES_VERSION = 1
+"""Part of the digest: goes up when the same bytes may give other rows than before."""
+
+_READERS: dict[str, type[CsvReader] | type[YamlReader]] = {"csv": CsvReader, "yaml": YamlReader}
+_HASH_BLOCK_BYTES = 1024 * 1024
+_FORMATS = {".csv": "csv", ".yaml": "yaml", ".yml": "yaml"}
+
+
+class Manifest:
+    """An open manifest. `name` is fit for messages, `format` is "csv" or "yaml"; `rereadable` tells a file from a pipe."""
+
+    def __init__(self, file: BinaryIO, name: str, format_: str, *, rereadable: bool) -> None:
+        self.name = name
+        self.format = format_
+        self._file = file
+        self.rereadable = rereadable
+        self._digest = ""
+
+    @property
+    def digest(self) -> str:
+        """`csv:1:<sha256>` or `yaml:1:<sha256>`: format, version of the rules, and the bytes of the file.
+
+        A file is hashed without being parsed. A pipe can be read only once: its digest is known when `rows` has come to
+        the end of it, and before that this raises `RuntimeError`. Raises `ManifestError` if reading fails.
+        """
+        if not self._digest and self.rereadable:
+            try:
+                place = self._file.tell()
+                self._file.seek(0)
+                read = self._hashing_read()
+                while read(_HASH_BLOCK_BYTES):
+                    pass
+                self._file.seek(place)
+            except OSError as error:
+                raise _refusal(self.name, f"cannot be read ({error.strerror}); mend that and run again") from error
+        if not self._digest:
+            raise RuntimeError("the digest of a pipe is known only once all of its rows are read")
+        return self._digest
+
+    def rows(self, faults: Faults) -> Iterator[Row]:
+        """Yield the good rows in the file's order, one at a time; the others are left out and go to `faults`.
+
+        Faults of the whole file (cut off, no rows, ids rounded by a spreadsheet) are added at the end, so read all rows
+        before acting on any. A file can be read again, a pipe only once.
+        """
+        faults.name = faults.name or self.name
+        if self.rereadable:
+            self._file.seek(0)
+        blocks = TextBlocks(self._file.read if self.rereadable else self._hashing_read())
+        return _READERS[self.format](blocks, faults).rows()
+
+    def _hashing_read(self) -> Callable[[int], bytes]:
+        """Return a read that sets the digest when it comes to the end."""
+        sha256 = hashlib.sha256()
+
+        def read(size: int) -> bytes:
+            data = self._file.read(size)
+            sha256.update(data)
+            if not data:
+                self._digest = f"{self.format}:{RULES_VERSION}:{sha256.hexdigest()}"
+            return data
+
+        return read
+
+
+@contextmanager
+def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Manifest]:  # noqa: A002  as in --format
+    """Open the manifest at `source`, or on standard input for "-".
+
+    The suffix tells the format (.csv, .yaml, .yml); `format` ("csv" or "yaml") does where the suffix does not.
+    Raises `ManifestError` if the format is unknown or in dispute, or the file is missing, a folder or not readable.
+    """
+    if str(source) == "-":
+        name = "<stdin>"
+        if sys.stdin is None:
+            raise _refusal(name, "standard input is closed; give a file, or pipe the manifest in")
+        yield Manifest(sys.stdin.buffer, name, _format(name, "", format), rereadable=False)
+        return
+    path = Path(source)
+    name = printable(str(path))
+    format_ = _format(name, path.suffix, format)
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise _refusal(name, "does not exist; check the path") from error
+    except IsADirectoryError as error:
+        raise _refusal(name, "is a folder; give the file in it") from error
+    except OSError as error:
+        raise _refusal(name, f"cannot be opened ({error.strerror}); mend that and run again") from error
+    except ValueError as error:  # a NUL or a lone surrogate in the path
+        raise _refusal(name, f"is no path ({error}); check it") from error
+    with file:
+        yield Manifest(file, name, format_, rereadable=stat.S_ISREG(fstat(file.fileno()).st_mode))
+
+
+def _format(name: str, suffix: str, given: str | None) -> str:
+    from_suffix = _FORMATS.get(suffix.lower())
+    if given is not None and given not in _READERS:
+        raise _refusal(name, f"format {quote(given)} is unknown; say csv or yaml")
+    if from_suffix and given and given != from_suffix:
+        raise _refusal(
+            name, f"the name says {from_suffix}, the format given is {given}; leave the format out or rename it"
+        )
+    if not (from_suffix or given):
+        raise _refusal(name, "the name does not end in .csv, .yaml or .yml; say --format csv or --format yaml")
+    return from_suffix or given or ""
+
+
+def _refusal(name: str, text: str) -> ManifestError:
+    faults = Faults(name)
+    faults.add(0, text)
+    return faults.error()

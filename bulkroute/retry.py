@@ -1,0 +1,163 @@
+"""What an answer means, and how long to wait before another try. No I/O.
+
+Sources of vendor behaviour: modifyCalledRoute (cec_07_0042): 200 with `returnCode` "0" is success, 500 a business
+failure that may or may not pass; apig_03_0047 and the APIG error codes: 429 with APIG.0308 is throttling.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import Any, NamedTuple
+
+from tenacity.wait import wait_random_exponential
+
+from bulkroute.model import FailureKind
+
+TEXT_LIMIT = 500
+"""Characters kept of what the service says."""
+
+GATEWAY_ERRORS = frozenset({502, 503, 504})
+
+
+class Reply(NamedTuple):
+    """An HTTP answer. `body` holds its first MiB; `whole` tells whether that is all of it."""
+
+    http_status: int
+    body: bytes
+    whole: bool = True
+    retry_after: str | None = None
+
+
+class NoReply(NamedTuple):
+    """A call that got no whole answer: `kind` is CONNECTION or TIMEOUT."""
+
+    kind: FailureKind
+    description: str
+
+
+class Ruling(Enum):
+    """What follows from an answer."""
+
+    DONE = "done"
+    FAILED = "failed"
+    AGAIN = "again"
+    THROTTLED = "throttled"
+    REFUSED = "refused"
+
+
+class Verdict(NamedTuple):
+    """A ruling with what the service said.
+
+    `kind` is set for FAILED, and for AGAIN: what the row fails with once its tries are used up. `retry_after_s` is
+    what a throttling service asked for, None where it named nothing usable.
+    """
+
+    ruling: Ruling
+    kind: FailureKind | None
+    http_status: int | None
+    return_code: str | None
+    description: str | None
+    retry_after_s: float | None = None
+
+
+def judge(answer: Reply | NoReply, *, clean: Callable[[str], str]) -> Verdict:
+    """Return what an answer to modifyCalledRoute means. `clean` makes the service's texts fit to be kept and shown."""
+    if isinstance(answer, NoReply):
+        return Verdict(Ruling.AGAIN, answer.kind, None, None, clean(answer.description))
+    status = answer.http_status
+    said = _parse(answer)
+    if status == 200 and said is not None and (return_code := _text(said.get("returnCode"), clean)) is not None:
+        description = _text(said.get("description"), clean)
+        if return_code == "0":
+            return Verdict(Ruling.DONE, None, status, return_code, description)
+        return Verdict(Ruling.FAILED, FailureKind.BUSINESS, status, return_code, description)
+    return_code, description = _texts(said, answer, clean)
+    if status == 429 or (status == 503 and answer.retry_after is not None):
+        return Verdict(Ruling.THROTTLED, None, status, return_code, description, _seconds(answer.retry_after))
+    ruling, kind = _judge_status(status)
+    return Verdict(ruling, kind, status, return_code, description)
+
+
+def _judge_status(status: int) -> tuple[Ruling, FailureKind | None]:
+    if status == 200:
+        return Ruling.AGAIN, FailureKind.BAD_ANSWER
+    if status in (401, 403):
+        return Ruling.REFUSED, None
+    if status == 500 or status in GATEWAY_ERRORS:
+        return Ruling.AGAIN, FailureKind.SERVER
+    if status == 404:
+        return Ruling.FAILED, FailureKind.NOT_FOUND
+    if 400 <= status < 500:
+        return Ruling.FAILED, FailureKind.BAD_REQUEST
+    if status > 500:
+        return Ruling.FAILED, FailureKind.SERVER
+    return Ruling.FAILED, FailureKind.BAD_ANSWER
+
+
+def _parse(answer: Reply) -> dict[str, Any] | None:
+    """Return the answer's JSON object, None for anything else."""
+    if not answer.whole:
+        return None
+    try:
+        said = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _texts(said: Mapping[str, Any] | None, answer: Reply, clean: Callable[[str], str]) -> tuple[str | None, str | None]:
+    """Return the code and the description; the gateway in front of the service has its own names for both."""
+    said = said or {}
+    code = _first(said, "returnCode", "error_code")
+    description = _first(said, "description", "error_msg", "error_message", "message")
+    return _text(code, clean), _text(description, clean) or _shown_body(answer, clean)
+
+
+def _first(said: Mapping[str, Any], *names: str) -> Any:
+    return next((said[name] for name in names if said.get(name) is not None), None)
+
+
+def _text(value: Any, clean: Callable[[str], str]) -> str | None:
+    """Return a JSON value as text; a code may come as the number 0."""
+    if value is None or isinstance(value, bool):
+        return None
+    return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _shown_body(answer: Reply, clean: Callable[[str], str]) -> str:
+    if not answer.body:
+        return "empty answer"
+    return clean(answer.body[: 4 * TEXT_LIMIT].decode("utf-8", "replace"))
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line, without control characters or terminal escapes, cut at TEXT_LIMIT characters."""
+    text = text[: 4 * TEXT_LIMIT]
+    if not text.isprintable():
+        text = "".join(
+            char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
+        )
+    text = " ".join(text.split())
+    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return Retry-After in seconds from now, given as a number or a date; None where it makes no sense."""
+    if retry_after is None:
+        return None
+    if retry_after.strip().lstrip("+-").isdecimal():
+        return max(0.0, float(retry_after))
+    try:
+        moment = parsedate_to_datetime(retry_after)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def full_jitter(base_s: float, cap_s: float) -> wait_random_exponential:
+    """Return tenacity's wait of uniform(0, min(cap_s, base_s * 2^n)) seconds for n = 0, 1, 2, ..."""
+    return wait_random_exponential(multiplier=base_s, max=cap_s)

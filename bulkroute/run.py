@@ -1,0 +1,255 @@
+"""One run over a batch: feed the gate, count what comes back, stop in good order.
+
+Promises that whatever ends the run, every answered call is on disk before `execute` returns, and that no call
+starts once it is stopping.
+"""
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import bulkroute
+from bulkroute.client import Client
+from bulkroute.delivery import Delivery, Gate, GateClosed
+from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
+from bulkroute.events import RowFailed, RunStarted, Stopping, Watcher
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger import reading
+from bulkroute.ledger.batch import Batch, Changes, RunEnd
+from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.store import ledger_errors
+from bulkroute.model import Status
+from bulkroute.pacing import Hold, Pacer
+from bulkroute.retry import Ruling, full_jitter
+from bulkroute.settings import Settings
+from bulkroute.summary import Summary, verdict
+from bulkroute.throttle import Throttle
+from bulkroute.token import TokenSource
+
+MOST_IN_BACKOFF = 10_000
+"""Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
+
+
+class Stop(NamedTuple):
+    """Why a run ends before its rows do."""
+
+    exit_code: ExitCode
+    reason: str
+
+
+class Progress(NamedTuple):
+    """How far a run is, for whoever draws it. Counts are rows of the batch."""
+
+    total: int
+    succeeded: int
+    unchanged: int
+    failed: int
+    in_flight: int
+    in_backoff: int
+    attempts: int
+    retries: int
+    throttled: int
+    rate_per_s: float | None
+    holds: list[Hold]
+    stopping: str | None
+
+
+class Run:
+    """Works through the pending rows of a batch, for whoever holds the ledger's lock."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: Client,
+        tokens: TokenSource,
+        pacer: Pacer,
+        ledger: Path,
+        connection: sqlite3.Connection,
+        batch: Batch,
+        changes: Changes,
+        watch: Watcher,
+    ) -> None:
+        self._settings = settings
+        self._pacer = pacer
+        self._ledger = ledger
+        self._connection = connection
+        self._batch = batch
+        self._watch = watch
+        self._started_s = time.monotonic()
+        with ledger_errors(ledger, "begin the run"):
+            self._number = batches.begin_run(
+                connection,
+                batch,
+                command="run",
+                version=bulkroute.__version__,
+                service=settings.base_url,
+                rate_per_s=settings.rate_per_s,
+            )
+            failed, in_doubt = batches.reopen(connection, batch)
+            self._counts = reading.count(connection, batch.number)
+        self._succeeded = self._failed = self._attempts = self._retries = self._throttled = self._answers = 0
+        self._stop: Stop | None = None
+        self._broken: BaseException | None = None
+        self._rows: set[asyncio.Task[None]] = set()
+        self._journal = Journal(connection, ledger, self._number, self._committed)
+        self._gate = Gate(settings.concurrency, pacer, self._journal, tokens)
+        self._throttle = Throttle(
+            pacer,
+            backoff_s=settings.backoff_s,
+            cap_s=settings.backoff_cap_s,
+            max_wait_s=settings.max_throttle_wait_s,
+        )
+        self._delivery = Delivery(
+            gate=self._gate,
+            client=client,
+            tokens=tokens,
+            journal=self._journal,
+            throttle=self._throttle,
+            clock=pacer.clock,
+            max_attempts=settings.max_attempts,
+            wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
+            stop=self.stop,
+        )
+        watch(
+            RunStarted(
+                ledger=str(ledger),
+                batch=batch.number,
+                run=self._number,
+                total=self._counts.total,
+                done=self._counts.succeeded + self._counts.unchanged,
+                failed_before=failed,
+                in_doubt=in_doubt,
+                changes=str(changes),
+                rate_per_s=settings.rate_per_s,
+                concurrency=settings.concurrency,
+                service=settings.base_url,
+            )
+        )
+
+    def progress(self) -> Progress:
+        """Return how far the run is."""
+        return Progress(
+            total=self._counts.total,
+            succeeded=self._counts.succeeded + self._succeeded,
+            unchanged=self._counts.unchanged,
+            failed=self._counts.failed + self._failed,
+            in_flight=self._gate.in_flight,
+            in_backoff=max(0, len(self._rows) - (self._gate.slots - self._gate.room)),
+            attempts=self._attempts,
+            retries=self._retries,
+            throttled=self._throttled,
+            rate_per_s=self._pacer.rate_per_s,
+            holds=self._pacer.holds(),
+            stopping=self._stop.reason if self._stop else None,
+        )
+
+    def stop(self, reason: str, exit_code: ExitCode = ExitCode.STOPPED) -> None:
+        """Start no more calls; those in flight are awaited and recorded. The first reason stands."""
+        if self._stop is None:
+            self._stop = Stop(exit_code, reason)
+            self._gate.close()
+            self._gate.left.set()
+            self._watch(Stopping(reason, self._gate.in_flight))
+
+    def abort(self) -> None:
+        """Stop at once: calls in flight are cut off and their rows stay in doubt, as the ledger says."""
+        self.stop("aborted")
+        for row in self._rows:
+            row.cancel()
+
+    async def execute(self) -> Summary:
+        """Work until every row has its outcome or the run is stopped; record how it ended.
+
+        Raises LedgerError where the ledger failed.
+        """
+        loops = [
+            asyncio.create_task(self._gate.stage(), name="gate: stage"),
+            asyncio.create_task(self._gate.start(), name="gate: start"),
+        ]
+        for loop in loops:
+            loop.add_done_callback(self._ended)
+        try:
+            await self._feed()
+            while self._rows:
+                await asyncio.wait(self._rows)
+        finally:
+            for task in (*loops, *self._rows):
+                task.cancel()
+            await asyncio.gather(*loops, *self._rows, return_exceptions=True)
+        if self._broken is not None:
+            raise self._broken
+        await self._journal.flush()
+        return self._close()
+
+    async def _feed(self) -> None:
+        """Begin a row whenever there is room for it."""
+        for work in batches.pending(self._connection, self._batch):
+            while self._stop is None and (self._gate.room <= 0 or len(self._rows) >= MOST_IN_BACKOFF):
+                self._gate.left.clear()
+                await self._gate.left.wait()
+            if self._stop is not None:
+                return
+            row = asyncio.create_task(self._delivery.deliver(work))
+            self._rows.add(row)
+            row.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Take note that a row, or a loop of the gate, ended."""
+        self._rows.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None or isinstance(error, GateClosed):
+            return
+        if isinstance(error, ServiceUnreachable) and self._answers:
+            self.stop(str(error))  # no token any more: rows were tried, the rest can be resumed
+        elif isinstance(error, BulkrouteError) and not isinstance(error, LedgerError):
+            self.stop(str(error), error.exit_code)
+        else:
+            self._broken = self._broken or error
+            self.stop(str(error), ExitCode.LEDGER if isinstance(error, LedgerError) else ExitCode.BUG)
+
+    def _committed(self, attempts: list[Attempt]) -> None:
+        """Count attempts that have just reached the disk, and announce the rows they failed."""
+        for attempt in attempts:
+            self._attempts += 1
+            self._answers += attempt.http_status is not None
+            self._retries += attempt.number > 1
+            self._throttled += attempt.verdict == Ruling.THROTTLED.value
+            if attempt.status is Status.SUCCEEDED:
+                self._succeeded += 1
+            elif attempt.status is Status.FAILED:
+                self._failed += 1
+                self._watch(
+                    RowFailed(
+                        attempt.id, attempt.error or "", attempt.http_status, attempt.return_code, attempt.description
+                    )
+                )
+
+    def _close(self) -> Summary:
+        """Record the end of the run; return the summary."""
+        seconds = time.monotonic() - self._started_s
+        with ledger_errors(self._ledger, "record the end of the run"):
+            counts = reading.count(self._connection, self._batch.number)
+            exit_code = (
+                self._stop.exit_code
+                if self._stop
+                else verdict(failed=counts.failed, pending=counts.pending, in_doubt=counts.in_doubt)
+            )
+            reason = self._stop.reason if self._stop else None
+            end = RunEnd(seconds, self._attempts, self._retries, self._throttled, reason, exit_code)
+            batches.end_run(self._connection, self._number, end)
+        return Summary(
+            ledger=str(self._ledger),
+            batch=self._batch.number,
+            run=self._number,
+            **counts._asdict(),
+            attempts=self._attempts,
+            retries=self._retries,
+            throttled=self._throttled,
+            seconds=round(seconds, 3),
+            rate=round(self._attempts / seconds, 2) if seconds else 0.0,
+            stopped=reason,
+            exit_code=int(exit_code),
+        )

@@ -1,0 +1,171 @@
+"""Settings of a run: checked, frozen, and with secrets that never print."""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bulkroute.errors import UsageError
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Secret:
+    """A text that shows itself to nobody who does not ask for it by name."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Return stars."""
+        return "***"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A fixed token, or a key pair that buys one (tokenByAkSk)."""
+
+    token: Secret | None = None
+    app_key: str | None = None
+    app_secret: Secret | None = None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Credentials":
+        """Read BULKROUTE_TOKEN[_FILE], or BULKROUTE_APP_KEY with BULKROUTE_APP_SECRET[_FILE].
+
+        Raises UsageError where they are missing, halved or unreadable.
+        """
+        token = _secret(environment, "BULKROUTE_TOKEN")
+        app_key = environment.get("BULKROUTE_APP_KEY") or None
+        app_secret = _secret(environment, "BULKROUTE_APP_SECRET")
+        if token is None and (app_key is None or app_secret is None):
+            missing = "BULKROUTE_APP_SECRET" if app_key else "BULKROUTE_APP_KEY" if app_secret else None
+            raise UsageError(
+                f"{missing} is not set" if missing else "no credentials",
+                hint="set BULKROUTE_APP_KEY and BULKROUTE_APP_SECRET (or BULKROUTE_APP_SECRET_FILE), or BULKROUTE_TOKEN",
+            )
+        return cls(token, app_key, app_secret)
+
+
+def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
+    """Return a secret from the variable or from the file that `<name>_FILE` names."""
+    value, file = environment.get(name), environment.get(name + "_FILE")
+    if value and file:
+        raise UsageError(f"both {name} and {name}_FILE are set", hint="set one of them")
+    if file:
+        try:
+            value = Path(file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise UsageError(f"cannot read the file of {name}_FILE: {reason}", where=file) from error
+    value = (value or "").strip()
+    if not value.isascii() or not value.isprintable():
+        raise UsageError(f"{name} has characters that no HTTP header can carry", hint="check it for line breaks")
+    return Secret(value) if value else None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an engine works. Times in seconds, rates in calls per second."""
+
+    base_url: str
+    auth_url: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials = field(default_factory=Credentials)
+    rate_per_s: float | None = 10.0
+    """Calls per second; None: unlimited."""
+    concurrency: int = 16
+    """Calls in flight at once."""
+    max_attempts: int = 4
+    """Tries a row gets, the first included."""
+    backoff_s: float = 0.5
+    backoff_cap_s: float = 20.0
+    timeout_s: float = 15.0
+    """For one call, once it is sent."""
+    max_throttle_wait_s: float = 900.0
+    """How long throttling may hold the run up without one success."""
+    fresh: bool = False
+    """Forget earlier success: start a new batch."""
+    allow_http: bool = False
+    """Accept http:// to other hosts than this one."""
+
+    def __post_init__(self) -> None:
+        """Check what can be checked. Raises UsageError."""
+        for name, url in (("--base-url", self.base_url), ("--auth-url", self.auth_url)):
+            if url is not None:
+                check_root_url(name, url, allow_http=self.allow_http)
+        if self.rate_per_s is not None and not 0 < self.rate_per_s < math.inf:
+            raise UsageError(f"the rate must be above 0, not {self.rate_per_s:g}", hint="0.5, 20, 600/m or unlimited")
+        for name in ("concurrency", "max_attempts"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
+        for name in ("timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0 seconds")
+
+
+def check_root_url(name: str, url: str, *, allow_http: bool) -> None:
+    """Refuse what is not `https://host[:port]` (http for this very host, or where it is allowed). Raises UsageError."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("https", "http") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or parts.path.strip("/") or parts.query or parts.fragment:
+        raise UsageError(f"{name} {url!r} is not the root of a service", hint="write https://host[:port]")
+    if parts.username or parts.password:
+        raise UsageError(f"{name} carries a user name or password", hint="credentials come from the environment only")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS and not allow_http:
+        raise UsageError(
+            f"{name} {url} would send the token unencrypted", hint="use https://, or add --allow-http if you must"
+        )
+
+
+_RATE = re.compile(r"(?P<calls>\d+(\.\d+)?|\.\d+)(/(?P<unit>s|m|h))?", re.ASCII)
+_UNIT_S = {"s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(?=.)((?P<h>\d+(\.\d+)?)h)?((?P<m>\d+(\.\d+)?)m)?((?P<s>\d+(\.\d+)?)s?)?", re.ASCII)
+
+
+def parse_rate(text: str) -> float | None:
+    """Read `20`, `0.5`, `600/m`, `3600/h` or `unlimited` (None) as calls per second. Raises ValueError."""
+    if text.strip().lower() == "unlimited":
+        return None
+    match = _RATE.fullmatch(text.strip())
+    if not match or not (rate := float(match["calls"]) / _UNIT_S[match["unit"] or "s"]):
+        raise ValueError(f"{text!r} is not a rate; write 20, 0.5, 600/m or unlimited")
+    return rate
+
+
+def parse_duration(text: str) -> float:
+    """Read `90`, `90s`, `15m`, `2h` or `1h30m` as seconds. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    seconds = sum(float(match[unit] or 0) * _UNIT_S[unit] for unit in "hms") if match else 0
+    if not seconds:
+        raise ValueError(f"{text!r} is not a duration; write 90s, 15m, 2h or 1h30m")
+    return seconds
+
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding", "connection"})
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Read `Name: value`. Raises ValueError, also for headers that bulkroute sets itself."""
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
+        raise ValueError(f"{text!r} is not a header; write 'Name: value'")
+    if name.lower() in _OWN_HEADERS:
+        raise ValueError(f"the header {name} is set by bulkroute itself")
+    return name, value

@@ -1,0 +1,55 @@
+"""How a ledger stands: totals of its batch, why rows failed, the runs so far. Read from the ledger alone."""
+
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkroute.errors import LedgerError
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger import reading
+from bulkroute.ledger.reading import Reason, RunRecord
+from bulkroute.summary import Summary
+
+
+class Standing(NamedTuple):
+    """All there is to say of a batch."""
+
+    summary: Summary
+    manifest: str
+    reasons: list[Reason]
+    runs: list[RunRecord]
+
+
+def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
+    """Read how the latest batch stands, in one consistent view. Raises LedgerError for a ledger without a batch."""
+    connection.execute("BEGIN")
+    try:
+        batch = batches.latest(connection)
+        if batch is None:
+            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        counts = reading.count(connection, batch.number)
+        runs = reading.runs(connection, batch.number)
+        run = runs[-1] if runs else None
+        calls = reading.calls(connection, run.run) if run else reading.Calls(0, 0, 0)
+        why = reading.reasons(connection, batch.number)
+    finally:
+        connection.execute("ROLLBACK")
+    seconds = 0.0
+    if run is not None:
+        seconds = (
+            run.seconds if run.seconds is not None else max(0.0, (calls.last_at or run.started_at) - run.started_at)
+        )
+    summary = Summary(
+        ledger=str(ledger),
+        batch=batch.number,
+        run=run.run if run else None,
+        **counts._asdict(),
+        attempts=calls.attempts,
+        retries=calls.retries,
+        throttled=calls.throttled,
+        seconds=round(seconds, 3),
+        rate=round(calls.attempts / seconds, 2) if seconds else 0.0,
+        stopped=run.stopped if run else None,
+        exit_code=run.exit_code if run else None,
+    )
+    return Standing(summary, batch.manifest, why, runs)

@@ -1,0 +1,473 @@
+"""The promises of pacing: the bound at the receiving end, the mean, order, holds, changes of rate."""
+
+import asyncio
+import itertools
+import math
+import random
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import aiohttp
+import pytest
+import uvloop
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkroute.pacing import MARGIN_S, UNBOUNDED, Hold, Pacer, Schedule, loop_clock
+from tests.pace_real_time import burst_needed, most_within
+from tests.virtual_time import VirtualTimeLoop, run_virtual
+
+
+def mean_per_s(starts_s: list[float]) -> float:
+    return (len(starts_s) - 1) / (starts_s[-1] - starts_s[0])
+
+
+async def at_receiver(rate_per_s: float, calls: int) -> list[float]:
+    """Post that many calls over a way that jitters, to a slow server; return when they came in."""
+    seen_s: list[float] = []
+    chance = random.Random(7)
+    loop = asyncio.get_running_loop()
+
+    async def answer(_request: web.BaseRequest) -> web.Response:
+        seen_s.append(loop.time())
+        await asyncio.sleep(chance.uniform(0.002, 0.030))
+        return web.Response(body=b"{}")
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    pacer = Pacer(rate_per_s)
+    left = iter(range(calls))
+
+    async def work(session: aiohttp.ClientSession) -> None:
+        for _ in left:
+            await pacer.start()
+            await asyncio.sleep(chance.uniform(0, 0.95 * MARGIN_S))
+            async with session.post(url, data=b"{}") as reply:
+                await reply.read()
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*(work(session) for _ in range(max(4, math.ceil(rate_per_s * 0.050)))))
+    await runner.cleanup()
+    assert pacer.started == calls
+    return sorted(seen_s)
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "calls"),
+    [
+        (0.5, 12),
+        (1, 20),
+        (7, 70),
+        (20, 200),
+        (100, 500),
+        pytest.param(500, 1500, marks=pytest.mark.slow),
+        pytest.param(2000, 4400, marks=pytest.mark.slow),
+    ],
+)
+def test_receiver_sees_no_more_than_the_rate_and_99_percent_of_it(rate_per_s: float, calls: int) -> None:
+    seen_s = run_virtual(at_receiver(rate_per_s, calls))
+    assert len(seen_s) == calls
+    assert most_within(seen_s, 1.0) == max(1, rate_per_s)
+    assert mean_per_s(seen_s) >= 0.99 * rate_per_s
+
+
+def test_below_one_a_second_calls_are_1_over_r_apart() -> None:
+    schedule, now_s, starts_s = Schedule(0.25), 0.0, []
+    for late_s in (0.0, 0.5, 0.0, 3.0, 0.0):
+        now_s += schedule.delay(now_s) + late_s
+        schedule.start(now_s)
+        starts_s.append(now_s)
+    assert starts_s == [0.0, 4.5, 8.5, 15.5, 19.5]
+
+
+def test_a_rate_that_is_not_whole_keeps_the_bound() -> None:
+    schedule, now_s, starts_s = Schedule(7.9), 0.0, []
+    while now_s < 20:
+        now_s += schedule.delay(now_s)
+        schedule.start(now_s)
+        starts_s.append(now_s)
+    assert most_within(starts_s, 1.0) == 7
+    assert mean_per_s(starts_s) >= 0.99 * 7
+
+
+RATES = st.sampled_from([0.3, 1.0, 2.0, 5.5, 20.0, 60.0, None])
+STEPS = st.one_of(
+    st.tuples(st.just("work"), st.floats(0, 1.5), st.floats(0, 0.2)),
+    st.tuples(st.just("idle"), st.floats(0, 2.5), st.just(0.0)),
+    st.tuples(st.just("rate"), RATES, st.just(0.0)),
+)
+
+
+@given(RATES, st.lists(STEPS, max_size=20))
+def test_no_stall_and_no_change_of_rate_breaks_the_bound(rate_per_s: float | None, steps: list[Any]) -> None:
+    """At each start, the second before it holds no more than the rate in force; so no second does."""
+    schedule, now_s = Schedule(rate_per_s), 100.0
+    starts_s: list[float] = []
+    for step, amount, late_s in steps:
+        if step == "rate":
+            schedule.rate_per_s = amount
+        elif step == "idle":
+            now_s += amount
+        else:
+            end_s = now_s + amount
+            for _ in range(300):
+                now_s += schedule.delay(now_s) + late_s
+                if now_s > end_s:
+                    break
+                assert schedule.due_within(now_s, 0) >= 1
+                schedule.start(now_s)
+                starts_s.append(now_s)
+                if schedule.rate_per_s is not None:
+                    inside = sum(now_s - start_s < 1.0 + MARGIN_S - 1e-9 for start_s in starts_s)
+                    assert inside <= max(1, math.floor(schedule.rate_per_s))
+
+
+@given(st.sampled_from([1.0, 20.0, 100.0]), st.lists(st.floats(0, 0.1), min_size=1, max_size=30), st.floats(0, 1))
+def test_never_more_start_than_due_within_said(rate_per_s: float, late_s: list[float], lead_s: float) -> None:
+    schedule, now_s = Schedule(rate_per_s), 0.0
+    for late in late_s:
+        now_s += schedule.delay(now_s) + late
+        schedule.start(now_s)
+    promised, end_s, started = schedule.due_within(now_s, lead_s), now_s + lead_s, 0
+    while now_s + schedule.delay(now_s) <= end_s:
+        now_s += schedule.delay(now_s)
+        schedule.start(now_s)
+        started += 1
+    assert started <= promised <= started + 5
+
+
+@pytest.mark.parametrize("rate_per_s", [10, 20, 100, 500])
+def test_stalls_and_changes_of_rate_need_no_burst_above_5(rate_per_s: int) -> None:
+    chance = random.Random(rate_per_s)
+    schedule, now_s, starts_s = Schedule(rate_per_s), 0.0, []
+    for _ in range(10 * rate_per_s):
+        now_s += schedule.delay(now_s) + (chance.uniform(0, 0.3) if chance.random() < 0.02 else 0)
+        schedule.start(now_s)
+        starts_s.append(now_s)
+        schedule.rate_per_s = rate_per_s
+    assert burst_needed(starts_s, rate_per_s) <= 4
+
+
+@pytest.mark.parametrize("rate_per_s", [20, 500, 2000])
+def test_late_wakeups_are_made_up_for(rate_per_s: int) -> None:
+    schedule, now_s, starts_s = Schedule(rate_per_s), 0.0, []
+    while len(starts_s) < 10 * rate_per_s:
+        now_s += 0.0015 if schedule.delay(now_s) else 0
+        while not schedule.delay(now_s):
+            schedule.start(now_s)
+            starts_s.append(now_s)
+    assert most_within(starts_s, 1.0) == rate_per_s
+    assert mean_per_s(starts_s) >= 0.99 * rate_per_s
+
+
+def test_raised_and_lowered_rates_hold_at_once() -> None:
+    async def scenario() -> tuple[list[float], float, float]:
+        pacer, starts_s = Pacer(0.01), list[float]()
+
+        async def work() -> None:
+            while True:
+                await pacer.start()
+                starts_s.append(pacer.clock())
+
+        workers = [asyncio.create_task(work()) for _ in range(3)]
+        await asyncio.sleep(3)
+        raised_s = pacer.clock()
+        pacer.set_rate(50)
+        await asyncio.sleep(3)
+        lowered_s = pacer.clock()
+        pacer.set_rate(5)
+        await asyncio.sleep(4)
+        for worker in workers:
+            worker.cancel()
+        return starts_s, raised_s, lowered_s
+
+    starts_s, raised_s, lowered_s = run_virtual(scenario())
+    fast = [start_s for start_s in starts_s if raised_s <= start_s < lowered_s]
+    slow = [start_s for start_s in starts_s if start_s >= lowered_s]
+    assert fast[0] - raised_s < 0.03
+    assert mean_per_s(fast) >= 0.99 * 50
+    # 50 started in the second before: the next waits until fewer than 5 of them are left in it.
+    assert 0.9 < slow[0] - lowered_s < 1.0
+    assert most_within(slow, 1.0) == 5
+
+
+def test_unlimited_starts_count_once_the_rate_is_limited() -> None:
+    async def scenario() -> float:
+        pacer = Pacer(math.inf)
+        assert pacer.rate_per_s is None
+        assert all(pacer.try_start() for _ in range(1000))
+        assert pacer.due_within(0.02) == UNBOUNDED
+        pacer.set_rate(100)
+        before_s = pacer.clock()
+        await pacer.start()
+        return pacer.clock() - before_s
+
+    assert 1.0 <= run_virtual(scenario()) < 1.02
+
+
+@pytest.mark.parametrize("rate_per_s", [0, -1, math.nan])
+def test_a_rate_that_is_none_is_refused(rate_per_s: float) -> None:
+    schedule = Schedule(3)
+    with pytest.raises(ValueError, match="above 0 calls per second"):
+        schedule.rate_per_s = rate_per_s
+    assert schedule.rate_per_s == 3
+
+
+def test_stalled_loop_keeps_the_bound_and_goes_on() -> None:
+    async def scenario() -> list[float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        pacer, starts_s = Pacer(50), []
+        chance = random.Random(3)
+
+        async def work() -> None:
+            while len(starts_s) < 1000:
+                await pacer.start()
+                starts_s.append(pacer.clock())
+
+        async def stall() -> None:
+            while len(starts_s) < 1000:
+                await asyncio.sleep(chance.uniform(0, 2))
+                loop.stall(chance.uniform(0, 0.4))
+
+        await asyncio.gather(stall(), *(work() for _ in range(20)))
+        return starts_s
+
+    starts_s = run_virtual(scenario())
+    assert most_within(starts_s, 1.0) == 50
+    assert starts_s[-1] - starts_s[0] < 1000 / 50 * 1.4
+
+
+def test_a_stall_between_waking_and_running_does_not_antedate_the_call() -> None:
+    """Both are woken, then 40 ms go by before they run: what counts is when they run."""
+
+    async def scenario() -> list[float]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        pacer, starts_s = Pacer(1), []
+
+        async def work() -> None:
+            await pacer.start()
+            starts_s.append(pacer.clock())
+
+        await pacer.start()
+        tasks = [asyncio.create_task(work()) for _ in range(2)]
+        await asyncio.sleep(0)
+        # The same instant as the pacer's timer, after it: runs between the waking and the woken.
+        loop.call_later(1.0 + MARGIN_S, loop.stall, 0.040)
+        await asyncio.gather(*tasks)
+        return starts_s
+
+    first_s, second_s = run_virtual(scenario())
+    assert first_s >= 1.04
+    assert second_s - first_s >= 1.0 + MARGIN_S
+
+
+def test_first_come_first_served() -> None:
+    async def scenario() -> list[int]:
+        pacer, order = Pacer(100), list[int]()
+
+        async def work(number: int) -> None:
+            await pacer.start()
+            order.append(number)
+            if number < 29:
+                await asyncio.sleep(0.05)  # time enough for a slot to be free, were there no queue
+                assert len(order) == 30 or not pacer.try_start()
+
+        pacer.hold("operator", "paused")
+        tasks = [asyncio.create_task(work(number)) for number in range(30)]
+        await asyncio.sleep(0)
+        pacer.release("operator")
+        assert not pacer.try_start()
+        await asyncio.gather(*tasks)
+        return order
+
+    assert run_virtual(scenario()) == list(range(30))
+
+
+@pytest.mark.parametrize("cancelled", [(0,), (3, 4), (9,), (0, 1, 2, 5, 9)])
+@pytest.mark.parametrize("at_s", [0.0, 0.05, 0.1])
+def test_cancelled_waiters_leave_no_hole(cancelled: tuple[int, ...], at_s: float) -> None:
+    async def starts(waiting: int, cancel: tuple[int, ...]) -> list[float]:
+        pacer, starts_s = Pacer(10), []
+
+        async def work() -> None:
+            await pacer.start()
+            starts_s.append(pacer.clock())
+
+        tasks = [asyncio.create_task(work()) for _ in range(waiting)]
+        await asyncio.sleep(at_s)
+        already = sum(not tasks[number].done() for number in cancel)
+        for number in cancel:
+            tasks[number].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert pacer.started == len(starts_s) == waiting - already
+        return starts_s
+
+    left_s = run_virtual(starts(10, cancelled))
+    plain_s = run_virtual(starts(len(left_s), ()))
+    assert left_s == pytest.approx(plain_s, abs=0.002)
+
+
+def test_cancelling_one_just_woken_passes_the_slot_on() -> None:
+    async def scenario() -> tuple[int, float]:
+        pacer = Pacer(1)
+        await pacer.start()
+        before_s = pacer.clock()
+        first, second = (asyncio.create_task(pacer.start()) for _ in range(2))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(1.0 + MARGIN_S, first.cancel)
+        await asyncio.gather(first, second, return_exceptions=True)
+        assert first.cancelled()
+        return pacer.started, pacer.clock() - before_s
+
+    started, waited_s = run_virtual(scenario())
+    assert started == 2
+    assert waited_s < 1.02
+
+
+def test_holds_stand_side_by_side_and_end_by_themselves() -> None:
+    async def scenario() -> None:
+        pacer = Pacer(None)
+        began_s = pacer.clock()
+        pacer.hold("throttled", "429 from the service", began_s + 5)
+        pacer.hold("operator", "paused by the operator")
+        assert not pacer.try_start()
+        assert pacer.due_within(0.02) == 0
+        asyncio.get_running_loop().call_later(2, pacer.release, "operator")
+        await pacer.start()
+        assert pacer.clock() - began_s == pytest.approx(5, abs=0.01)
+        assert pacer.holds() == []
+        pacer.release("operator")
+        assert pacer.try_start()
+
+    run_virtual(scenario())
+
+
+def test_a_hold_without_end_outlasts_one_with_an_end() -> None:
+    async def scenario() -> None:
+        pacer = Pacer(1000)
+        began_s = pacer.clock()
+        pacer.hold("throttled", "429 from the service", began_s + 1)
+        pacer.hold("operator", "paused by the operator")
+        waiter = asyncio.create_task(pacer.start())
+        await asyncio.sleep(60)
+        assert pacer.holds() == [Hold("operator", "paused by the operator", None)]
+        assert not waiter.done()
+        pacer.set_rate(None)
+        await asyncio.sleep(1)
+        assert not waiter.done()
+        pacer.release("operator")
+        await waiter
+        assert pacer.clock() - began_s == pytest.approx(61, abs=0.01)
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(("until_s", "waited_s"), [(1.0, 1.0), (9.0, 9.0)])
+def test_a_later_hold_of_the_same_key_replaces_the_earlier(until_s: float, waited_s: float) -> None:
+    async def scenario() -> float:
+        pacer = Pacer(10)
+        began_s = pacer.clock()
+        pacer.hold("throttled", "429", began_s + 4)
+        waiter = asyncio.create_task(pacer.start())
+        await asyncio.sleep(0)
+        pacer.hold("throttled", "429 again", began_s + until_s)
+        await waiter
+        return pacer.clock() - began_s
+
+    assert run_virtual(scenario()) == pytest.approx(waited_s, abs=0.01)
+
+
+def test_a_hold_catches_those_already_woken_and_keeps_their_order() -> None:
+    async def scenario() -> list[int]:
+        pacer, order = Pacer(100), list[int]()
+
+        async def work(number: int) -> None:
+            await pacer.start()
+            order.append(number)
+
+        pacer.hold("token", "renewing the token")
+        tasks = [asyncio.create_task(work(number)) for number in range(6)]
+        await asyncio.sleep(0)
+        pacer.release("token")
+        pacer.hold("token", "renewing the token")
+        await asyncio.sleep(1)
+        assert order == []
+        pacer.release("token")
+        await asyncio.gather(*tasks)
+        return order
+
+    assert run_virtual(scenario()) == list(range(6))
+
+
+def test_after_a_hold_no_more_than_the_rate_starts() -> None:
+    async def scenario() -> list[float]:
+        pacer, starts_s = Pacer(20), []
+
+        async def work() -> None:
+            while len(starts_s) < 200:
+                await pacer.start()
+                starts_s.append(pacer.clock())
+
+        async def pause() -> None:
+            for pause_s in (0.3, 1.0, 0.05, 2.5, 0.5):
+                await asyncio.sleep(0.7)
+                pacer.hold("operator", "paused", pacer.clock() + pause_s)
+
+        await asyncio.gather(pause(), *(work() for _ in range(8)))
+        return starts_s
+
+    assert most_within(run_virtual(scenario()), 1.0) == 20
+
+
+def test_due_within_counts_down_to_the_next_slot() -> None:
+    async def scenario() -> None:
+        pacer = Pacer(10)
+        assert pacer.try_start()
+        assert not pacer.try_start()
+        assert pacer.due_within(0) == 0
+        assert pacer.due_within(0.05) == 0
+        assert pacer.due_within(0.1) == 1
+        assert pacer.due_within(0.5) == 5
+        assert pacer.due_within(1) == 9
+        with pytest.raises(ValueError, match="within 0 and 1"):
+            pacer.due_within(1.5)
+
+    run_virtual(scenario())
+
+
+@pytest.mark.parametrize(("new_loop", "same"), [(asyncio.new_event_loop, False), (uvloop.new_event_loop, True)])
+def test_only_uvloop_is_timed_by_the_system(new_loop: Callable[[], asyncio.AbstractEventLoop], same: bool) -> None:
+    loop = new_loop()
+    clock = loop_clock(loop)
+    loop.close()
+    assert (clock is time.monotonic) is same
+    assert same or clock == loop.time
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_in_real_time_no_second_holds_more_than_the_rate(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def scenario() -> list[float]:
+        pacer, starts_s = Pacer(400), []
+
+        async def work() -> None:
+            while len(starts_s) < 480:
+                await pacer.start()
+                starts_s.append(time.monotonic())
+
+        await asyncio.gather(*(work() for _ in range(16)))
+        return starts_s
+
+    run: Coroutine[Any, Any, list[float]] = scenario()
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        starts_s = runner.run(run)
+    assert all(later >= earlier for earlier, later in itertools.pairwise(starts_s))
+    assert most_within(starts_s, 1.0) <= 400
