@@ -29,7 +29,7 @@ LEAD_S = 0.02
 """How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
 
 
-class GateClosed(Exception):  # noqa: N818 -- not an error: the run is stopping
+class GateClosed(Exception):
     """The run starts no more calls; the row stays pending."""
 
 

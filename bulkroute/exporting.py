@@ -4,13 +4,14 @@ import csv
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from bulkroute.errors import LedgerError, UsageError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
+from bulkroute.ledger.store import ledger_errors
 from bulkroute.model import Status
 
 Record = dict[str, Any]
@@ -20,11 +21,12 @@ FREE_TEXT = ("error", "return_code", "description")
 
 
 def rows(connection: sqlite3.Connection, ledger: Path, statuses: list[Status]) -> Iterator[Record]:
-    """Yield the rows of the latest batch, of all statuses where none is named. Raises LedgerError without a batch."""
-    batch = batches.latest(connection)
-    if batch is None:
-        raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
-    return reading.export(connection, batch.number, statuses)
+    """Yield the rows of the latest batch, of all statuses where none is named. Raises LedgerError."""
+    with ledger_errors(ledger, "read the ledger"):
+        batch = batches.latest(connection)
+        if batch is None:
+            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        yield from reading.export(connection, batch.number, statuses)
 
 
 def write_csv(records: Iterable[Record], file: TextIO) -> None:
@@ -45,19 +47,21 @@ def write_jsonl(records: Iterable[Record], file: TextIO) -> None:
         file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
-Writer = Callable[[Iterable[Record], TextIO], None]
-"""Writes records to an open text file."""
+def write(records: Iterable[Record], format_: str, file: TextIO) -> None:
+    """Write records as "csv" or "jsonl"."""
+    if format_ == "csv":
+        write_csv(records, file)
+    else:
+        write_jsonl(records, file)
 
-WRITERS: dict[str, Writer] = {"csv": write_csv, "jsonl": write_jsonl}
 
-
-def write_file(path: Path, records: Iterable[Record], write: Writer) -> None:
+def write_file(records: Iterable[Record], format_: str, path: Path) -> None:
     """Write to a new file beside `path` and put it in its place once it is whole. Raises UsageError."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         try:
             with partial.open("x", encoding="utf-8", newline="") as file:
-                write(records, file)
+                write(records, format_, file)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,4 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         # Whoever read our output has gone (`| head`): nothing more to say to them.
         sys.stderr.close()
         code = ExitCode.STOPPED
+    except Exception:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"
+        traceback.print_exc()
+        click.echo("bulkroute: this is a bug in bulkroute; the ledger holds what was done. Please report it.", err=True)
+        code = ExitCode.BUG
     sys.exit(int(code or 0))

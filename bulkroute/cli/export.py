@@ -20,12 +20,11 @@ def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str,
     Example: bulkroute export cutover.ledger.db --status failed -o failed.csv
     """
     from bulkroute import exporting  # here, since help must not wait for it
-    from bulkroute.ledger.store import ledger_errors, open_for_reading
+    from bulkroute.ledger.store import open_for_reading
 
-    with closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
+    with closing(open_for_reading(ledger)) as connection:
         rows = exporting.rows(connection, ledger, [Status(status) for status in statuses])
-        write: exporting.Writer = exporting.WRITERS[format_]
         if output is None:
-            write(rows, click.get_text_stream("stdout", encoding="utf-8"))
+            exporting.write(rows, format_, click.get_text_stream("stdout", encoding="utf-8"))
         else:
-            exporting.write_file(output, rows, write)
+            exporting.write_file(rows, format_, output)

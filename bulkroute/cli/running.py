@@ -1,14 +1,25 @@
 """Wires a run for the command line: settings, simulator, console, signals."""
 
 import asyncio
-from contextlib import AsyncExitStack
+import signal
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, closing
 from typing import Any
 
 import click
 
+from bulkroute import intake
 from bulkroute.cli.options import settings_of
+from bulkroute.console import Lines, closing_table
 from bulkroute.engine import Engine
+from bulkroute.ledger.store import open_for_reading
+from bulkroute.manifest import Faults, open_manifest
+from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.standing import standing
 from bulkroute.summary import Summary
+
+SIMULATED = "simulated"
+"""App key and secret of the embedded simulator, which nobody but this process can reach for long."""
 
 
 def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
@@ -16,13 +27,17 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
     summary = loop_run(_run(manifest, options))
     if options["json_"]:
         click.echo(summary.to_json())
+    elif not options["quiet"]:
+        ledger = options["ledger"] or intake.default_ledger(manifest)
+        with closing(open_for_reading(ledger)) as connection:
+            closing_table(summary, standing(connection, ledger).reasons)
     return summary.exit_code or 0
 
 
-def loop_run(main: Any) -> Any:
+def loop_run(main: Coroutine[Any, Any, Summary]) -> Summary:
     """Run a coroutine on uvloop where it exists (about 1.3 times the calls a second), else on asyncio's loop."""
     try:
-        import uvloop  # not on every platform
+        import uvloop
     except ImportError:
         return asyncio.run(main)
     return uvloop.run(main)
@@ -30,6 +45,34 @@ def loop_run(main: Any) -> Any:
 
 async def _run(manifest: str, options: dict[str, Any]) -> Summary:
     async with AsyncExitStack() as exits:
-        settings = settings_of(options, fresh=options["fresh"])
-        engine = await exits.enter_async_context(Engine(settings, watch=print))
+        settings = await _settings(manifest, options, exits)
+        lines = Lines(quiet=options["quiet"])
+        engine = await exits.enter_async_context(Engine(settings, watch=lines.watch))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, _interrupt, engine, signal.Signals(number).name)
         return await engine.run(manifest, ledger=options["ledger"], format=options["format_"])
+
+
+def _interrupt(engine: Engine, name: str) -> None:
+    """Stop in good order at the first signal, at once at the second."""
+    run = engine.current
+    if run is None:
+        raise KeyboardInterrupt
+    if run.progress().stopping is None:
+        run.stop(f"interrupted by {name}")
+    else:
+        run.abort()
+
+
+async def _settings(manifest: str, options: dict[str, Any], exits: AsyncExitStack) -> Settings:
+    """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
+    if not options["simulate"]:
+        return settings_of(options, fresh=options["fresh"])
+    from bulkroute.simulator import Simulator, routes_for  # here, since only simulations need it
+
+    with open_manifest(manifest, options["format_"]) as opened:
+        ids = [row.id for row in opened.rows(Faults())]
+    simulator = await exits.enter_async_context(Simulator(routes_for(ids), app_key=SIMULATED, app_secret=SIMULATED))
+    credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
+    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, fresh=options["fresh"])

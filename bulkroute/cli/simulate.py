@@ -78,7 +78,7 @@ def simulate(
     admin: bool,
     **knobs: Any,
 ) -> None:
-    """Serve an imitation of the vendor's service, with faults drawn from a seed.
+    r"""Serve an imitation of the vendor's service, with faults drawn from a seed.
 
     It prints `listening on http://HOST:PORT` once it is ready, and ends on Ctrl-C. It lets in the app key `demo-key`
     with the secret `demo-secret`, and the token `demo-token`; BULKROUTE_SIMULATOR_APP_KEY,
@@ -88,6 +88,7 @@ def simulate(
     Example:
         bulkroute simulate --routes 1000 --latency 80 --fail-500 0.05 --throttle 50
     """
+    # Heavy imports stand inside, so that help comes at once.
     from bulkroute.simulator import Faults, Simulator, synthetic_routes, targets_for
 
     if manifest is not None and routes is not None:
