@@ -1,5 +1,6 @@
 """`bulkroute export`: the rows of a ledger as a file."""
 
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -13,7 +14,13 @@ from bulkroute.model import Status
 @click.argument("ledger", type=PATH)
 @click.option("--format", "format_", type=click.Choice(["csv", "jsonl"]), default="csv", help="Of the output.")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="[default: standard output]")
-@click.option("--status", "statuses", type=click.Choice([*Status]), multiple=True, help="Only these rows; repeatable.")
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice([status.value for status in Status]),
+    multiple=True,
+    help="Only these rows; repeatable.",
+)
 def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str, ...]) -> None:
     """Write the rows of LEDGER's batch. The CSV is itself a valid manifest.
 
@@ -23,8 +30,9 @@ def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str,
     from bulkroute.ledger.store import open_for_reading
 
     with closing(open_for_reading(ledger)) as connection:
-        rows = exporting.rows(connection, ledger, [Status(status) for status in statuses])
+        rows = exporting.rows(connection, ledger, [Status(name) for name in statuses])
         if output is None:
-            exporting.write(rows, format_, click.get_text_stream("stdout", encoding="utf-8"))
+            with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as file:
+                exporting.write(rows, format_, file)
         else:
             exporting.write_file(rows, format_, output)

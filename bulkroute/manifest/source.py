@@ -38,8 +38,9 @@ class Manifest:
     def digest(self) -> str:
         """`csv:1:<sha256>` or `yaml:1:<sha256>`: format, version of the rules, and the bytes of the file.
 
-        A file is hashed without being parsed. A pipe can be read only once: its digest is known when `rows` has come to
-        the end of it, and before that this raises `RuntimeError`. Raises `ManifestError` if reading fails.
+        Once `rows` has come to the end, it is that of the bytes it read, even if the file has changed since. Before,
+        a file is hashed without being parsed; for a pipe, which can be read only once, this raises `RuntimeError`.
+        Raises `ManifestError` if reading fails.
         """
         if not self._digest and self.rereadable:
             try:
@@ -64,7 +65,7 @@ class Manifest:
         faults.name = faults.name or self.name
         if self.rereadable:
             self._file.seek(0)
-        blocks = TextBlocks(self._file.read if self.rereadable else self._hashing_read())
+        blocks = TextBlocks(self._hashing_read())
         return _READERS[self.format](blocks, faults).rows()
 
     def _hashing_read(self) -> Callable[[int], bytes]:

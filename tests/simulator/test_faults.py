@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 from collections import Counter
 from typing import Any
 
@@ -88,15 +89,18 @@ async def test_a_closed_connection_announces_nothing(serve: Serve) -> None:
         assert b"onnection:" not in answer
 
 
+BODY = b'{"id":"%s","devicetype":1,"deviceId":101}' % ID.encode()
+REQUEST = (
+    b"POST /apiaccess/rest/cc-management/v1/calledRoute/modifyCalledRoute HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Type: application/json\r\nAuthorization: Bearer door\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+)
+
+
 async def raw_answer(simulator: Simulator) -> bytes:
     """Return everything that comes until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(simulator.url.rpartition(":")[2]))
-    body = b'{"id":"%s","devicetype":1,"deviceId":101}' % ID.encode()
-    writer.write(
-        b"POST /apiaccess/rest/cc-management/v1/calledRoute/modifyCalledRoute HTTP/1.1\r\nHost: x\r\n"
-        b"Content-Type: application/json\r\nAuthorization: Bearer door\r\n"
-        b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
-    )
+    writer.write(REQUEST)
     answer = await reader.read()
     writer.close()
     await writer.wait_closed()
@@ -243,6 +247,21 @@ async def test_one_id_in_flight_twice_is_seen(serve: Serve) -> None:
         await asyncio.gather(peer.modify(MANY[0].id), peer.modify(MANY[0].id), peer.modify(MANY[1].id))
         assert peer.simulator.max_in_flight_per_id == 2
         assert [route_id for _, route_id in peer.simulator.violations] == [MANY[0].id]
+
+
+async def test_a_call_given_up_a_moment_ago_is_not_in_flight(serve: Serve) -> None:
+    async with serve(ONE, Faults(latency_ms=60_000)) as peer:
+        address = ("127.0.0.1", int(peer.simulator.url.rpartition(":")[2]))
+        with socket.create_connection(address) as first, socket.create_connection(address) as second:
+            first.sendall(REQUEST)
+            while len(peer.simulator.calls) < 1:
+                await asyncio.sleep(0.001)
+            second.sendall(REQUEST)
+            first.close()  # the server learns of both in one turn of its loop
+            while len(peer.simulator.calls) < 2:
+                await asyncio.sleep(0.001)
+        assert peer.simulator.violations == []
+        assert peer.simulator.max_in_flight_per_id == 1
 
 
 @pytest.mark.parametrize(
