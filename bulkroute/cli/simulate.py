@@ -93,6 +93,8 @@ def simulate(
 
     if manifest is not None and routes is not None:
         raise click.UsageError("--routes and --manifest exclude each other")
+    if throttle_burst is not None and knobs["throttle"] is None:
+        raise click.UsageError("--throttle-burst needs --throttle")
     if throttle_burst is not None:
         knobs |= {"throttle_shape": "leaky", "throttle_burst": throttle_burst}
     try:

@@ -79,6 +79,7 @@ def test_serves_the_ids_and_targets_of_a_manifest(tmp_path: Path) -> None:
         (["--fail-500", "0.7", "--reset", "0.7"], "sum to more than 1"),
         (["--fail-500", "2"], "not in the range"),
         (["--routes", "1", "--manifest", "x.csv"], "exclude each other"),
+        (["--throttle-burst", "5"], "needs --throttle"),
         (["--host", "192.0.2.1"], "cannot listen on"),
     ],
 )

@@ -155,7 +155,7 @@ def test_stalls_and_changes_of_rate_need_no_burst_above_5(rate_per_s: int) -> No
 
 @pytest.mark.parametrize("rate_per_s", [20, 500, 2000])
 def test_late_wakeups_are_made_up_for(rate_per_s: int) -> None:
-    schedule, now_s, starts_s = Schedule(rate_per_s), 0.0, []
+    schedule, now_s, starts_s = Schedule(rate_per_s), 0.0, list[float]()
     while len(starts_s) < 10 * rate_per_s:
         now_s += 0.0015 if schedule.delay(now_s) else 0
         while not schedule.delay(now_s):
@@ -404,6 +404,42 @@ def test_a_hold_catches_those_already_woken_and_keeps_their_order() -> None:
         return order
 
     assert run_virtual(scenario()) == list(range(6))
+
+
+@pytest.mark.parametrize("ends_ms", range(1, 9))
+def test_a_hold_that_ends_between_two_who_were_woken_keeps_their_order(ends_ms: int) -> None:
+    async def scenario() -> list[int]:
+        reads = itertools.count()
+        pacer, order = Pacer(100, clock=lambda: next(reads) / 1000), list[int]()
+
+        async def work(number: int) -> None:
+            await pacer.start()
+            order.append(number)
+
+        pacer.hold("token", "renewing the token")
+        tasks = [asyncio.create_task(work(number)) for number in range(3)]
+        await asyncio.sleep(0)
+        pacer.release("token")
+        pacer.hold("throttled", "429", pacer.clock() + ends_ms / 1000)
+        await asyncio.gather(*tasks)
+        return order
+
+    assert run_virtual(scenario()) == [0, 1, 2]
+
+
+def test_those_due_together_start_in_the_same_turn_of_the_loop() -> None:
+    async def scenario() -> int:
+        pacer = Pacer(100)
+        pacer.hold("operator", "paused")
+        tasks = [asyncio.create_task(pacer.start()) for _ in range(10)]
+        await asyncio.sleep(0)
+        pacer.release("operator")
+        await asyncio.sleep(0)
+        started = pacer.started
+        await asyncio.gather(*tasks)
+        return started
+
+    assert run_virtual(scenario()) == 3
 
 
 def test_after_a_hold_no_more_than_the_rate_starts() -> None:
