@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 from tenacity.wait import wait_random_exponential
 
 from bulkroute.client import Client
-from bulkroute.errors import ServiceUnreachable
+from bulkroute.errors import LedgerError, ServiceUnreachable
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Status
@@ -38,6 +38,13 @@ class Entry(NamedTuple):
 
     row: int
     admitted: asyncio.Future[str]
+
+
+def _turn_away(entries: Iterable[Entry]) -> None:
+    """Tell rows that wait that their calls will not start."""
+    for entry in entries:
+        if not entry.admitted.done():
+            entry.admitted.set_exception(GateClosed())
 
 
 class Gate:
@@ -86,9 +93,7 @@ class Gate:
         """Start no more calls. Those noted as SENT that have not started are withdrawn."""
         self._closed.set_result(None)
         self._withdraw(self._staged)
-        for entry in (*self._waiting, *self._staged):
-            if not entry.admitted.done():
-                entry.admitted.set_exception(GateClosed())
+        _turn_away((*self._waiting, *self._staged))
         self._waiting.clear()
         self._staged.clear()
 
@@ -118,11 +123,14 @@ class Gate:
                 await self._stage_stirred.wait()
                 continue
             entries = [self._waiting.popleft() for _ in range(count)]
-            await self._journal.sent([entry.row for entry in entries])
+            try:
+                await self._journal.sent([entry.row for entry in entries])
+            except LedgerError:
+                _turn_away(entries)
+                raise
             if self._closed.done():
                 self._withdraw(entries)
-                for entry in entries:
-                    entry.admitted.set_exception(GateClosed())
+                _turn_away(entries)
                 return
             self._staged.extend(entries)
             self._start_stirred.set()

@@ -172,7 +172,13 @@ class Run:
         for loop in loops:
             loop.add_done_callback(self._ended)
         try:
-            await self._feed()
+            try:
+                with ledger_errors(self._ledger, "read the rows to send"):
+                    await self._feed()
+            except LedgerError as error:
+                # The calls in flight are still awaited: what can be recorded of them is.
+                self._broken = self._broken or error
+                self.stop(str(error), ExitCode.LEDGER)
             while self._rows:
                 await asyncio.wait(self._rows)
         finally:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bulkroute import lifecycle
 from bulkroute.errors import LedgerError
-from bulkroute.ledger.store import ledger_errors, sql_list
+from bulkroute.ledger.store import ledger_errors, sql_list, transaction
 from bulkroute.model import Status
 
 
@@ -123,8 +123,7 @@ class Journal:
 
     def _write(self, attempts: list[Attempt], withdrawn: list[tuple[int]], sent: list[tuple[int]]) -> None:
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             if attempts:
                 moved = connection.executemany(_ANSWERED, [_row_values(attempt) for attempt in attempts]).rowcount
                 self._demand(moved, len(attempts), "answered")
@@ -133,11 +132,6 @@ class Journal:
                 self._demand(connection.executemany(_WITHDRAWN, withdrawn).rowcount, len(withdrawn), "withdrawn")
             if sent:
                 self._demand(connection.executemany(_SENT, sent).rowcount, len(sent), "sent")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     def _demand(self, moved: int, wanted: int, doing: str) -> None:
         if moved != wanted:
