@@ -258,13 +258,12 @@ def test_terminal_escapes_do_not_get_through() -> None:
 
 
 def test_an_export_is_a_manifest() -> None:
-    columns = (
-        "id, devicetype, deviceId, status, error, attempts, http_status, return_code, description, before_devicetype,"
-        " before_deviceId, latency_ms, finished_at, line"
-    ).split(", ")
     out = StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow(columns)
+    out.write(
+        "id,devicetype,deviceId,status,error,attempts,http_status,return_code,description,before_devicetype,"
+        "before_deviceId,latency_ms,finished_at,line\r\n"
+    )
     writer.writerow(
         ["0123", 1, 101, "failed", "server", 4, 500, "", "'=cmd|' /C calc'!A0", 3, 7, 12.5, "2026-01-02T03:04:05Z", 2]
     )
