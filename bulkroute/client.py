@@ -103,10 +103,11 @@ class Client:
                 return Reply(response.status, content, whole, response.headers.get("Retry-After"))
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
-                return NoReply(FailureKind.CONNECTION, "no connection in time")
+                return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
             return NoReply(FailureKind.TIMEOUT, f"no answer within {self._timeout.total:g} s")
         except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
-            return NoReply(FailureKind.CONNECTION, describe(error))
+            connected = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
+            return NoReply(FailureKind.CONNECTION, describe(error), sent=connected)
 
 
 async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:

@@ -108,7 +108,7 @@ def test_the_line_is_the_one_where_the_row_starts() -> None:
 
 
 def test_lines_are_right_across_blocks() -> None:
-    lines = [f"{10**18 + n},1,{n % 7}" for n in range(20_000)]
+    lines = [f"{10**18 + 10 * n + 1},1,{n % 7}" for n in range(20_000)]
     data = HEAD + "\r\n".join(lines).encode()
     assert len(data) > 3 * BLOCK_BYTES
     rows, faults = read(data)
@@ -177,13 +177,13 @@ class _Endless:
     """A file that goes on for ever; counts what is asked of it."""
 
     def __init__(self, start: bytes, then: bytes) -> None:
-        self.start, self.then = start, then
+        self.rest, self.then = start, then
         self.given = 0
 
     def read(self, size: int) -> bytes:
-        data = (self.start + self.then * (size // len(self.then) + 1))[:size]
-        self.start = b""
-        self.given += len(data)
+        self.rest += self.then * (size // len(self.then) + 1)
+        data, self.rest = self.rest[:size], self.rest[size:]
+        self.given += size
         return data
 
 
