@@ -142,6 +142,8 @@ def describe(error: Exception) -> str:
         return f"the proxy answered {error.status} {error.message}"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"the answer is not HTTP: {error.message}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the connection broke: {error.strerror}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

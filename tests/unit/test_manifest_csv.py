@@ -2,6 +2,7 @@
 
 import csv
 from io import BytesIO, StringIO
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -252,7 +253,7 @@ def test_a_read_error_is_a_fault() -> None:
 
 
 def test_terminal_escapes_do_not_get_through() -> None:
-    _, faults = read(b"id,devicetype,deviceId,\x1b[31m\n\x1b[2J,\x07,\x9b\n".replace(b"\x9b", "\x9b".encode()))
+    _, faults = read(b"id,devicetype,deviceId,\x1b[31m\n\x1b[2J,\x07,\x9b,\n".replace(b"\x9b", "\x9b".encode()))
     assert faults.total == 3
     assert all(text.isprintable() for text in faults.kept + faults.notices)
 
@@ -306,11 +307,13 @@ def test_any_table_ends_in_rows_or_faults(table: list[list[str]]) -> None:
         max_size=20,
     ),
     st.sampled_from(",;\t"),
-    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from([("\n", csv.QUOTE_ALL), ("\r\n", csv.QUOTE_MINIMAL)]),
 )
-def test_what_csv_writes_is_read_back(table: list[tuple[str, int, int, str]], delimiter: str, end: str) -> None:
+def test_what_csv_writes_is_read_back(
+    table: list[tuple[str, int, int, str]], delimiter: str, style: tuple[str, Literal[0, 1]]
+) -> None:
     out = StringIO(newline="")
-    writer = csv.writer(out, delimiter=delimiter, lineterminator=end)
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=style[0], quoting=style[1])
     writer.writerows([("id", "devicetype", "deviceId", "note"), *table])
     rows, faults = read(out.getvalue().encode())
     assert not faults.total
