@@ -54,7 +54,6 @@ def only_fault(data: bytes) -> str:
         b"- 'id': '0123'\n  \"devicetype\": '1'\n  deviceId: \"101\"",
         b"-   DEVICE_ID: 0101\n    Id: 0123\n    device_type: Skill_Queue\n",
         b'[{"id":"0123","devicetype":1,"deviceId":101}]',
-        b'[\t{"id": "0123",\t"devicetype": 1, "deviceId": 101}]',
         b"\xef\xbb\xbf" + ROW,
         ROW.replace(b"\n", b"\r\n"),
         b"- {id: 0123, devicetype: 1, deviceId: 101, note: [a, {b: c}], }",
@@ -93,8 +92,8 @@ def test_a_mapping_that_holds_the_list(data: bytes) -> None:
         "2026-01-02",
         ".inf",
         "=",
-    ]
-    + ["1125397061153369092", "99999999999999999999"],
+        "1125397061153369092",
+    ],
 )
 def test_an_id_is_never_anything_but_text(id_: str) -> None:
     rows, faults = read(f"- id: {id_}\n  devicetype: 1\n  deviceId: 7\n".encode())
@@ -195,14 +194,16 @@ def test_faults_of_a_row_spare_the_next(row: bytes, says: str) -> None:
 
 def test_an_anchor_at_the_top() -> None:
     assert only_fault(b"&all\n" + ROW).startswith("1: anchor '&all'")
-    assert only_fault(b"&all\nbindings:\n" + ROW).startswith("2: anchor '&all'")
+    assert only_fault(b"&all\nbindings:\n" + ROW).startswith("1: anchor '&all'")
     assert only_fault(b"bindings: !!seq\n" + ROW).startswith("1: tag 'tag:yaml.org,2002:seq'")
 
 
 def test_an_alias_bomb_goes_no_further_than_its_names() -> None:
     layers = "".join(f"  - &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 9))
-    texts = faults_of(f"bindings:\n  - &l0 lol\n{layers}".encode())
-    assert texts[0].startswith("2: anchor '&l0' is not accepted")
+    rows, faults = read(f"bindings:\n  - &l0 lol\n{layers}".encode())
+    assert not rows
+    assert faults.kept[0].startswith("m.yaml:2: anchor '&l0' is not accepted")
+    assert faults.total == 1 + 8 * (1 + 9)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,7 @@ def test_an_alias_bomb_goes_no_further_than_its_names() -> None:
         (b"bindings: {a: b}\n", ["1: the list of rows is expected here"]),
         (b"{}", ["1: there is no bindings:"]),
         (b"just text", ["1: the list of rows is expected here"]),
-        (b"---\n", ["1: the list of rows is expected here"]),
+        (b"---\n", ["2: the list of rows is expected here"]),
         (ROW + b"---\n" + ROW, ["2: a second document begins; keep one"]),
         (ROW + b"...\n---\n" + ROW, ["3: a second document begins; keep one"]),
         (b"[]", [" holds no rows; give at least one"]),
@@ -241,8 +242,8 @@ def test_faults_of_the_whole(data: bytes, says: list[str]) -> None:
             4,
             "while scanning a quoted scalar from line 2); mend it, or get the file again",
         ),
-        (b"- {id: a, devicetype: 1", 1, "or get the file again if it was cut off"),
-        (b"[" + ROW[2:] + b",{", 2, "or get the file again if it was cut off"),
+        (b"- {id: a, devicetype: 1", 2, "or get the file again if it was cut off"),
+        (b"[" + ROW[2:] + b",{", 3, "or get the file again if it was cut off"),
         (ROW + b" - x", 2, "not valid YAML"),
     ],
 )
@@ -273,7 +274,7 @@ def test_an_escape_in_quotes_is_shown_as_text() -> None:
 
 
 def test_what_is_no_utf_8() -> None:
-    assert only_fault(ROW + b"- id: \xe9").startswith("2: byte 0xe9 is not UTF-8")
+    assert only_fault(ROW + b"- id: \xe9\n").startswith("2: byte 0xe9 is not UTF-8")
     assert only_fault(ROW * 2 + b"\x00").startswith("3: the file is binary")
     assert only_fault(ROW.decode().encode("utf-16")).startswith("1: the file is in UTF-16")
 
@@ -300,6 +301,7 @@ class _Endless:
         return data
 
 
+@pytest.mark.parametrize("parser", ["libyaml"], indirect=True)  # the limit is the same code; pure takes seconds
 @pytest.mark.parametrize(
     ("start", "then"),
     [
@@ -317,6 +319,13 @@ def test_a_row_without_end_is_refused_without_reading_it(start: bytes, then: byt
     assert not list(YamlReader(TextBlocks(endless.read), faults).rows())
     assert "more than 1 MiB follows without one whole row" in faults.kept[-1] or faults.total > len(faults.kept)
     assert endless.given <= ROW_LIMIT_CHARS + 3 * BLOCK_BYTES
+
+
+@pytest.mark.parametrize("parser", ["libyaml"], indirect=True)
+def test_json_may_be_indented_with_tabs() -> None:
+    rows, faults = read(json.dumps([{"id": "0123", "devicetype": 1, "deviceId": 101}], indent="\t").encode())
+    assert [row[1:] for row in rows] == [GOOD[0][1:]]
+    assert not faults.total
 
 
 def test_one_long_line_of_many_rows_is_fine() -> None:
@@ -389,7 +398,7 @@ def test_any_yaml_like_text_ends_in_rows_or_faults(pieces: list[str], start: byt
     st.lists(
         st.fixed_dictionaries(
             {
-                "id": st.from_regex(r"[a-zA-Zé_.:][a-zA-Z0-9é_.:#&*!-]{0,63}", fullmatch=True),
+                "id": st.text("abcxyzABNOé_.:#&*!-'\"019~", min_size=1, max_size=30).map(lambda text: f"x{text}"),
                 "devicetype": st.sampled_from([1, 3]),
                 "deviceId": st.integers(0, 2**63 - 1),
                 "note": st.one_of(st.none(), st.text(max_size=20), st.lists(st.integers(), max_size=3)),
@@ -406,4 +415,4 @@ def test_what_yaml_writes_is_read_back(table: list[dict[str, object]], flow: boo
     rows, faults = read(written.encode())
     if "&id" not in written:  # the writer makes anchors where it meets one object twice
         assert not faults.total, faults.kept
-        assert [list(row[1:]) for row in rows] == [list(each.values())[:3] for each in table]
+        assert [list(row[1:]) for row in rows] == [[each["id"], each["devicetype"], each["deviceId"]] for each in table]
