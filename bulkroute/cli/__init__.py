@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from bulkroute import __version__
 from bulkroute.cli.config import read_config
 from bulkroute.errors import BulkrouteError, ExitCode, ManifestError
+from bulkroute.version import __version__
 
 COMMANDS = {
     "check": "Check a manifest; nothing is sent.",
