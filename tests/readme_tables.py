@@ -38,7 +38,7 @@ def commands() -> str:
 def _records(name: str) -> list[tuple[str, str]]:
     """Return flag and help of each option of a command."""
     command = _commands()[name]
-    context = click.Context(command)
+    context = click.Context(command, **command.context_settings)
     records = [option.get_help_record(context) for option in command.params if isinstance(option, click.Option)]
     return [record for record in records if record]
 
