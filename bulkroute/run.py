@@ -192,8 +192,13 @@ class Run:
 
     async def _feed(self) -> None:
         """Begin a row whenever there is room for it."""
+        begun = 0  # tasks that have not come to the gate yet, since a task starts in the next turn of the loop
         for work in batches.pending(self._connection, self._batch):
-            while self._stop is None and (self._gate.room <= 0 or len(self._rows) >= MOST_IN_BACKOFF):
+            while self._stop is None and (self._gate.room <= begun or len(self._rows) >= MOST_IN_BACKOFF):
+                if begun:
+                    begun = 0
+                    await asyncio.sleep(0)
+                    continue
                 self._gate.left.clear()
                 await self._gate.left.wait()
             if self._stop is not None:
@@ -201,6 +206,7 @@ class Run:
             row = asyncio.create_task(self._delivery.deliver(work))
             self._rows.add(row)
             row.add_done_callback(self._ended)
+            begun += 1
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Take note that a row, or a loop of the gate, ended."""

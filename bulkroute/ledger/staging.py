@@ -46,7 +46,7 @@ class Staging:
     """Holds checked rows in a temporary file, in the order of their lines. Use as a context manager."""
 
     def __init__(self) -> None:
-        """Raises LedgerError where the temporary folder (TMPDIR) cannot be used."""
+        """Make the temporary file. Raises LedgerError where its folder (TMPDIR) cannot be used."""
         with _staging_errors("temporary folder"):
             self._folder = tempfile.TemporaryDirectory(prefix="bulkroute-")
         self.path = Path(self._folder.name) / "staging.db"

@@ -36,12 +36,10 @@ def read_rows(ledger: Path) -> dict[str, Found]:
     if not ledger.exists():
         return {}
     with closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as connection:
-        try:
-            rows = connection.execute("SELECT id, status, attempts FROM row")
-            return {row_id: Found(status, calls) for row_id, status, calls in rows}
-        except sqlite3.OperationalError as error:
-            assert "no such table" in str(error)
+        if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return {}
+        rows = connection.execute("SELECT id, status, attempts FROM row")
+        return {row_id: Found(status, calls) for row_id, status, calls in rows}
 
 
 def check_crashed(service: Service, wanted: dict[str, Target], found: dict[str, Found]) -> int:
@@ -51,19 +49,22 @@ def check_crashed(service: Service, wanted: dict[str, Target], found: dict[str, 
         if row.status == "succeeded":
             assert service.bindings[row_id] == wanted[row_id], f"{row_id} is claimed, but was never bound"
     for row_id, calls in service.simulator.calls_per_id.items():
-        in_doubt = found[row_id].status == "sent"
-        assert calls <= found[row_id].calls + in_doubt, f"a call of {row_id} left without a mark"
+        row = found[row_id]
+        assert calls <= row.calls + (row.status == "sent"), f"a call of {row_id} left without a mark"
     in_doubt = sum(row.status == "sent" for row in found.values())
     assert in_doubt <= SLOTS
     return in_doubt
 
 
-@pytest.mark.parametrize("faults", [Faults(), TROUBLE], ids=["clean", "troubled"])
-@pytest.mark.parametrize("at", KILLS)
+@pytest.mark.parametrize(
+    ("at", "faults"),
+    [*((at, Faults()) for at in KILLS), ("commit: after", TROUBLE), ("call: bytes gone", TROUBLE)],
+    ids=[*KILLS, "commit: after, troubled", "call: bytes gone, troubled"],
+)
 def test_killed_at_any_moment_a_run_resumes_without_loss(
     tmp_path: Path, launcher: Launcher, at: str, faults: Faults
 ) -> None:
-    wanted = targets(ids(9))
+    wanted = targets(ids(6))
     for nth in count(1):
         folder = tmp_path / str(nth)
         folder.mkdir()
@@ -87,10 +88,11 @@ def test_killed_at_any_moment_a_run_resumes_without_loss(
             assert second.result.summary["attempts"] == service.modified - before
             assert second.result.summary["succeeded"] == len(wanted)
 
-            third = launcher.run(*command, cwd=folder)
-            assert third.result.code == 0
-            assert service.modified == before + second.result.summary["attempts"], "a finished batch sent calls"
-    assert nth > len(wanted) // SLOTS, "too few events were met for this test to mean anything"
+            if nth == 1:
+                third = launcher.run(*command, cwd=folder)
+                assert third.result.code == 0
+                assert service.modified == before + second.result.summary["attempts"], "a finished batch sent calls"
+    assert nth > 3, "too few events were met for this test to mean anything"
 
 
 def test_killed_again_and_again_every_run_gets_further(tmp_path: Path, launcher: Launcher) -> None:
