@@ -37,13 +37,13 @@ def outcome_table(summary: Summary, reasons: list[Reason]) -> Table:
 
 def print_standing(found: Standing) -> None:
     """Print how a ledger stands on stdout."""
-    console = Terminal(highlight=False)
+    console = Terminal(highlight=False, markup=False, emoji=False)
     console.print(outcome_table(found.summary, found.reasons))
 
 
 def closing_table(summary: Summary, reasons: list[Reason]) -> None:
     """Print the table of outcomes on stderr."""
-    Terminal(stderr=True, highlight=False).print(outcome_table(summary, reasons))
+    Terminal(stderr=True, highlight=False, markup=False, emoji=False).print(outcome_table(summary, reasons))
 
 
 class Lines:

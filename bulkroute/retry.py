@@ -131,7 +131,8 @@ def _text(value: Any, clean: Callable[[str], str]) -> str | None:
 def _shown_body(answer: Reply, clean: Callable[[str], str]) -> str:
     if not answer.body:
         return "empty answer"
-    return clean(answer.body[: 4 * TEXT_LIMIT].decode("utf-8", "replace"))
+    # Not cut before it is clean: half a secret is no longer recognised.
+    return clean(answer.body.decode("utf-8", "replace"))
 
 
 def printable(text: str) -> str:

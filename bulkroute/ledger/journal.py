@@ -6,6 +6,8 @@ kill -9 and power loss.
 """
 
 import asyncio
+import contextlib
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +72,7 @@ class Journal:
         self._withdrawn: list[tuple[int]] = []
         self._attempts: list[Attempt] = []
         self._committed: asyncio.Future[None] | None = None
+        self._file = path.stat()
 
     def sent(self, rows: list[int]) -> asyncio.Future[None]:
         """Note that these rows' calls are about to leave; the future ends when that is on disk.
@@ -110,6 +113,7 @@ class Journal:
             if self._broken:
                 raise self._broken
             with ledger_errors(self._path, "record what was done"):
+                self._check_place()
                 self._write(attempts, withdrawn, sent)
         except LedgerError as error:
             self._broken = error
@@ -132,6 +136,17 @@ class Journal:
                 self._demand(connection.executemany(_WITHDRAWN, withdrawn).rowcount, len(withdrawn), "withdrawn")
             if sent:
                 self._demand(connection.executemany(_SENT, sent).rowcount, len(sent), "sent")
+
+    def _check_place(self) -> None:
+        """Refuse to write on into a file that has been removed or replaced: nobody would ever read it."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._path.stat(), self._file):
+                return
+        raise LedgerError(
+            "the ledger was removed or replaced while the run was going on",
+            where=str(self._path),
+            hint="put it back, or run the same command again: rows it no longer tells of are sent again",
+        )
 
     def _demand(self, moved: int, wanted: int, doing: str) -> None:
         if moved != wanted:

@@ -83,13 +83,14 @@ def open_for_run(path: Path) -> sqlite3.Connection:
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         _check_header(path)
+        if path.stat().st_size:
+            _check_content(path)
         connection = sqlite3.connect(path, isolation_level=None, timeout=10)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             if _is_blank(connection):
                 _make(connection)
-            _check_format(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -102,7 +103,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         if not path.is_file():
             raise LedgerError("there is no such ledger", where=str(path), hint="`bulkroute run` makes one")
         _check_header(path)
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+        connection = _connect_read_only(path)
         try:
             if _is_blank(connection):
                 raise LedgerError("the ledger is empty", where=str(path), hint="`bulkroute run` fills it")
@@ -111,6 +112,26 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what is foreign, newer or damaged; through a connection that cannot change it.
+
+    A million rows take about a second.
+    """
+    with contextlib.closing(_connect_read_only(path)) as connection:
+        if _is_blank(connection):
+            return
+        _check_format(connection, path)
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise LedgerError(
+                "the ledger is damaged", where=str(path), hint="keep it, and name another with --ledger or mend a copy"
+            )
 
 
 def _check_header(path: Path) -> None:
