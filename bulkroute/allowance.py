@@ -23,6 +23,9 @@ RETREAT = 0.7
 FEW = 3
 """So few calls accepted in a second tell nothing of a rate."""
 
+HANDFUL = 20
+"""So few calls accepted before the first refusal may be no more than the burst that a leaky bucket lets through."""
+
 FASTEST_CLIMB = math.log(2) / 0.25
 """Growth per second, as an exponent, after the first refusal: doubles in a quarter of a second."""
 
@@ -31,7 +34,7 @@ KNOWN_CLIMB = 0.002
 
 SLOWEST_CLIMB = 0.0002
 
-SLOWED_BY = 8.0
+SLOWED_BY = 5.0
 """How much slower the climb is after another refusal."""
 
 AGREE = 0.1
@@ -52,9 +55,8 @@ class Allowance:
         self._accepted: list[float] = []  # starts of accepted calls since the last episode of refusals, in order
         self._found: float | None = None  # the limit that the last episode showed
         self._earlier: float | None = None  # ... and the one before
-        self._base = math.inf
         self._climb = FASTEST_CLIMB * SLOWED_BY
-        self._resumed_s = -math.inf
+        self._resumed_s = self._grown_s = -math.inf
         self._before = math.inf
         self._open = False  # whether an episode is going on
 
@@ -70,7 +72,7 @@ class Allowance:
         if started_s < self._resumed_s:
             self._lower()  # it was under way when another was refused: the limit is a little higher
         elif now_s > self._resumed_s:
-            self._grow(now_s - self._resumed_s)
+            self._grow(now_s)
 
     def refused(self, resume_s: float, sent_per_s: float) -> None:
         """Begin an episode: a call was refused, calls start again at `resume_s`. `sent_per_s`: the rate until now.
@@ -100,14 +102,18 @@ class Allowance:
     def _lower(self) -> None:
         """Set the rate by what was accepted before the refusal."""
         most = self._most_in_a_span()
-        if most > FEW:
-            self._found = float(most)
-            self._base = min(BELOW * most, BELOW * self._before)
+        self._found = float(most) if most > FEW else None
+        if self._climb == FASTEST_CLIMB and 0 < most < HANDFUL and self._span_s() < SPAN_S / 2:
+            # A burst right at the start was cut off: the service allows that much in a second, and likely more.
+            rate_per_s = min(2 * most, self._before)
+        elif most > FEW:
+            rate_per_s = min(most, self._before)
         else:
-            self._found = None
-            self._base = RETREAT * min(self._before, FEW + 1.0)
-        self._base = max(self._base, LOWEST_PER_S)
-        self.rate_per_s = self._base
+            rate_per_s = RETREAT / BELOW * min(self._before, FEW + 1.0)
+        self.rate_per_s = max(BELOW * rate_per_s, LOWEST_PER_S)
+
+    def _span_s(self) -> float:
+        return self._accepted[-1] - self._accepted[0]
 
     def _most_in_a_span(self) -> int:
         first = most = 0
@@ -117,8 +123,12 @@ class Allowance:
             most = max(most, last - first + 1)
         return most
 
-    def _grow(self, calm_s: float) -> None:
+    def _grow(self, now_s: float) -> None:
         """Climb: exponentially, with an exponent that doubles after each CALM_S."""
-        periods, rest_s = divmod(calm_s, CALM_S)
-        grown = self._climb * (CALM_S * (2**periods - 1) + rest_s * 2**periods) if periods < 30 else math.inf
-        self.rate_per_s = self._base * math.exp(min(grown, 50.0))
+        if self.rate_per_s is None:
+            return
+        # What counts is time in which calls went out at this rate, not time in which none did.
+        spent_s = min(now_s - max(self._grown_s, self._resumed_s), 2 / self.rate_per_s)
+        self._grown_s = now_s
+        periods = min((now_s - self._resumed_s) // CALM_S, 20)
+        self.rate_per_s *= math.exp(min(self._climb * 2**periods, FASTEST_CLIMB) * spent_s)

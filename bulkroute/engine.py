@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bulkroute import intake
+from bulkroute import control, intake
 from bulkroute.client import Client
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
@@ -42,6 +42,8 @@ class Engine:
         self._exits = contextlib.AsyncExitStack()
         self.current: Run | None = None
         """The run under way: to see how far it is, or to stop it."""
+        self.reading = False
+        """Whether a manifest is being taken in, which lets nothing else happen; nothing was sent then."""
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
@@ -79,7 +81,11 @@ class Engine:
         """
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         with lock.hold(path), contextlib.ExitStack() as exits:
-            connection, batch, changes = self._take_in(source, format, path, exits)
+            self.reading = True
+            try:
+                connection, batch, changes = self._take_in(source, format, path, exits)
+            finally:
+                self.reading = False
             self.current = Run(
                 self._settings,
                 client=self._client,
@@ -91,7 +97,8 @@ class Engine:
                 changes=changes,
                 watch=self._watch,
             )
-            summary = await self.current.execute()
+            async with control.serving(path, lambda: self.current):
+                summary = await self.current.execute()
         self._watch(RunEnded(summary))
         return summary
 

@@ -188,6 +188,10 @@ class Run:
         seconds = time.monotonic() - self._started_s
         return left * seconds / settled if settled else None
 
+    def clock(self) -> float:
+        """Return the time on the pacer's clock, which holds go by."""
+        return self._pacer.clock()
+
     def pause(self, reason: str) -> None:
         """Let no further call start until `resume`; those in flight end."""
         self._waits.release(PAUSED)
