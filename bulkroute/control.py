@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from bulkroute.errors import LedgerError, NotRunning
-from bulkroute.run import Progress, Run
+from bulkroute.progress import Progress
+from bulkroute.run import Run
 from bulkroute.settings import parse_rate
 
 LONGEST_PATH_BYTES = 107
@@ -66,13 +67,21 @@ def _own_folder() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def serving(ledger: Path, current: Callable[[], Run | None]) -> AsyncIterator[None]:
+async def serving(
+    ledger: Path, current: Callable[[], Run | None], tell: Callable[[str], None]
+) -> AsyncIterator[None]:
     """Answer at the ledger's socket until the block ends; whoever calls holds the ledger's lock.
 
-    A leftover of a killed process is replaced, since the lock tells that nobody else serves it. Raises LedgerError.
+    A leftover of a killed process is replaced, since the lock tells that nobody else serves it. Where no socket can be
+    made the run goes on without, and `tell` gets the reason.
     """
-    path = socket_path(ledger)
-    listener = _listen(path)
+    try:
+        path = socket_path(ledger)
+        listener = _listen(path)
+    except LedgerError as error:
+        tell(f"`bulkroute ctl` will not reach this run: {error}")
+        yield
+        return
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _converse(reader, writer, current)
@@ -90,7 +99,8 @@ def _listen(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
         with contextlib.suppress(FileNotFoundError):
-            path.unlink()  # a link itself, never what it points to; `bind` then makes a new file or fails
+            if stat.S_ISSOCK(path.lstat().st_mode) or path.is_symlink():
+                path.unlink()  # the link itself, never what it points to; `bind` makes a new file or fails
         mask = os.umask(0o177)
         try:
             listener.bind(os.fspath(path))
@@ -157,19 +167,12 @@ def status_of(progress: Progress, now_s: float) -> dict[str, Any]:
     ends_at = progress.ends_at
     return {
         **progress._asdict(),
-        "state": state_of(progress),
+        "state": progress.state,
         "holds": holds,
         "ends_at": None if ends_at is None else datetime.fromtimestamp(ends_at, UTC).isoformat(timespec="seconds"),
         "done": progress.done,
-        "left": progress.total - progress.done - progress.failed,
+        "left": progress.left,
     }
-
-
-def state_of(progress: Progress) -> str:
-    """Return what a run is doing, in one word."""
-    if progress.stopping is not None:
-        return "stopping"
-    return progress.holds[0].key if progress.holds else "running"
 
 
 async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, Any]:

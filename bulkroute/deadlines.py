@@ -13,15 +13,15 @@ LOOK_EVERY_S = 1.0
 
 
 class Deadlines:
-    """Calls `stop` once, with the reason, when the first of them passes."""
+    """Tells when the first of them passes."""
 
-    def __init__(self, max_duration_s: float | None, until: datetime | None, stop: Callable[[str], None]) -> None:
+    def __init__(self, max_duration_s: float | None, until: datetime | None) -> None:
         """Count `max_duration_s` from now on."""
         self._loop = asyncio.get_running_loop()
         self._max_duration_s = max_duration_s
         self._started_s = self._loop.time()
         self._until = until
-        self._stop = stop
+        self._stop: Callable[[str], None] = _nobody
         self._timers: dict[str, asyncio.TimerHandle] = {}
         ends_at = [until.timestamp()] if until else []
         if max_duration_s is not None:
@@ -29,8 +29,9 @@ class Deadlines:
         self.ends_at = min(ends_at, default=None)
         """When the first of them passes, as far as can be told now, in seconds since the epoch."""
 
-    def arm(self) -> None:
-        """Begin to watch; what has passed already stops the run now."""
+    def arm(self, stop: Callable[[str], None]) -> None:
+        """Call `stop` with the reason when the first of them passes; at once if it has passed already."""
+        self._stop = stop
         if self._max_duration_s is not None:
             self._look_at_duration(self._max_duration_s)
         if self._until is not None:
@@ -55,6 +56,10 @@ class Deadlines:
             self._stop(f"it is {until:%H:%M}, the end set by --until")
         else:
             self._timers["until"] = self._loop.call_later(min(left_s, LOOK_EVERY_S), self._look_at_clock, until)
+
+
+def _nobody(_reason: str) -> None:
+    """Stand in for `stop` until there is a run to stop."""
 
 
 def parse_until(text: str, *, now: datetime, zone: tzinfo | None = None) -> datetime:

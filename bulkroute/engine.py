@@ -14,6 +14,7 @@ from typing import Self
 
 from bulkroute import control, intake
 from bulkroute.client import Client
+from bulkroute.deadlines import Deadlines
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
 from bulkroute.ledger import batch as batches
@@ -64,6 +65,7 @@ class Engine:
         )
         self._exits.push_async_callback(self._tokens.close)
         self._pacer = Pacer(settings.rate_per_s)
+        self._deadlines = Deadlines(settings.max_duration_s, settings.until)
         return self
 
     async def __aexit__(
@@ -96,8 +98,9 @@ class Engine:
                 batch=batch,
                 changes=changes,
                 watch=self._watch,
+                deadlines=self._deadlines,
             )
-            async with control.serving(path, lambda: self.current):
+            async with control.serving(path, lambda: self.current, self._notice):
                 summary = await self.current.execute()
         self._watch(RunEnded(summary))
         return summary

@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import bulkroute
 from bulkroute.client import Client
 from bulkroute.delivery import Delivery, Gate, GateClosed
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
@@ -22,12 +21,14 @@ from bulkroute.ledger.batch import Batch, Changes, RunEnd
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.model import Status
-from bulkroute.pacing import Hold, Pacer
+from bulkroute.pacing import Pacer
+from bulkroute.progress import Progress
 from bulkroute.retry import Ruling, full_jitter
 from bulkroute.settings import Settings
 from bulkroute.summary import Summary, verdict
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
+from bulkroute.version import __version__
 from bulkroute.waits import Waits
 
 PAUSED = "paused"
@@ -42,40 +43,6 @@ class Stop(NamedTuple):
 
     exit_code: ExitCode
     reason: str
-
-
-class Progress(NamedTuple):
-    """How far a run is, for whoever draws it. Counts are rows of the batch, rates calls per second (None: unlimited).
-
-    `rate_per_s` is the rate allowed: `asked_per_s`, or less where the service throttles; `started_per_s` is how many
-    calls did start in the last second. `ends_at`: when the run's window closes, in seconds since the epoch.
-    """
-
-    ledger: str
-    run: int
-    seconds: float
-    total: int
-    succeeded: int
-    unchanged: int
-    failed: int
-    in_flight: int
-    in_backoff: int
-    attempts: int
-    retries: int
-    throttled: int
-    concurrency: int
-    asked_per_s: float | None
-    rate_per_s: float | None
-    started_per_s: int
-    holds: list[Hold]
-    stopping: str | None
-    ends_at: float | None
-    eta_s: float | None
-
-    @property
-    def done(self) -> int:
-        """Rows whose binding is as wanted."""
-        return self.succeeded + self.unchanged
 
 
 class Run:
@@ -93,6 +60,7 @@ class Run:
         batch: Batch,
         changes: Changes,
         watch: Watcher,
+        deadlines: Deadlines,
     ) -> None:
         self._settings = settings
         self._pacer = pacer
@@ -106,7 +74,7 @@ class Run:
                 connection,
                 batch,
                 command="run",
-                version=bulkroute.__version__,
+                version=__version__,
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )
@@ -127,7 +95,7 @@ class Run:
             max_wait_s=settings.max_throttle_wait_s,
             tell=self._rate_changed,
         )
-        self._deadlines = Deadlines(settings.max_duration_s, settings.until, self.stop)
+        self._deadlines = deadlines
         self._delivery = Delivery(
             gate=self._gate,
             client=client,
@@ -241,7 +209,7 @@ class Run:
         ]
         for loop in loops:
             loop.add_done_callback(self._ended)
-        self._deadlines.arm()
+        self._deadlines.arm(self.stop)
         try:
             await self._feed()
             while self._rows:
