@@ -21,9 +21,9 @@ def describe(event: Event) -> str:
             return f"failed: {event.id}: {event.error} ({', '.join(str(part) for part in said if part is not None)})"
         case WaitBegan():
             for_how_long = f" for {duration(event.wait_s)}" if event.wait_s is not None else ""
-            return f"waiting{for_how_long}: {event.reason}"
+            return f"{event.cause}{for_how_long}: {event.reason}"
         case WaitEnded():
-            return f"going on after {duration(event.seconds)}: {event.reason} is over"
+            return f"going on after {duration(event.seconds)}; no longer {event.cause}"
         case RateChanged():
             return (
                 f"rate: {rate(event.rate_per_s)} allowed, {rate(event.asked_per_s)} asked for,"

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 
 from bulkroute.simulator import Faults
 from tests.harness import Service, exported, ids, serving, started, targets, write_csv
+
+pytestmark = pytest.mark.slow
 
 RUN = ("--rate", "50", "--no-snapshot", "--json")
 
@@ -23,8 +25,9 @@ def wait_for(happened: Callable[[], Any]) -> None:
 
 
 @pytest.fixture(params=[signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
-    yield request.param
+def number(request: pytest.FixtureRequest) -> signal.Signals:
+    chosen: signal.Signals = request.param
+    return chosen
 
 
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
