@@ -249,8 +249,8 @@ class Delivery:
                 if reason := self._throttle.throttled(verdict, started_s):
                     self._stop(reason)
                 continue
-            if verdict.ruling is Ruling.DONE:
-                self._throttle.succeeded(started_s)
+            if verdict.http_status is not None:
+                self._throttle.let_in(started_s, succeeded=verdict.ruling is Ruling.DONE)
             return verdict
 
     def _is_unreachable(self, answer: Reply | NoReply, number: int) -> bool:

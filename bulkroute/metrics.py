@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
 from bulkroute.errors import UsageError
 from bulkroute.events import Event, RunEnded
@@ -26,6 +26,7 @@ class Metrics:
     def __init__(self, file: Path) -> None:
         """Take the file; its folder must exist and be writable. Raises UsageError."""
         self._file = file
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
         registry = self._registry = CollectorRegistry()
         self._rows = Gauge("bulkroute_rows", "Rows of the batch by status.", ["status"], registry=registry)
         self._calls = Counter("bulkroute_calls", "Calls answered or given up in this run.", registry=registry)

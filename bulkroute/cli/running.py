@@ -1,6 +1,7 @@
 """Wires a run for the command line: settings, simulator, faces, signals."""
 
 import asyncio
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -87,8 +88,6 @@ def faces(options: dict[str, Any]) -> list[Face]:
 
 def can_draw() -> bool:
     """Tell whether stderr is a terminal that can move its cursor."""
-    import os
-
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
 
@@ -106,7 +105,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
     if options["log_format"] == "json":
         for reason in reasons:
             records.write("failure_group", **reason._asdict())
-        records.write("closing", text=closing_line(summary), next=advice)
+        records.write("closing", text=closing_line(summary), next=[each._asdict() for each in advice])
     else:
         print_closing(summary, reasons, advice)
 

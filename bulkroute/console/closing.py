@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from bulkroute.console.words import duration, rate
 from bulkroute.errors import ExitCode
@@ -84,21 +84,30 @@ def closing_line(summary: Summary) -> str:
     return f"{text}; {summary.stopped}" if summary.stopped else text
 
 
-def next_commands(summary: Summary, command_line: str, ledger: str) -> list[str]:
-    """Return what to do next, each with the exact command. `ledger` is quoted for a shell; so is `command_line`."""
+class Advice(NamedTuple):
+    """A command to run next, exactly as it is to be typed, and what for."""
+
+    purpose: str
+    command: str
+
+
+def next_commands(summary: Summary, command_line: str, ledger: str) -> list[Advice]:
+    """Return what to do next. `command_line` and `ledger` are quoted for a shell."""
     advice = []
     if summary.failed:
-        advice.append(f"to see the failed rows: bulkroute export {ledger} --status failed -o failed.csv")
+        advice.append(Advice("see the failed rows", f"bulkroute export {ledger} --status failed -o failed.csv"))
     if summary.exit_code == ExitCode.SOME_FAILED:
-        advice.append(f"to try them again:      {command_line}")
+        advice.append(Advice("try them again", command_line))
     elif summary.exit_code not in (ExitCode.DONE, None):
-        advice.append(f"to go on:               {command_line}")
+        advice.append(Advice("go on", command_line))
     return advice
 
 
-def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[str]) -> None:
+def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[Advice]) -> None:
     """Print the closing message on stderr."""
     if reasons:
         closing_table(summary, reasons)
-    for text in (closing_line(summary), *advice):
-        print(text, file=sys.stderr)
+    print(closing_line(summary), file=sys.stderr)
+    width = max((len(each.purpose) for each in advice), default=0) + 1
+    for each in advice:
+        print(f"to {each.purpose + ':':<{width}} {each.command}", file=sys.stderr)

@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 
 from bulkroute.console.words import describe, describe_progress
-from bulkroute.events import Event, RowFailed
+from bulkroute.events import Event, RowFailed, RunEnded
 from bulkroute.progress import Progress
 
 MOST_FAILURES_SHOWN = 20
@@ -22,7 +22,9 @@ class Lines:
         self._failures = 0
 
     def watch(self, event: Event) -> None:
-        """Tell one event."""
+        """Tell one event; how a run ended is left to the closing message."""
+        if isinstance(event, RunEnded):
+            return
         if isinstance(event, RowFailed):
             self._failures += 1
             if self._failures == MOST_FAILURES_SHOWN + 1:

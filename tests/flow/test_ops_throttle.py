@@ -74,6 +74,15 @@ def test_a_hidden_limit_is_found_and_kept_to(shape: str, latency_ms: int, seed: 
     assert found.refused_share <= 0.05
 
 
+@pytest.mark.slow
+def test_failures_of_rows_are_no_sign_of_a_limit() -> None:
+    found = night(Faults(throttle=40, fail_500=0.1, business_ids=0.1, latency_ms=20))
+    assert found.summary.exit_code == 1
+    assert found.summary.succeeded + found.summary.failed == 1200
+    assert found.refused_share <= 0.05
+    assert sum(found.statuses[status] for status in (200, 500)) / found.seconds >= 0.9 * 40
+
+
 def test_waits_and_rates_are_announced() -> None:
     found = night(Faults(throttle=40, retry_after="seconds"), rows=120)
     waits = [event for event in found.events if isinstance(event, WaitBegan)]
@@ -112,7 +121,7 @@ def test_throttled_for_ever_ends_with_the_reason(retry_after: str | None) -> Non
 
 def test_a_limit_that_goes_away_is_noticed() -> None:
     async def scenario() -> float | None:
-        row_ids = ids(20_000)
+        row_ids = [f"r{place}" for place in range(30_000)]
         async with Simulator(routes_for(row_ids), faults=Faults(throttle=20), static_token=TOKEN) as simulator:
             settings = Settings(base_url=simulator.url, rate_per_s=60, credentials=Credentials(token=Secret(TOKEN)))
             with tempfile.TemporaryDirectory() as folder:
