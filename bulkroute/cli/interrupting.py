@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first stops in good order, the second at once, whatever the command is doing.
+"""SIGINT, SIGTERM, and SIGHUP of a terminal that is gone: the first stops in good order, the second at once, whatever the command is doing.
 
 before the loop, or while a manifest is taken in    Interrupted is raised on the spot: nothing was sent
 in the loop, no run yet (live bindings are read)    the command is cancelled: nothing was sent
@@ -18,7 +18,7 @@ from bulkroute.errors import ExitCode, Interrupted
 
 T = TypeVar("T")
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
@@ -36,7 +36,10 @@ class Interrupts:
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Take the signals for the block."""
-        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        ours = list(SIGNALS)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            ours.remove(signal.SIGHUP)  # nohup
+        before = {number: signal.signal(number, self._on_signal) for number in ours}
         try:
             yield
         finally:

@@ -1,6 +1,7 @@
 """Wires a run for the command line: settings, simulator, faces, signals."""
 
 import asyncio
+import contextlib
 import os
 import shlex
 import sys
@@ -20,7 +21,7 @@ from bulkroute.console.lines import Lines
 from bulkroute.console.records import Records
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError
-from bulkroute.events import Event
+from bulkroute.events import Event, Notice, Watcher
 from bulkroute.ledger.reading import Reason
 from bulkroute.ledger.store import open_for_reading
 from bulkroute.manifest import Faults, open_manifest
@@ -57,7 +58,8 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
         with interrupts.taken():
             summary = interrupts.run(_run(manifest, options, interrupts, [metrics] if metrics else []))
         code = summary.exit_code or 0
-        close_with(summary, options, options["ledger"] or intake.default_ledger(manifest))
+        with contextlib.suppress(OSError):  # as below: nobody is there to be told
+            close_with(summary, options, options["ledger"] or intake.default_ledger(manifest))
     except BulkrouteError as error:
         code = error.exit_code
         raise
@@ -126,11 +128,12 @@ async def _run(manifest: str, options: dict[str, Any], interrupts: Interrupts, e
 
         def watch(event: Event) -> None:
             for face in shown:
-                face.watch(event)
+                with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
+                    face.watch(event)
 
         engine = await exits.enter_async_context(Engine(settings, watch=watch))
         interrupts.engine = engine
-        tickers = [asyncio.create_task(_tick(engine, face), name="progress") for face in shown]
+        tickers = [asyncio.create_task(_tick(engine, face, watch), name="progress") for face in shown]
         try:
             return await engine.run(manifest, ledger=options["ledger"], format=options["format_"])
         finally:
@@ -139,16 +142,17 @@ async def _run(manifest: str, options: dict[str, Any], interrupts: Interrupts, e
             await asyncio.gather(*tickers, return_exceptions=True)
 
 
-async def _tick(engine: Engine, face: Face) -> None:
+async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
     """Show the run's progress again and again, until cancelled."""
     while True:
         await asyncio.sleep(face.every_s)
         if engine.current is not None:
             try:
-                face.tick(engine.current.progress(), engine.current.clock())
+                with contextlib.suppress(OSError):  # as above
+                    face.tick(engine.current.progress(), engine.current.clock())
             except BulkrouteError as error:
                 # A file of metrics that cannot be written now must not end a cutover.
-                print(f"bulkroute: {error}", file=sys.stderr)
+                watch(Notice(str(error)))
 
 
 async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
