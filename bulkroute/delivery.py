@@ -75,6 +75,13 @@ class Gate:
         self._stage_stirred.set()
         return await admitted
 
+    def resize(self, slots: int) -> None:
+        """Let so many calls be in flight from now on; what is in flight beyond that ends in its own time."""
+        self.slots = slots
+        self.left.set()
+        self._stage_stirred.set()
+        self._start_stirred.set()
+
     def leave(self) -> None:
         """Give the slot back: the call was answered or given up."""
         self.in_flight -= 1
@@ -244,8 +251,8 @@ class Delivery:
                 if reason := self._throttle.throttled(verdict, started_s):
                     self._stop(reason)
                 continue
-            if verdict.ruling is Ruling.DONE:
-                self._throttle.succeeded(started_s)
+            if verdict.http_status is not None:
+                self._throttle.let_in(started_s, succeeded=verdict.ruling is Ruling.DONE)
             return verdict
 
     def _judge(self, answer: Reply | NoReply) -> Verdict:
