@@ -215,7 +215,13 @@ class Run:
             loop.add_done_callback(self._ended)
         self._deadlines.arm(self.stop)
         try:
-            await self._feed()
+            try:
+                with ledger_errors(self._ledger, "read the rows to send"):
+                    await self._feed()
+            except LedgerError as error:
+                # The calls in flight are still awaited: what can be recorded of them is.
+                self._broken = self._broken or error
+                self.stop(str(error), ExitCode.LEDGER)
             await self._await_rows()
         finally:
             self._deadlines.close()
