@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Send what is not done yet; the same command again resumes.",
     "status": "Show how a ledger stands.",
     "export": "Write the rows of a ledger as CSV or JSON lines.",
+    "report": "Write one page for people about how a batch went.",
     "simulate": "Serve an imitation of the vendor's service.",
 }
 """Each command with its line in the help. Its module is imported when it is called: help must come at once."""

@@ -56,8 +56,17 @@ CREATE TABLE attempt (
     number      INTEGER NOT NULL,           -- the row's try in that run, from 1
     started_at  REAL NOT NULL,
     latency_ms  REAL NOT NULL,
-    verdict     TEXT NOT NULL,              -- succeeded, a failure kind, throttled, refused
+    verdict     TEXT NOT NULL,              -- done, a failure kind, throttled, refused
     http_status INTEGER,
     return_code TEXT,
     description TEXT
+) STRICT;
+
+-- Every time the whole run waited, and why.
+CREATE TABLE wait (
+    wait        INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL REFERENCES run,
+    started_at  REAL NOT NULL,
+    ended_at    REAL,                       -- NULL: it lasts, or the run was killed in it
+    reason      TEXT NOT NULL
 ) STRICT;
