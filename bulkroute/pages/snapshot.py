@@ -13,7 +13,7 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import figures, reading
 from bulkroute.ledger.batch import Batch
-from bulkroute.ledger.figures import FailedRow, Search
+from bulkroute.ledger.figures import FailedRow, Search, Wait
 from bulkroute.ledger.reading import RunRecord
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.pages.timeline import Timeline, distribution, percentiles
@@ -50,7 +50,7 @@ class Snapshots:
                 reasons = reading.reasons(connection, batch.number)
                 runs = reading.runs(connection, batch.number)
                 waits = figures.waits(connection, batch.number, MOST_WAITS)
-                state = state_of(runs)
+                state = state_of(runs, waits)
                 self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
                 failed = (
                     figures.failed_rows(connection, batch.number, Search(), limit=failed_rows) if failed_rows else []
@@ -108,8 +108,11 @@ def latest_batch(connection: sqlite3.Connection, ledger: Path) -> Batch:
     return batch
 
 
-def state_of(runs: list[RunRecord]) -> dict[str, Any]:
-    """Return what the batch is doing: `state` is none, running, killed, unknown or ended; `text` says it in words."""
+def state_of(runs: list[RunRecord], waits: list[Wait]) -> dict[str, Any]:
+    """Return what the batch is doing: `state` is none, running, killed, unknown or ended; `text` says it in words.
+
+    `tone` is "wait" while the run waits.
+    """
     if not runs:
         return {"state": "none", "text": "nothing was sent yet"}
     run = runs[-1]
@@ -118,6 +121,9 @@ def state_of(runs: list[RunRecord]) -> dict[str, Any]:
     if run.host != socket.gethostname():
         return {"state": "unknown", "text": f"has not ended: it goes on at {run.host}, or was killed there"}
     if is_alive(run.pid):
+        reasons = [wait.reason for wait in waits if wait.run == run.run and wait.ended_at is None]
+        if reasons:
+            return {"state": "running", "tone": "wait", "text": f"waiting: {'; '.join(reasons)}"}
         return {"state": "running", "text": "running"}
     return {"state": "killed", "text": "killed; the same command again resumes"}
 
