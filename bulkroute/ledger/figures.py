@@ -4,6 +4,7 @@ Calls are counted in SQL; what comes back grows with the number of buckets asked
 """
 
 import sqlite3
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from bulkroute.ledger.reading import COUNTED
@@ -95,6 +96,23 @@ def cells(connection: sqlite3.Connection, batch: int, after: int, width_s: float
     return [Cell(*cell) for cell in found]
 
 
+def latest_call(connection: sqlite3.Connection) -> int:
+    """Return the key of the latest call in the ledger, 0 before the first one."""
+    (latest,) = connection.execute("SELECT coalesce(max(attempt), 0) FROM attempt").fetchone()
+    return int(latest)
+
+
+def settled(connection: sqlite3.Connection, batch: int, after: int) -> list[tuple[Status, str | None, int]]:
+    """Count the rows of a batch that calls later than the call `after` brought to an end: (status, error, rows)."""
+    # "+batch" keeps SQLite from walking through the whole batch for a few rows.
+    found = connection.execute(
+        "SELECT status, error, count(*) FROM row WHERE row IN (SELECT row FROM attempt WHERE attempt > ?)"
+        f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY status, error",
+        (after, batch),
+    )
+    return [(Status(status), error, rows) for status, error, rows in found]
+
+
 def waits(connection: sqlite3.Connection, batch: int, limit: int) -> list[Wait]:
     """Return the latest waits of the batch's runs, the first one first."""
     found = connection.execute(
@@ -125,12 +143,12 @@ def count_failed(connection: sqlite3.Connection, batch: int, search: Search) -> 
 
 def failed_rows(
     connection: sqlite3.Connection, batch: int, search: Search, *, limit: int = -1, offset: int = 0
-) -> list[FailedRow]:
-    """Return the failed rows that a search finds, in the manifest's order; all of them where no limit is given."""
+) -> Iterator[FailedRow]:
+    """Yield the failed rows that a search finds, in the manifest's order; all of them where no limit is given."""
     where, parameters = _where(search)
     columns = ", ".join(FailedRow._fields)
     found = connection.execute(
         f"SELECT {columns} FROM row WHERE {where} ORDER BY line, row LIMIT :limit OFFSET :offset",
         {**parameters, "batch": batch, "limit": limit, "offset": offset},
     )
-    return [FailedRow(*row) for row in found]
+    return (FailedRow(*row) for row in found)

@@ -119,6 +119,7 @@ const Page = (() => {
       if (calls.all) Charts.show(data);
     }
     if (changed("reasons", data.reasons)) {
+      byId("reasons-section").hidden = false;
       table("reasons", [["rows", "number"], ["kind", "plain"], ["what the service said", "text"], ["for example", "plain"]],
         data.reasons.rows.map((reason) => [reason.rows, reason.error, reason.description, reason.example_id]), "no row failed");
       note("reasons", data.reasons.total > data.reasons.rows.length && `The ${data.reasons.rows.length} commonest of ${count(data.reasons.total)} reasons.`);

@@ -16,6 +16,7 @@ from bulkroute.ledger.batch import Batch
 from bulkroute.ledger.figures import FailedRow, Search, Wait
 from bulkroute.ledger.reading import RunRecord
 from bulkroute.ledger.store import ledger_errors
+from bulkroute.pages.tally import Tally
 from bulkroute.pages.timeline import Timeline, distribution, percentiles
 
 MOST_WAITS = 200
@@ -31,7 +32,7 @@ class Snapshots:
         self._connection = connection
         self._ledger = ledger
         self._batch: Batch | None = None
-        self._timeline = Timeline(0)
+        self._timeline, self._tally = Timeline(0), Tally(0)
 
     def read(self, *, failed_rows: int = 0) -> dict[str, Any]:
         """Return the figures of the latest batch, in one consistent view, with the first `failed_rows` failed rows.
@@ -44,11 +45,10 @@ class Snapshots:
             try:
                 batch = latest_batch(connection, self._ledger)
                 if self._batch is None or batch.number != self._batch.number:
-                    self._timeline = Timeline(batch.number)
+                    self._timeline, self._tally = Timeline(batch.number), Tally(batch.number)
                 self._batch = batch
-                counts = reading.count(connection, batch.number)
-                reasons = reading.reasons(connection, batch.number)
                 runs = reading.runs(connection, batch.number)
+                counts, reasons = self._tally.read(connection, len(runs))
                 waits = figures.waits(connection, batch.number, MOST_WAITS)
                 state = state_of(runs, waits)
                 self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
