@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import bulkroute
 from bulkroute.client import Client
 from bulkroute.delivery import Delivery, Gate, GateClosed
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
@@ -27,6 +26,7 @@ from bulkroute.settings import Settings
 from bulkroute.summary import Summary, verdict
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
+from bulkroute.version import __version__
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -84,7 +84,7 @@ class Run:
                 connection,
                 batch,
                 command="run",
-                version=bulkroute.__version__,
+                version=__version__,
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )
