@@ -75,6 +75,13 @@ class Gate:
         self._stage_stirred.set()
         return await admitted
 
+    def resize(self, slots: int) -> None:
+        """Let so many calls be in flight from now on; what is in flight beyond that ends in its own time."""
+        self.slots = slots
+        self.left.set()
+        self._stage_stirred.set()
+        self._start_stirred.set()
+
     def leave(self) -> None:
         """Give the slot back: the call was answered or given up."""
         self.in_flight -= 1

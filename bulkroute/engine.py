@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bulkroute import intake
+from bulkroute import control, intake
 from bulkroute.client import Client
+from bulkroute.deadlines import Deadlines
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
 from bulkroute.ledger import batch as batches
@@ -42,6 +43,8 @@ class Engine:
         self._exits = contextlib.AsyncExitStack()
         self.current: Run | None = None
         """The run under way: to see how far it is, or to stop it."""
+        self.reading = False
+        """Whether a manifest is being taken in, which lets nothing else happen; nothing was sent then."""
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
@@ -62,6 +65,7 @@ class Engine:
         )
         self._exits.push_async_callback(self._tokens.close)
         self._pacer = Pacer(settings.rate_per_s)
+        self._deadlines = Deadlines(settings.max_duration_s, settings.until)
         return self
 
     async def __aexit__(
@@ -79,7 +83,11 @@ class Engine:
         """
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         with lock.hold(path), contextlib.ExitStack() as exits:
-            connection, batch, changes = self._take_in(source, format, path, exits)
+            self.reading = True
+            try:
+                connection, batch, changes = self._take_in(source, format, path, exits)
+            finally:
+                self.reading = False
             self.current = Run(
                 self._settings,
                 client=self._client,
@@ -90,8 +98,10 @@ class Engine:
                 batch=batch,
                 changes=changes,
                 watch=self._watch,
+                deadlines=self._deadlines,
             )
-            summary = await self.current.execute()
+            async with control.serving(path, lambda: self.current, self._notice):
+                summary = await self.current.execute()
         self._watch(RunEnded(summary))
         return summary
 

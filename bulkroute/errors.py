@@ -4,7 +4,9 @@
     ├── UsageError                      2   wrong usage or settings
     ├── LedgerError                     5   damaged, foreign, newer, full, not writable
     ├── ManifestError                  65   the manifest is invalid, nothing was sent
+    ├── Interrupted                     4   a signal, before there was a run to stop
     ├── ServiceUnreachable             69   no connection to the service at all
+    ├── NotRunning                     69   `ctl` found no run to talk to
     ├── LedgerBusy                     75   another run holds the ledger
     └── CredentialsRefused             77   the service refuses the credentials
 
@@ -79,6 +81,18 @@ class LedgerError(BulkrouteError):
 
 class ServiceUnreachable(BulkrouteError):
     """Nothing at the service's address answers; no row could be tried."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class Interrupted(BulkrouteError):
+    """A signal came before anything was sent."""
+
+    exit_code = ExitCode.STOPPED
+
+
+class NotRunning(BulkrouteError):
+    """No run is working on this ledger: there is nobody to control."""
 
     exit_code = ExitCode.UNREACHABLE
 

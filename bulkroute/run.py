@@ -13,20 +13,26 @@ from typing import NamedTuple
 from bulkroute.client import Client
 from bulkroute.delivery import Delivery, Gate, GateClosed
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
-from bulkroute.events import RowFailed, RunStarted, Stopping, Watcher
+from bulkroute.deadlines import Deadlines
+from bulkroute.events import RateChanged, RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.batch import Batch, Changes, RunEnd
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.model import Status
-from bulkroute.pacing import Hold, Pacer
+from bulkroute.pacing import Pacer
+from bulkroute.progress import Progress
 from bulkroute.retry import Ruling, full_jitter
 from bulkroute.settings import Settings
 from bulkroute.summary import Summary, verdict
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 from bulkroute.version import __version__
+from bulkroute.waits import Waits
+
+PAUSED = "paused"
+"""The key of the operator's hold."""
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -37,23 +43,6 @@ class Stop(NamedTuple):
 
     exit_code: ExitCode
     reason: str
-
-
-class Progress(NamedTuple):
-    """How far a run is, for whoever draws it. Counts are rows of the batch."""
-
-    total: int
-    succeeded: int
-    unchanged: int
-    failed: int
-    in_flight: int
-    in_backoff: int
-    attempts: int
-    retries: int
-    throttled: int
-    rate_per_s: float | None
-    holds: list[Hold]
-    stopping: str | None
 
 
 class Run:
@@ -71,6 +60,7 @@ class Run:
         batch: Batch,
         changes: Changes,
         watch: Watcher,
+        deadlines: Deadlines,
     ) -> None:
         self._settings = settings
         self._pacer = pacer
@@ -96,12 +86,16 @@ class Run:
         self._rows: set[asyncio.Task[None]] = set()
         self._journal = Journal(connection, ledger, self._number, self._committed)
         self._gate = Gate(settings.concurrency, pacer, self._journal, tokens)
+        self._waits = Waits(pacer, self._journal, watch)
         self._throttle = Throttle(
             pacer,
+            self._waits,
             backoff_s=settings.backoff_s,
             cap_s=settings.backoff_cap_s,
             max_wait_s=settings.max_throttle_wait_s,
+            tell=self._rate_changed,
         )
+        self._deadlines = deadlines
         self._delivery = Delivery(
             gate=self._gate,
             client=client,
@@ -126,12 +120,16 @@ class Run:
                 rate_per_s=settings.rate_per_s,
                 concurrency=settings.concurrency,
                 service=settings.base_url,
+                ends_at=self._deadlines.ends_at,
             )
         )
 
     def progress(self) -> Progress:
         """Return how far the run is."""
         return Progress(
+            ledger=str(self._ledger),
+            run=self._number,
+            seconds=time.monotonic() - self._started_s,
             total=self._counts.total,
             succeeded=self._counts.succeeded + self._succeeded,
             unchanged=self._counts.unchanged,
@@ -141,10 +139,50 @@ class Run:
             attempts=self._attempts,
             retries=self._retries,
             throttled=self._throttled,
+            concurrency=self._gate.slots,
+            asked_per_s=self._throttle.asked_per_s,
             rate_per_s=self._pacer.rate_per_s,
+            started_per_s=self._pacer.started_per_s,
             holds=self._pacer.holds(),
             stopping=self._stop.reason if self._stop else None,
+            ends_at=self._deadlines.ends_at,
+            eta_s=self._eta_s(),
         )
+
+    def _eta_s(self) -> float | None:
+        """Return in how many seconds the last row will be done at the pace so far, None where nothing tells."""
+        settled = self._succeeded + self._failed
+        left = self._counts.pending - settled
+        seconds = time.monotonic() - self._started_s
+        return left * seconds / settled if settled else None
+
+    def clock(self) -> float:
+        """Return the time on the pacer's clock, which holds go by."""
+        return self._pacer.clock()
+
+    def pause(self, reason: str) -> None:
+        """Let no further call start until `resume`; those in flight end."""
+        self._waits.release(PAUSED)
+        self._waits.hold(PAUSED, reason)
+
+    def resume(self) -> None:
+        """End the operator's pause; without one, nothing happens."""
+        self._waits.release(PAUSED)
+
+    def set_rate(self, rate_per_s: float | None) -> None:
+        """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""
+        self._throttle.ask(rate_per_s)
+        self._rate_changed("asked for by the operator")
+
+    def set_concurrency(self, slots: int) -> None:
+        """Change how many calls may be in flight, at once. Below 1 is a ValueError."""
+        if slots < 1:
+            raise ValueError(f"at least one call must be in flight, not {slots}")
+        self._gate.resize(slots)
+        self._rate_changed("asked for by the operator")
+
+    def _rate_changed(self, reason: str) -> None:
+        self._watch(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
     def stop(self, reason: str, exit_code: ExitCode = ExitCode.STOPPED) -> None:
         """Start no more calls; those in flight are awaited and recorded. The first reason stands."""
@@ -171,11 +209,14 @@ class Run:
         ]
         for loop in loops:
             loop.add_done_callback(self._ended)
+        self._deadlines.arm(self.stop)
         try:
             await self._feed()
             while self._rows:
                 await asyncio.wait(self._rows)
         finally:
+            self._deadlines.close()
+            self._waits.close()
             for task in (*loops, *self._rows):
                 task.cancel()
             await asyncio.gather(*loops, *self._rows, return_exceptions=True)
@@ -232,12 +273,15 @@ class Run:
         seconds = time.monotonic() - self._started_s
         with ledger_errors(self._ledger, "record the end of the run"):
             counts = reading.count(self._connection, self._batch.number)
+            stop = self._stop
+            if stop and stop.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
+                stop = None  # what was in flight was the last of it: there is nothing to resume
             exit_code = (
-                self._stop.exit_code
-                if self._stop
+                stop.exit_code
+                if stop
                 else verdict(failed=counts.failed, pending=counts.pending, in_doubt=counts.in_doubt)
             )
-            reason = self._stop.reason if self._stop else None
+            reason = stop.reason if stop else None
             end = RunEnd(seconds, self._attempts, self._retries, self._throttled, reason, exit_code)
             batches.end_run(self._connection, self._number, end)
         return Summary(

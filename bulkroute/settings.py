@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -95,6 +96,10 @@ class Settings:
     """For one call, once it is sent."""
     max_throttle_wait_s: float = 900.0
     """How long throttling may hold the run up without one success."""
+    max_duration_s: float | None = None
+    """Start no more calls after so long, measured on a clock that does not jump."""
+    until: datetime | None = None
+    """Start no more calls from this moment on, by the wall clock; with its offset from UTC."""
     fresh: bool = False
     """Forget earlier success: start a new batch."""
     allow_http: bool = False
@@ -113,6 +118,10 @@ class Settings:
         for name in ("timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0 seconds")
+        if self.max_duration_s is not None and not 0 < self.max_duration_s < math.inf:
+            raise UsageError("--max-duration must be above 0 seconds")
+        if self.until is not None and self.until.tzinfo is None:
+            raise UsageError("the moment to stop at has no offset from UTC")
 
 
 def check_root_url(name: str, url: str, *, allow_http: bool) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "Check a manifest; nothing is sent.",
     "run": "Send what is not done yet; the same command again resumes.",
     "status": "Show how a ledger stands.",
+    "ctl": "Pause, slow down, speed up or stop a run that is going on.",
     "export": "Write the rows of a ledger as CSV or JSON lines.",
     "report": "Write one page for people about how a batch went.",
     "watch": "Serve that page live while a run goes on.",

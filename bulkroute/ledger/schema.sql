@@ -62,7 +62,7 @@ CREATE TABLE attempt (
     description TEXT
 ) STRICT;
 
--- Every time the whole run waited, and why.
+-- When no call could start, and why.
 CREATE TABLE wait (
     wait        INTEGER PRIMARY KEY,
     run         INTEGER NOT NULL REFERENCES run,
