@@ -60,21 +60,21 @@ class Feed:
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Yield server-sent events: the state now, then each change, and a beat where nothing changed."""
-        known = -1 if self._watchers else self._version  # what nobody watched for a while is not told as news
+        known = 0
+        latest = self._latest if self._watchers else b""  # what nobody watched for a while is no news
         self._watchers += 1
         self._watched.set()
         try:
-            if known != self._version:
+            if latest:
                 known = self._version
-                yield self._latest
-            known = -1
+                yield latest
             while True:
                 await self._ticked()
                 if self._closed:
                     return
                 # By version, not by tick: who was busy when it changed must not miss it.
-                yield self._beat if known == self._version else self._latest
-                known = self._version
+                event, known = self._beat if known == self._version else self._latest, self._version
+                yield event
         finally:
             self._watchers -= 1
             if not self._watchers:

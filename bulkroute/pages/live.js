@@ -59,13 +59,15 @@
     if (live.stopping) return { state: "running", tone: "wait", text: `stopping: ${live.stopping}; ${live.in_flight} calls in flight` };
     if (live.holds.length) {
       const reasons = live.holds.map(({ reason, wait_s }) => (wait_s === null ? reason : `${reason}, ${Page.span(Math.max(0, wait_s))} to go`));
-      return { state: "running", tone: "wait", text: `waiting: ${reasons.join("; ")}` };
+      return { state: "running", tone: "wait", text: `${live.state}: ${reasons.join("; ")}` };
     }
     return { state: "running", text: `running, ${live.in_flight} calls in flight` };
   }
 
   function liveTiles(data) {
-    const { live, pace, eta_s: eta } = data;
+    const { live, pace } = data;
+    const paused = live.state && live.holds.some((hold) => hold.wait_s === null);
+    const eta = paused ? null : data.eta_s;
     if (data.state.state !== "running") return [];
     const per = (rate) => (rate === null || rate === undefined ? "unlimited" : `${Charts.plain(rate)}/s`);
     const tiles = [];
@@ -89,7 +91,6 @@
       return;
     }
     const { counts } = data;
-    // Seconds that run on would make every snapshot new: the page shows them no finer than they matter.
     Page.show({ ...data, made_at: madeAt, state: stateOf(data) }, liveTiles(data));
     const done = counts.succeeded + counts.unchanged;
     document.title = `${counts.total ? Math.floor((100 * done) / counts.total) : 0} % · ${data.manifest}`;

@@ -135,7 +135,7 @@ class Server:
         disposition = {"Content-Disposition": 'attachment; filename="failed.csv"'} if head else {}
         response = web.StreamResponse(headers={**HEADERS, **disposition, "Content-Type": f"{kind}; charset=utf-8"})
         async with contextlib.aclosing(self._chunks(_search(request))) as chunks:
-            rows = await anext(chunks, [])  # the ledger's errors come before the answer begins
+            rows: list[FailedRow] = await anext(chunks, [])  # the ledger's errors come before the answer begins
             await response.prepare(request)
             await response.write(head.encode())
             while rows:
@@ -149,9 +149,10 @@ class Server:
         """Yield failed rows from a connection of its own: a slow download holds nobody up."""
         loop = asyncio.get_running_loop()
         chunks = _failed_in_chunks(self._ledger, search)
+        none: list[FailedRow] = []
         with ThreadPoolExecutor(1, thread_name_prefix="download") as thread:
             try:
-                while chunk := await loop.run_in_executor(thread, next, chunks, []):
+                while chunk := await loop.run_in_executor(thread, next, chunks, none):
                     yield chunk
             finally:
                 thread.submit(chunks.close)  # in the thread that opened the connection

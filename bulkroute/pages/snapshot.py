@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import bulkroute
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import figures, reading
@@ -18,6 +17,7 @@ from bulkroute.ledger.reading import RunRecord
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.pages.tally import Tally
 from bulkroute.pages.timeline import Timeline, distribution, percentiles
+from bulkroute.version import __version__
 
 MOST_WAITS = 200
 MOST_RUNS = 200
@@ -61,7 +61,7 @@ class Snapshots:
         stretches = self._timeline.stretches
         return {
             "made_at": time.time(),
-            "version": bulkroute.__version__,
+            "version": __version__,
             "ledger": self._ledger.name,
             "batch": batch.number,
             "manifest": batch.manifest,
