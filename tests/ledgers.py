@@ -32,7 +32,7 @@ def made(
     connection.execute(
         "WITH RECURSIVE place(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM place WHERE n + 1 < :rows)"
         " INSERT INTO row (row, batch, id, line, devicetype, device_id, status, error, attempts, http_status, return_code,"
-        " description, latency_ms, finished_at) SELECT n + 1, 1, CAST(1125397061153369092 + n AS TEXT), n + 2, 1, 101,"
+        " description, latency_ms, finished_at) SELECT n + 1, 1, CAST(1125397061153369092 + 10 * n AS TEXT), n + 2, 1, 101,"
         " iif(n < :failed, 'failed', 'succeeded'), iif(n < :failed, 'business', NULL), 1, 200, iif(n < :failed, '20002', '0'),"
         " iif(n < :failed, text(n), NULL), 50 + n % 100, :start + :run_s * n / :rows FROM place",
         {"rows": rows, "failed": failed, "start": start, "run_s": run_s},

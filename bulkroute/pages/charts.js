@@ -183,7 +183,7 @@ const Charts = (() => {
     }
     distribution(data.latency);
     const say = (id, text) => { const holder = document.getElementById(`chart-${id}`); holder.setAttribute("role", "img"); holder.setAttribute("aria-label", text); };
-    say("rate", `Calls per second over working time, ${timeline.runs.length} runs; at most ${plain(peak("calls"))} a second in a stretch of ${timeline.width_s} s.`);
+    say("rate", `Calls per second over working time (runs: ${timeline.runs.length}); at most ${plain(peak("calls"))} a second in a stretch of ${timeline.width_s} s.`);
     say("latency", `Latency over working time; median ${ms(data.latency.p50)}, p95 ${ms(data.latency.p95)}, p99 ${ms(data.latency.p99)} over all.`);
     say("distribution", `Latency distribution; median ${ms(data.latency.p50)}, p95 ${ms(data.latency.p95)}, p99 ${ms(data.latency.p99)}.`);
   }
