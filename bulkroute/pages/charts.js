@@ -22,10 +22,13 @@ const Charts = (() => {
     return new Date((run.started_at + x - run.x) * 1000).toLocaleTimeString("en-GB", options);
   }
 
+  // Charts grow with the text around them, on a meeting-room screen for instance.
+  const scale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+
   function axis(extra) {
     const ink = () => colour("soft");
     return {
-      stroke: ink, font: "12px system-ui, sans-serif",
+      stroke: ink, font: `${Math.round(12 * scale())}px system-ui, sans-serif`,
       grid: { stroke: () => colour("grid"), width: 1 }, ticks: { stroke: () => colour("grid"), width: 1, size: 5 }, ...extra,
     };
   }
@@ -99,7 +102,7 @@ const Charts = (() => {
 
   function make(id, options, data) {
     const holder = document.getElementById(`chart-${id}`);
-    const size = () => ({ width: Math.max(240, holder.clientWidth), height: innerWidth < 600 ? 200 : 240 });
+    const size = () => ({ width: Math.max(240, holder.clientWidth), height: innerWidth < 600 ? 200 : 240 * scale() });
     const plot = new uPlot({ ...size(), legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } }, ...options }, data, holder);
     const chart = { plot, fit: () => plot.setSize(size()) };
     charts.push(chart);
@@ -120,8 +123,8 @@ const Charts = (() => {
     return make(id, {
       scales: { x: { time: false, range: (_plot, from, to) => [0, Math.max(to ?? 1, timeline.end, 1)] }, y: { range: (_plot, _from, to) => [0, Math.max(1, (to ?? 1) * 1.08)] } },
       axes: [
-        axis({ size: 32, values: (_plot, places) => places.map((x) => (x > timeline.end ? "" : clock(x, timeline.end < 600))), space: 80, incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800] }),
-        axis({ size: 62, ...yAxis }),
+        axis({ size: 32 * scale(), values: (_plot, places) => places.map((x) => (x > timeline.end ? "" : clock(x, timeline.end < 600))), space: 80 * scale(), incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800] }),
+        axis({ size: 62 * scale(), ...yAxis }),
       ],
       series: [{}, ...series],
       hooks: { drawAxes: [backdrop], setCursor: [update], setData: [update], ready: [update] },
@@ -161,8 +164,8 @@ const Charts = (() => {
     const plot = make("distribution", {
       scales: { x: { time: false, range: () => [-0.6, Math.max(0.6, shownBars.length - 0.4)] }, y: { range: (_plot, _from, to) => [0, Math.max(1, (to ?? 1) * 1.08)] } },
       axes: [
-        axis({ size: 32, values: (_plot, places) => places.map((at) => (Number.isInteger(at) && shownBars[at] ? rough(shownBars[at].from) : "")), incrs: [1, 2, 5, 10], space: 60 }),
-        axis({ size: 62, values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? value.toLocaleString("en") : "")) }),
+        axis({ size: 32 * scale(), values: (_plot, places) => places.map((at) => (Number.isInteger(at) && shownBars[at] ? rough(shownBars[at].from) : "")), incrs: [1, 2, 5, 10], space: 60 }),
+        axis({ size: 62 * scale(), values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? value.toLocaleString("en") : "")) }),
       ],
       series: [{}, { label: "calls", key: "p50", stroke: () => colour("p50"), fill: () => `${colour("p50")}66`, width: 1, points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 60] }) }],
       hooks: { setCursor: [(made) => state.update(made)], setData: [(made) => state.update(made)], ready: [(made) => state.update(made)] },

@@ -7,11 +7,11 @@ const Page = (() => {
   const moment = (at) => new Date(at * 1000).toLocaleString("sv-SE");
 
   function span(seconds) {
-    if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-    if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+    if (seconds < 1) return `${Math.round(seconds * 1000)}\u00a0ms`;
+    if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)}\u00a0s`;
     const minutes = Math.round(seconds / 60);
-    if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-    return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)}\u00a0min\u00a0${Math.round(seconds % 60)}\u00a0s`;
+    return `${Math.floor(minutes / 60)}\u00a0h\u00a0${minutes % 60}\u00a0min`;
   }
 
   // Draw a part of the page anew only where it changed: a selection, a focus or a screen reader is not disturbed.
