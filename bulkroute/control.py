@@ -58,7 +58,9 @@ def _own_folder() -> Path:
             folder.mkdir(mode=0o700)
         found = folder.lstat()
     except OSError as error:
-        raise LedgerError(f"cannot make the folder of the control socket: {error.strerror}", where=str(folder)) from error
+        raise LedgerError(
+            f"cannot make the folder of the control socket: {error.strerror}", where=str(folder)
+        ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise LedgerError(
             "the folder of the control socket is not ours alone", where=str(folder), hint="remove it, then try again"
@@ -67,9 +69,7 @@ def _own_folder() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    ledger: Path, current: Callable[[], Run | None], tell: Callable[[str], None]
-) -> AsyncIterator[None]:
+async def serving(ledger: Path, current: Callable[[], Run | None], tell: Callable[[str], None]) -> AsyncIterator[None]:
     """Answer at the ledger's socket until the block ends; whoever calls holds the ledger's lock.
 
     A leftover of a killed process is replaced, since the lock tells that nobody else serves it. Where no socket can be
@@ -195,7 +195,9 @@ async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, An
     except PermissionError as error:
         raise LedgerError("only the user who started the run may control it", where=str(path)) from error
     except TimeoutError as error:
-        raise NotRunning("the run does not answer", where=str(ledger), hint="it may be stopped or overloaded") from error
+        raise NotRunning(
+            "the run does not answer", where=str(ledger), hint="it may be stopped or overloaded"
+        ) from error
     except OSError as error:
         raise nobody from error
     if not line:

@@ -6,7 +6,7 @@ A duration goes by the event loop's clock, which does not jump; a moment goes by
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 LOOK_EVERY_S = 1.0
 """How often the wall clock is looked at: it may be set at any time, and no timer follows that."""
@@ -101,25 +101,30 @@ def _next(hours: int, minutes: int, seconds: int, *, now: datetime, zone: tzinfo
         day = today + timedelta(days=days)
         for fold in (0, 1):
             wanted = datetime(day.year, day.month, day.day, hours, minutes, seconds, fold=fold)  # noqa: DTZ001 -- local
-            # A naive datetime is local time to `astimezone`: it knows the system's zone and its changes.
-            moment = wanted.astimezone() if zone is None else wanted.replace(tzinfo=zone)
-            moment = datetime.fromtimestamp(moment.timestamp(), zone).astimezone(zone)
-            skipped = moment.replace(tzinfo=None, fold=0) != wanted.replace(fold=0)
-            if moment > now and not skipped:
-                return moment
-            if skipped and fold == 1 and (start := _end_of_gap(moment, zone)) > now:
-                return start
+            # A naive datetime is local time to `timestamp`: it knows the system's zone and its changes.
+            at = (wanted if zone is None else wanted.replace(tzinfo=zone)).timestamp()
+            skipped = _local(at, zone).replace(tzinfo=None) != wanted.replace(fold=0)
+            if skipped:
+                at = _end_of_gap(at, zone)
+            if at > now.timestamp():
+                return _local(at, zone)
     raise ValueError(f"no {hours:02}:{minutes:02} comes within two days")
 
 
-def _end_of_gap(before: datetime, zone: tzinfo | None) -> datetime:
-    """Return the moment at which the clocks skip, a little after `before`, to the second."""
-    low, high = before.timestamp() - 86_400, before.timestamp() + 86_400
-    offset = datetime.fromtimestamp(low, zone).astimezone(zone).utcoffset()
+def _local(at: float, zone: tzinfo | None) -> datetime:
+    """Return a moment in local time, with the offset it has then and no rules that could change it."""
+    moment = datetime.fromtimestamp(at, UTC).astimezone(zone)
+    return moment.replace(tzinfo=timezone(moment.utcoffset() or timedelta()), fold=0)
+
+
+def _end_of_gap(near: float, zone: tzinfo | None) -> int:
+    """Return when the clocks skip, to the second, within a day of `near`; seconds since the epoch."""
+    low, high = int(near) - 86_400, int(near) + 86_400
+    offset = _local(low, zone).utcoffset()
     while high - low > 1:
         middle = (low + high) // 2
-        if datetime.fromtimestamp(middle, zone).astimezone(zone).utcoffset() == offset:
+        if _local(middle, zone).utcoffset() == offset:
             low = middle
         else:
             high = middle
-    return datetime.fromtimestamp(high // 1, zone).astimezone(zone)
+    return high

@@ -31,7 +31,7 @@ def rows(connection: sqlite3.Connection, ledger: Path, statuses: list[Status]) -
 
 def write_csv(records: Iterable[Record], file: TextIO) -> None:
     """Write CSV with a header; text that a spreadsheet would run as a formula is defused by an apostrophe."""
-    writer = csv.DictWriter(file, reading.EXPORT_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, reading.EXPORT_COLUMNS)
     writer.writeheader()
     for record in records:
         writer.writerow({**record, **{column: _defused(record[column]) for column in FREE_TEXT}})

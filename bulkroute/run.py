@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.client import Client
+from bulkroute.deadlines import Deadlines
 from bulkroute.delivery import Delivery, Gate, GateClosed
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
-from bulkroute.deadlines import Deadlines
 from bulkroute.events import RateChanged, RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading

@@ -108,12 +108,16 @@ class Throttle:
         reason = f"the service throttles ({describe(verdict)})"
         self._holder.hold(HOLD, reason, until_s)
         if fresh:
-            self._tell(reason)
+            self._tell(HOLD)
         return None
 
-    def succeeded(self, started_s: float) -> None:
-        """Take note of a success: patience starts anew, and so does the backoff if the call started after the wait."""
-        self._since_s = None
+    def let_in(self, started_s: float, *, succeeded: bool) -> None:
+        """Take note of an answer from behind the limit: the backoff starts anew if the call started after the wait.
+
+        Patience starts anew with a success only.
+        """
+        if succeeded:
+            self._since_s = None
         if started_s > self._held_at_s and self._waits:
             self._waits = 0
             self._allowance.resumed()
