@@ -33,6 +33,8 @@ def asset(name: str) -> str:
 
 def write(connection: sqlite3.Connection, ledger: Path, output: Path) -> None:
     """Write the report of the ledger's latest batch. Raises LedgerError, and UsageError where `output` cannot be written."""
+    if output.exists() and output.samefile(ledger):
+        raise UsageError("is the ledger itself", where=str(output), hint="name another file with -o")
     page = render(Snapshots(connection, ledger).read(failed_rows=MOST_FAILED_ROWS))
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:

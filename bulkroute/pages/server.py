@@ -8,7 +8,6 @@ import contextlib
 import csv
 import io
 import json
-import mimetypes
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,7 +94,7 @@ class Server:
 
     async def _asset(self, request: web.Request) -> web.Response:
         name = request.path.removeprefix("/")
-        kind = mimetypes.guess_type(name)[0] or "text/plain"
+        kind = {"css": "text/css", "js": "text/javascript"}.get(name.rpartition(".")[2], "text/plain")
         return web.Response(text=asset(name), content_type=kind)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:

@@ -84,7 +84,7 @@ class Snapshots:
     def _run(self, run: RunRecord, last: bool, state: dict[str, Any]) -> dict[str, Any]:
         """Return a run; of one that has not ended the figures are those of its calls so far."""
         stretch = self._timeline.stretches[run.run]
-        unended = state["text"] if last else "killed"
+        unended = state["text"] if last else "broke off"
         return {
             "run": run.run,
             "command": run.command,
@@ -125,7 +125,7 @@ def state_of(runs: list[RunRecord], waits: list[Wait]) -> dict[str, Any]:
         if reasons:
             return {"state": "running", "tone": "wait", "text": f"waiting: {'; '.join(reasons)}"}
         return {"state": "running", "text": "running"}
-    return {"state": "killed", "text": "killed; the same command again resumes"}
+    return {"state": "killed", "text": "broke off without a word; the same command again resumes"}
 
 
 def ended(run: RunRecord) -> str:
