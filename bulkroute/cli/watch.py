@@ -86,7 +86,10 @@ async def _serve(ledger: Path, listen: tuple[str, int], *, open_: bool, may_cont
             click.echo(f"watching {ledger} at {link}")
             if open_:
                 await asyncio.to_thread(webbrowser.open, link)
-            await stop.wait()
+            ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(feed.broken())]
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in done:
+                end.result()
     finally:
         await runner.cleanup()
 

@@ -58,6 +58,10 @@ class Feed:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
+    async def broken(self) -> None:
+        """Wait until the feed breaks, which only a bug makes it do; raises that."""
+        await asyncio.shield(self._task)
+
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Yield server-sent events: the state now, then each change, and a beat where nothing changed."""
         known = 0
@@ -68,10 +72,8 @@ class Feed:
             if latest:
                 known = self._version
                 yield latest
-            while True:
+            while not self._closed:
                 await self._ticked()
-                if self._closed:
-                    return
                 # By version, not by tick: who was busy when it changed must not miss it.
                 event, known = self._beat if known == self._version else self._latest, self._version
                 yield event

@@ -56,12 +56,10 @@
   function stateOf(data) {
     const { live, state } = data;
     if (state.state !== "running" || !live.state) return state;
-    if (live.stopping) return { state: "running", tone: "wait", text: `stopping: ${live.stopping}; ${live.in_flight} calls in flight` };
-    if (live.holds.length) {
-      const reasons = live.holds.map(({ reason, wait_s }) => (wait_s === null ? reason : `${reason}, ${Page.span(Math.max(0, wait_s))} to go`));
-      return { state: "running", tone: "wait", text: `${live.state}: ${reasons.join("; ")}` };
-    }
-    return { state: "running", text: `running, ${live.in_flight} calls in flight` };
+    // No figure that changes every second: a screen reader reads this line aloud whenever it changes.
+    if (live.stopping) return { state: "running", tone: "wait", text: `stopping: ${live.stopping}` };
+    if (live.holds.length) return { state: "running", tone: "wait", text: `${live.state}: ${live.holds.map((hold) => hold.reason).join("; ")}` };
+    return { state: "running", text: "running" };
   }
 
   function liveTiles(data) {
@@ -75,6 +73,8 @@
       const allowed = live.rate_per_s !== live.asked_per_s ? `, ${per(live.rate_per_s)} allowed` : "";
       tiles.push(["calls started in the last second", count(live.started_per_s), "", `of ${per(live.asked_per_s)}${allowed}`]);
     }
+    if (live.state) tiles.push(["calls in flight", count(live.in_flight)]);
+    if (live.state && live.holds.length && !paused) tiles.push(["goes on in", Page.span(Math.max(0, ...live.holds.map((hold) => hold.wait_s))), "throttled"]);
     if (pace !== null) tiles.push(["rows a second, last 30 s", Charts.plain(pace)]);
     const ends = live.ends_at ? new Date(live.ends_at) : null;
     const done = eta === null ? null : new Date(Date.now() + eta * 1000);

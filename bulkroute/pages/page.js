@@ -106,7 +106,7 @@ const Page = (() => {
         ["left", count(left)],
         ...extraTiles,
         ...(counts.unchanged ? [["unchanged", count(counts.unchanged)]] : []),
-        ...(counts.in_doubt ? [["in doubt or in flight", count(counts.in_doubt)]] : []),
+        ...(counts.in_doubt && data.state.state !== "running" ? [["in doubt", count(counts.in_doubt)]] : []),
         ["calls", count(calls.all)],
         ["of these retries", count(calls.retries)],
         ["throttled calls", count(calls.throttled), calls.throttled ? "throttled" : ""],

@@ -58,7 +58,7 @@ def test_the_figures_at_the_end_are_the_ledgers_also_after_the_server_was_restar
         opened(browser, watch.link) as page,
         started(*RUN, "--rate", "100", "--base-url", service.url, cwd=tmp_path) as run,
     ):
-        expect(page.locator("#state")).to_contain_text("in flight", timeout=20_000)
+        expect(page.locator("#state")).to_contain_text("running", timeout=20_000)
         expect(page.locator("#charts canvas").first).to_be_visible()
         watch.process.kill()
         watch.process.wait()
