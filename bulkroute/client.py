@@ -8,11 +8,13 @@ import asyncio
 import json
 import ssl
 from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring_ascii
 from types import TracebackType
 from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from bulkroute.errors import UsageError
@@ -51,6 +53,8 @@ class Client:
         if app_key:
             self._headers["X-APP-Key"] = app_key
         # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart.
+        self._token: str | None = None
+        self._token_headers: CIMultiDict[str] = CIMultiDict()
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
         self._proxies = {url: _proxy_for(url) for url in (self._modify_url, self._token_url)}
 
@@ -76,8 +80,8 @@ class Client:
 
     async def modify(self, row: Row, token: str) -> Reply | NoReply:
         """Ask once for `row` to be bound to its wanted target (modifyCalledRoute)."""
-        body = f'{{"id":{json.dumps(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
-        return await self._post(self._modify_url, body.encode(), {**self._headers, "Authorization": "Bearer " + token})
+        body = f'{{"id":{encode_basestring_ascii(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
+        return await self._post(self._modify_url, body.encode(), self._headers_with(token))
 
     async def ask(self, endpoint: str, question: Mapping[str, Any], token: str) -> Reply | NoReply:
         """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance."""
@@ -91,7 +95,14 @@ class Client:
         body = json.dumps({"app_key": app_key, "app_secret": app_secret}).encode()
         return await self._post(self._token_url, body, {**self._headers, "X-Token-Expire": str(TOKEN_LIFE_S)})
 
-    async def _post(self, url: URL, body: bytes, headers: dict[str, str]) -> Reply | NoReply:
+    def _headers_with(self, token: str) -> CIMultiDict[str]:
+        """Return the headers of a call; made once for each token, as aiohttp would make them anew for each call."""
+        if token != self._token:
+            self._token = token
+            self._token_headers = CIMultiDict({**self._headers, "Authorization": "Bearer " + token})
+        return self._token_headers
+
+    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> Reply | NoReply:
         proxy = self._proxies[self._token_url if url is self._token_url else self._modify_url]
         try:
             async with self._session.post(
@@ -100,7 +111,8 @@ class Client:
                 content, whole = await _read(response.content)
                 if not whole:
                     response.close()
-                return Reply(response.status, content, whole, response.headers.get("Retry-After"))
+                got = response.headers
+                return Reply(response.status, content, whole, got.get("Retry-After"), got.get("Date"))
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
                 return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
@@ -112,8 +124,11 @@ class Client:
 
 async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
     """Return the body, or its first MiB and False."""
-    parts: list[bytes] = []
-    size = 0
+    first = await content.readany()
+    if content.at_eof():
+        return first[:ANSWER_LIMIT_BYTES], len(first) <= ANSWER_LIMIT_BYTES
+    parts = [first]
+    size = len(first)
     while part := await content.readany():
         parts.append(part)
         size += len(part)
@@ -156,8 +171,20 @@ def _tls() -> ssl.SSLContext:
 
 
 def _proxy_for(url: URL) -> URL | None:
-    """Return the proxy the environment names for `url`; looked up once, since each look-up costs as much as a call."""
+    """Return the proxy the environment names for `url`; looked up once, since each look-up costs as much as a call.
+
+    Raises UsageError for one that is no http:// or https:// address.
+    """
     if url.host is None or proxy_bypass(url.host):
         return None
-    proxy = getproxies().get(url.scheme)
-    return URL(proxy) if proxy else None
+    text = getproxies().get(url.scheme)
+    if not text:
+        return None
+    try:
+        proxy = URL(text)
+    except ValueError:
+        proxy = URL()
+    if proxy.scheme not in ("http", "https") or not proxy.host:
+        # Its text is not repeated: it may hold a password.
+        raise UsageError(f"{url.scheme.upper()}_PROXY names no proxy", hint="write http://host:port")
+    return proxy
