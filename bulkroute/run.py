@@ -7,21 +7,26 @@ starts once it is stopping.
 import asyncio
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import bulkroute
+from bulkroute.bindings.reading import LiveReader
+from bulkroute.canary import Canary
 from bulkroute.client import Client
 from bulkroute.delivery import Delivery, Gate, GateClosed
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
 from bulkroute.events import RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.batch import Batch, Changes, RunEnd
+from bulkroute.ledger.batch import RunEnd, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.store import ledger_errors
+from bulkroute.limits import Limits
 from bulkroute.model import Status
 from bulkroute.pacing import Hold, Pacer
+from bulkroute.preparing import Prepared
 from bulkroute.retry import Ruling, full_jitter
 from bulkroute.settings import Settings
 from bulkroute.summary import Summary, verdict
@@ -68,11 +73,16 @@ class Run:
         pacer: Pacer,
         ledger: Path,
         connection: sqlite3.Connection,
-        batch: Batch,
-        changes: Changes,
+        prepared: Prepared,
+        reader: LiveReader,
         watch: Watcher,
     ) -> None:
+        batch = prepared.batch
         self._settings = settings
+        self._prepared = prepared
+        self._reader = reader
+        self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
+        self._begun = 0
         self._pacer = pacer
         self._ledger = ledger
         self._connection = connection
@@ -83,12 +93,11 @@ class Run:
             self._number = batches.begin_run(
                 connection,
                 batch,
-                command="run",
+                command="run" if batch.parent is None else "rollback",
                 version=bulkroute.__version__,
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )
-            failed, in_doubt = batches.reopen(connection, batch)
             self._counts = reading.count(connection, batch.number)
         self._succeeded = self._failed = self._attempts = self._retries = self._throttled = self._answers = 0
         self._stop: Stop | None = None
@@ -120,9 +129,9 @@ class Run:
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
-                failed_before=failed,
-                in_doubt=in_doubt,
-                changes=str(changes),
+                failed_before=prepared.failed_before,
+                in_doubt=prepared.in_doubt,
+                changes=str(prepared.changes),
                 rate_per_s=settings.rate_per_s,
                 concurrency=settings.concurrency,
                 service=settings.base_url,
@@ -172,9 +181,15 @@ class Run:
         for loop in loops:
             loop.add_done_callback(self._ended)
         try:
-            await self._feed()
-            while self._rows:
-                await asyncio.wait(self._rows)
+            if self._prepared.halted is not None:
+                self.stop(str(self._prepared.halted), self._prepared.halted.exit_code)
+            self._announce_findings()
+            if self._settings.canary and self._stop is None:
+                await self._send_canary()
+            await self._feed(batches.pending(self._connection, self._batch))
+            await self._await_rows()
+            if self._begun == self._settings.max_rows and batches.has_pending(self._connection, self._batch):
+                self.stop(f"--max-rows {self._begun} is reached")
         finally:
             for task in (*loops, *self._rows):
                 task.cancel()
@@ -184,14 +199,57 @@ class Run:
         await self._journal.flush()
         return self._close()
 
-    async def _feed(self) -> None:
+    def _announce_findings(self) -> None:
+        """Announce the rows that failed without a call, and hold them against the limits."""
+        prepared = self._prepared
+        for finding in prepared.findings(self._connection):
+            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+        self._stop_at_limit(
+            self._limits.found(
+                failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
+            )
+        )
+
+    def _stop_at_limit(self, reached: str | None) -> None:
+        """Stop where a limit is reached, naming the commonest reason in the service's own words."""
+        if reached is None or self._stop is not None:
+            return
+        commonest = reading.reasons(self._connection, self._batch.number)[0]
+        why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
+        self.stop(f"{reached}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}", ExitCode.LIMIT)
+
+    async def _send_canary(self) -> None:
+        """Send the canary's rows and go on only if they are right."""
+        most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
+        canary = Canary(self._connection, self._batch, most, self._reader)
+        await self._feed(canary.works())
+        await self._await_rows()
+        if self._stop is not None:
+            return
+        try:
+            wrong = await canary.judge(self._gate.rest)
+        except GateClosed:
+            return
+        except BulkrouteError as error:
+            wrong = f"the canary cannot be read back: {error}"
+        if wrong is not None:
+            self.stop(wrong, ExitCode.LIMIT)
+
+    async def _await_rows(self) -> None:
+        while self._rows:
+            await asyncio.wait(self._rows)
+
+    async def _feed(self, works: Iterator[Work]) -> None:
         """Begin a row whenever there is room for it."""
-        for work in batches.pending(self._connection, self._batch):
+        for work in works:
+            if self._begun == self._settings.max_rows:
+                return
             while self._stop is None and (self._gate.room <= 0 or len(self._rows) >= MOST_IN_BACKOFF):
                 self._gate.left.clear()
                 await self._gate.left.wait()
             if self._stop is not None:
                 return
+            self._begun += 1
             row = asyncio.create_task(self._delivery.deliver(work))
             self._rows.add(row)
             row.add_done_callback(self._ended)
@@ -219,6 +277,7 @@ class Run:
             self._throttled += attempt.verdict == Ruling.THROTTLED.value
             if attempt.status is Status.SUCCEEDED:
                 self._succeeded += 1
+                self._stop_at_limit(self._limits.finished(failed=False))
             elif attempt.status is Status.FAILED:
                 self._failed += 1
                 self._watch(
@@ -226,6 +285,7 @@ class Run:
                         attempt.id, attempt.error or "", attempt.http_status, attempt.return_code, attempt.description
                     )
                 )
+                self._stop_at_limit(self._limits.finished(failed=True))
 
     def _close(self) -> Summary:
         """Record the end of the run; return the summary."""

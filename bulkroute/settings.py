@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bulkroute.errors import UsageError
+from bulkroute.limits import FailureLimit
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -95,6 +96,16 @@ class Settings:
     """For one call, once it is sent."""
     max_throttle_wait_s: float = 900.0
     """How long throttling may hold the run up without one success."""
+    snapshot: bool = True
+    """Read live bindings first."""
+    canary: int = 0
+    """Rows to send and read back before the rest; 0: none."""
+    max_failures: FailureLimit | None = None
+    max_consecutive_failures: int | None = 20
+    max_rows: int | None = None
+    """Rows after which to stop cleanly."""
+    strict_targets: bool = False
+    """Refuse targets that calls cannot reach, instead of warning of them."""
     fresh: bool = False
     """Forget earlier success: start a new batch."""
     allow_http: bool = False
@@ -110,6 +121,11 @@ class Settings:
         for name in ("concurrency", "max_attempts"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
+        for name in ("max_consecutive_failures", "max_rows"):
+            if (most := getattr(self, name)) is not None and most < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
+        if self.canary < 0:
+            raise UsageError("--canary must be at least 0")
         for name in ("timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0 seconds")

@@ -1,6 +1,7 @@
 """The command line: one file a command; each parses, wires and returns an exit code."""
 
 import importlib
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,6 +16,10 @@ from bulkroute.errors import BulkrouteError, ExitCode, ManifestError
 COMMANDS = {
     "check": "Check a manifest; nothing is sent.",
     "run": "Send what is not done yet; the same command again resumes.",
+    "plan": "Show what a run would change; nothing is changed.",
+    "verify": "Compare live bindings with what a ledger says was done.",
+    "rollback": "Put back the earlier bindings of rows that a ledger's batch changed.",
+    "snapshot": "Write the live bindings as a manifest.",
     "status": "Show how a ledger stands.",
     "export": "Write the rows of a ledger as CSV or JSON lines.",
     "simulate": "Serve an imitation of the vendor's service.",
@@ -75,7 +80,10 @@ def _settings(ctx: click.Context) -> set[str]:
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line and exit with the code that says how it went."""
     try:
-        code = cli.main(arguments, prog_name="bulkroute", standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        # No secret is ever an argument, so a command may be shown as it was given.
+        obj = shlex.join(["bulkroute", *given])
+        code = cli.main(given, prog_name="bulkroute", standalone_mode=False, obj=obj)
     except click.exceptions.Abort:
         code = ExitCode.STOPPED
     except click.ClickException as error:

@@ -4,12 +4,13 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, closing
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from bulkroute import intake
-from bulkroute.cli.options import settings_of
+from bulkroute.cli.asking import confirm_with
+from bulkroute.cli.options import limits_of, settings_of
 from bulkroute.console import Lines, closing_table
 from bulkroute.engine import Engine
 from bulkroute.ledger.store import open_for_reading
@@ -17,6 +18,8 @@ from bulkroute.manifest import Faults, open_manifest
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.standing import standing
 from bulkroute.summary import Summary
+
+T = TypeVar("T")
 
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""
@@ -31,10 +34,20 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
         ledger = options["ledger"] or intake.default_ledger(manifest)
         with closing(open_for_reading(ledger)) as connection:
             closing_table(summary, standing(connection, ledger).reasons)
+    tell_how_to_go_on(summary, quiet=options["quiet"])
     return summary.exit_code or 0
 
 
-def loop_run(main: Coroutine[Any, Any, Summary]) -> Summary:
+def tell_how_to_go_on(summary: Summary, *, quiet: bool) -> None:
+    """Print the command that goes on with a run that was stopped, and why it was where nobody has heard it yet."""
+    if summary.stopped is None:
+        return
+    if quiet:
+        click.echo(f"bulkroute: stopped: {summary.stopped}", err=True)
+    click.echo(f"to go on: {click.get_current_context().obj}", err=True)
+
+
+def loop_run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on uvloop where it exists (about 1.3 times the calls a second), else on asyncio's loop."""
     try:
         import uvloop
@@ -47,11 +60,16 @@ async def _run(manifest: str, options: dict[str, Any]) -> Summary:
     async with AsyncExitStack() as exits:
         settings = await _settings(manifest, options, exits)
         lines = Lines(quiet=options["quiet"])
-        engine = await exits.enter_async_context(Engine(settings, watch=lines.watch))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _interrupt, engine, signal.Signals(number).name)
+        engine = await exits.enter_async_context(Engine(settings, watch=lines.watch, confirm=confirm_with(options)))
+        stop_on_signals(engine)
         return await engine.run(manifest, ledger=options["ledger"], format=options["format_"])
+
+
+def stop_on_signals(engine: Engine) -> None:
+    """Have the first SIGINT or SIGTERM stop the engine's run in good order, and the second at once."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _interrupt, engine, signal.Signals(number).name)
 
 
 def _interrupt(engine: Engine, name: str) -> None:
@@ -68,11 +86,19 @@ def _interrupt(engine: Engine, name: str) -> None:
 async def _settings(manifest: str, options: dict[str, Any], exits: AsyncExitStack) -> Settings:
     """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
     if not options["simulate"]:
-        return settings_of(options, fresh=options["fresh"])
-    from bulkroute.simulator import Simulator, routes_for  # here, since only simulations need it
+        return settings_of(options, **_own(options))
+    from bulkroute.simulator import Simulator, routes_for, targets_for  # here, since only simulations need it
 
     with open_manifest(manifest, options["format_"]) as opened:
-        ids = [row.id for row in opened.rows(Faults())]
-    simulator = await exits.enter_async_context(Simulator(routes_for(ids), app_key=SIMULATED, app_secret=SIMULATED))
+        wanted = {row.id: (row.devicetype, row.device_id) for row in opened.rows(Faults())}
+    skills, flows = targets_for(wanted.values())
+    simulator = await exits.enter_async_context(
+        Simulator(routes_for(wanted), app_key=SIMULATED, app_secret=SIMULATED, skills=skills, flows=flows)
+    )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
-    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, fresh=options["fresh"])
+    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, **_own(options))
+
+
+def _own(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that only `run` has."""
+    return limits_of(options) | {name: options[name] for name in ("fresh", "snapshot", "canary", "strict_targets")}
