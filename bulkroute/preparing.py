@@ -37,6 +37,8 @@ class Prepared(NamedTuple):
     unchanged: int = 0
     refused: int = 0
     longest_streak: int = 0
+    left_behind: int = 0
+    """Rows that a rollback cannot put back, since their earlier binding is not recorded."""
     halted: BulkrouteError | None = None
     """Why nothing may be sent: the live bindings could not be read."""
     marked_at: float | None = None
@@ -175,12 +177,13 @@ class Preparation:
             parent = batches.latest(connection)
             if parent is None:
                 raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
-            if unknown := undoing.without_before(connection, parent):
+            if left_behind := undoing.without_before(connection, parent):
                 self._tell(
-                    f"{unknown:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"
+                    f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"
                     " are not recorded"
                 )
             undoing.settle(connection, close=False)
             batch = undoing.open_rollback(connection, parent, live.path)
             doubts = settling.settle_doubts(connection, batch, live.path)
-        return _prepare(connection, ledger, batch, Changes(), live, doubts.again)
+        prepared = _prepare(connection, ledger, batch, Changes(), live, doubts.again)
+        return prepared._replace(left_behind=left_behind)

@@ -295,7 +295,9 @@ class Run:
             exit_code = (
                 self._stop.exit_code
                 if self._stop
-                else verdict(failed=counts.failed, pending=counts.pending, in_doubt=counts.in_doubt)
+                else verdict(
+                    failed=counts.failed + self._prepared.left_behind, pending=counts.pending, in_doubt=counts.in_doubt
+                )
             )
             reason = self._stop.reason if self._stop else None
             end = RunEnd(seconds, self._attempts, self._retries, self._throttled, reason, exit_code)

@@ -13,7 +13,7 @@ from bulkroute.ledger.batch import BLANK_RESULT, Batch
 from bulkroute.ledger.live import attached
 from bulkroute.ledger.settling import IS_WRITTEN
 from bulkroute.ledger.store import sql_list
-from bulkroute.model import Status
+from bulkroute.model import FailureKind, Status
 
 _TOUCHED = (
     f"(row.status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR row.attempts > 0 OR row.written_devicetype IS NOT NULL)"
@@ -70,7 +70,8 @@ def without_before(connection: sqlite3.Connection, parent: Batch) -> int:
 def settle(connection: sqlite3.Connection, *, close: bool) -> None:
     """Make the rows that a rollback has put back pending again in its parent, as if they had never been sent.
 
-    `close`: the parent is about to be run again, so a later rollback starts anew.
+    `close`: the parent is about to be run again, so a later rollback starts anew. Rows that a rollback may have put
+    back, but got no clear answer for, are in doubt then.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -82,6 +83,14 @@ def settle(connection: sqlite3.Connection, *, close: bool) -> None:
             f" AND undone.status IN ({sql_list(sorted(lifecycle.DONE))})"
         )
         if close:
+            connection.execute(
+                f"UPDATE row SET status = '{Status.SENT}', {BLANK_RESULT}"
+                " FROM batch AS back JOIN row AS undone ON undone.batch = back.batch"
+                " WHERE NOT back.closed AND row.batch = back.parent AND row.id = undone.id"
+                f" AND (undone.status = '{Status.SENT}' OR (undone.attempts > 0"
+                f" AND undone.status IN ('{Status.PENDING}', '{Status.FAILED}')"
+                f" AND undone.error IS NOT '{FailureKind.CONFLICT}'))"
+            )
             connection.execute("UPDATE batch SET closed = 1 WHERE parent IS NOT NULL AND NOT closed")
         connection.execute("COMMIT")
     except BaseException:
