@@ -12,8 +12,9 @@ from bulkroute.ledger import settling
 from bulkroute.ledger.batch import Batch, Work
 from bulkroute.ledger.live import LiveBindings
 
-READ_BACK_AFTER_S = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""A list may show a change late; a difference is believed only once it has outlived all these waits."""
+READ_AGAIN = 5
+"""A list may show a change late: a difference is believed only once it was read again so often, after the backoff and
+then after twice as long each time."""
 
 SHOWN = 5
 
@@ -21,9 +22,12 @@ SHOWN = 5
 class Canary:
     """Picks rows of a batch, and judges them once they are sent."""
 
-    def __init__(self, connection: sqlite3.Connection, batch: Batch, count: int, reader: LiveReader) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, batch: Batch, count: int, reader: LiveReader, backoff_s: float
+    ) -> None:
         self._connection = connection
         self._reader = reader
+        self._waits_s = [0.0, *(backoff_s * 2**number for number in range(READ_AGAIN))]
         self._rows = settling.spread(connection, batch, count)
 
     def works(self) -> Iterator[Work]:
@@ -41,7 +45,7 @@ class Canary:
         if failed:
             return _told(f"{len(failed)} of {len(self._rows)} rows failed", failed)
         different: list[str] = []
-        for wait_s in READ_BACK_AFTER_S:
+        for wait_s in self._waits_s:
             await rest(wait_s)
             with LiveBindings() as live:
                 await self._reader.read(live)

@@ -221,7 +221,7 @@ class Run:
     async def _send_canary(self) -> None:
         """Send the canary's rows and go on only if they are right."""
         most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
-        canary = Canary(self._connection, self._batch, most, self._reader)
+        canary = Canary(self._connection, self._batch, most, self._reader, self._settings.backoff_s)
         await self._feed(canary.works())
         await self._await_rows()
         if self._stop is not None:

@@ -17,7 +17,8 @@ from bulkroute.ledger.store import ledger_errors
 FRESH_S = 30.0
 """Rows that got their outcome less than this ago may be listed late: differences are read again."""
 
-READ_AGAIN_AFTER_S = (0.5, 1.0, 2.0, 4.0)
+READ_AGAIN = 4
+"""How often differences of fresh rows are read again, after the backoff and then after twice as long each time."""
 
 
 class Verified(NamedTuple):
@@ -30,13 +31,13 @@ class Verified(NamedTuple):
     settled: bool
 
 
-async def verify(connection: sqlite3.Connection, ledger: Path, reader: LiveReader) -> Verified:
-    """Hold the rows called done against live bindings. Raises LedgerError, and what reading raises."""
+async def verify(connection: sqlite3.Connection, ledger: Path, reader: LiveReader, backoff_s: float) -> Verified:
+    """Hold the rows called done against live bindings. `backoff_s`: before the first reading again. Raises LedgerError, and what reading raises."""
     with ledger_errors(ledger, "read the ledger"):
         batch = batches.latest(connection)
         if batch is None:
             raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
-        waits = iter(READ_AGAIN_AFTER_S)
+        waits = iter([backoff_s * 2**number for number in range(READ_AGAIN)])
         while True:
             with LiveBindings() as live:
                 await reader.read(live)

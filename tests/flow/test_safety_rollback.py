@@ -28,7 +28,7 @@ def test_verify_tells_what_differs(tmp_path: Path) -> None:
     write_csv(tmp_path / "night.csv", wanted)
     with serving(wanted, Faults(read_delay_s=1.0)) as service:
         before = dict(service.bindings)
-        connection = ("--base-url", service.url, *FAST)
+        connection = ("--base-url", service.url, "--rate", "unlimited")
         assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
         good = bulkroute("verify", "night.ledger.db", *connection, cwd=tmp_path)
         assert good.code == 0, good.out
