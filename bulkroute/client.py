@@ -103,10 +103,11 @@ class Client:
                 return Reply(response.status, content, whole, response.headers.get("Retry-After"))
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
-                return NoReply(FailureKind.CONNECTION, "no connection in time")
+                return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
             return NoReply(FailureKind.TIMEOUT, f"no answer within {self._timeout.total:g} s")
         except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
-            return NoReply(FailureKind.CONNECTION, describe(error))
+            connected = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
+            return NoReply(FailureKind.CONNECTION, describe(error), sent=connected)
 
 
 async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
@@ -141,6 +142,8 @@ def describe(error: Exception) -> str:
         return f"the proxy answered {error.status} {error.message}"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"the answer is not HTTP: {error.message}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"the connection broke: {error.strerror}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 

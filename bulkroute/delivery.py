@@ -21,7 +21,7 @@ from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Status
 from bulkroute.pacing import Pacer
-from bulkroute.retry import Ruling, Verdict, judge
+from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 
@@ -173,7 +173,7 @@ class Delivery:
         self._max_attempts = max_attempts
         self._wait = wait
         self._stop = stop
-        self._answered = False
+        self._reached = False
 
     async def deliver(self, work: Work) -> None:
         """Try a row until it has an outcome, and note each call in the journal.
@@ -212,7 +212,7 @@ class Delivery:
                 self._gate.leave()
             latency_ms = (self._clock() - started_s) * 1000
             verdict = judge(answer, clean=self._tokens.clean)
-            unreachable = self._is_unreachable(verdict, number)
+            unreachable = self._is_unreachable(answer, number)
             status, error = _follows(verdict, last=number == self._max_attempts and not unreachable)
             self._journal.answered(
                 Attempt(
@@ -246,10 +246,10 @@ class Delivery:
                 self._throttle.succeeded(started_s)
             return verdict
 
-    def _is_unreachable(self, verdict: Verdict, number: int) -> bool:
-        """Tell whether a row used up its tries against a service that has never answered anything."""
-        self._answered = self._answered or verdict.http_status is not None or verdict.kind is FailureKind.TIMEOUT
-        return not self._answered and number == self._max_attempts
+    def _is_unreachable(self, answer: Reply | NoReply, number: int) -> bool:
+        """Tell whether a row used up its tries on a service to which no call has ever got through."""
+        self._reached = self._reached or isinstance(answer, Reply) or answer.sent
+        return not self._reached and number == self._max_attempts
 
 
 def _follows(verdict: Verdict, *, last: bool) -> tuple[Status, FailureKind | None]:

@@ -33,6 +33,23 @@ class ExitCode(IntEnum):
     REFUSED = 77
 
 
+EXIT_MEANINGS = {
+    ExitCode.DONE: "every row is done (succeeded or unchanged), now or earlier",
+    ExitCode.SOME_FAILED: "the run went through, some rows failed",
+    ExitCode.USAGE: "wrong usage or settings",
+    ExitCode.LIMIT: "stopped by a failure limit or the canary",
+    ExitCode.STOPPED: "stopped early and resumable: a signal, a limit in rows or time, or throttled for too long",
+    ExitCode.LEDGER: "the ledger cannot be used; what was recorded stays",
+    ExitCode.DIFFERENT: "verify found differences; plan --exit-code found changes",
+    ExitCode.MANIFEST: "the manifest is invalid, nothing was sent",
+    ExitCode.UNREACHABLE: "the service cannot be reached at all, no row could be tried",
+    ExitCode.BUG: "a bug in bulkroute",
+    ExitCode.BUSY: "another run holds this ledger, nothing was done",
+    ExitCode.REFUSED: "the service refuses the credentials, rows stay pending",
+}
+"""Each exit code in words, for the help and the README."""
+
+
 class BulkrouteError(Exception):
     """Ends the command. `str(error)` is one line for a person; `hint` says what to do next."""
 

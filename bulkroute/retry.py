@@ -31,10 +31,11 @@ class Reply(NamedTuple):
 
 
 class NoReply(NamedTuple):
-    """A call that got no whole answer: `kind` is CONNECTION or TIMEOUT."""
+    """A call that got no whole answer: `kind` is CONNECTION or TIMEOUT. `sent` is False where nobody could have got it."""
 
     kind: FailureKind
     description: str
+    sent: bool = True
 
 
 class Ruling(Enum):

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import bulkroute
 from bulkroute.bindings.reading import LiveReader
 from bulkroute.canary import Canary
 from bulkroute.client import Client
@@ -32,6 +31,7 @@ from bulkroute.settings import Settings
 from bulkroute.summary import Summary, verdict
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
+from bulkroute.version import __version__
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -94,7 +94,7 @@ class Run:
                 connection,
                 batch,
                 command="run" if batch.parent is None else "rollback",
-                version=bulkroute.__version__,
+                version=__version__,
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )

@@ -4,7 +4,8 @@ A token is renewed at 80% of its life while calls go on with the older one. Its 
 from the moment it was asked for, so a clock that is set back or forth changes nothing. Source: tokenByAkSk
 (cec_07_0002): all values of the answer are strings, `Expires` is the life in seconds, 3600 at most.
 
-Token calls do not count against the rate: they go to another interface, twice an hour.
+Token calls do not count against the rate: they go to another interface, about once an hour, and a bucket of their own
+keeps them few even where the service gives tokens of no use.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import json
 import math
 from typing import NamedTuple
 
+from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
@@ -26,6 +28,9 @@ RENEW_AT = 0.8
 
 DEAD_AT = 0.95
 """The share of its life after which a token is used no more: a call needs time to arrive."""
+
+FETCHES, FETCHES_S = 10, 10.0
+"""Token calls are held to a leaky bucket of their own: ten at once, then one a second."""
 
 MOST_SECRETS = 8
 """Secrets kept in mind to blot out of the service's texts: the fixed ones and the tokens of the last hours."""
@@ -53,6 +58,8 @@ class TokenSource:
         self._clock = asyncio.get_running_loop().time
         self._token: Token | None = None
         self._renewal: asyncio.Task[None] | None = None
+        # A service that hands out tokens of no life at all must not be flooded for them.
+        self._bucket = AsyncLimiter(FETCHES, FETCHES_S)
         self._secrets: list[str] = [
             secret.reveal() for secret in (credentials.token, credentials.app_secret) if secret is not None
         ]
@@ -134,6 +141,7 @@ class TokenSource:
         await retrying(self._fetch_once)
 
     async def _fetch_once(self) -> None:
+        await self._bucket.acquire()
         asked_at_s = self._clock()
         secret = self._credentials.app_secret
         answer = await self._client.fetch_token(self._credentials.app_key or "", secret.reveal() if secret else "")

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from bulkroute import __version__
 from bulkroute.cli.config import read_config
-from bulkroute.errors import BulkrouteError, ExitCode, ManifestError
+from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
+from bulkroute.version import __version__
 
 COMMANDS = {
     "check": "Check a manifest; nothing is sent.",
@@ -45,6 +45,8 @@ class LazyGroup(click.Group):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(int(code)), meaning) for code, meaning in EXIT_MEANINGS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "BULKROUTE", "max_content_width": 100})

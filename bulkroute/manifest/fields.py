@@ -68,10 +68,14 @@ def _device_id_problem(text: str) -> str | None:
         return "deviceId is empty; give the number of the skill queue or IVR flow"
     if not (text.isascii() and text.isdecimal()):
         return f"deviceId {quote(text)} is not a decimal integer; write digits only, without sign, point or exponent"
-    digits = text.lstrip("0") or "0"  # the length first: int() refuses texts of thousands of digits
-    if len(digits) > len(str(MAX_DEVICE_ID)) or int(digits) > MAX_DEVICE_ID:
+    digits = text.lstrip("0")
+    if len(digits) > len(str(MAX_DEVICE_ID)) or _number(digits) > MAX_DEVICE_ID:
         return f"deviceId {quote(text)} is too large; the largest is {MAX_DEVICE_ID}"
     return None
+
+
+def _number(digits: str) -> int:
+    return int(digits.lstrip("0") or "0")  # int() refuses thousands of digits, zeros too
 
 
 class RowCheck:
@@ -120,7 +124,7 @@ class RowCheck:
             return None
         if _ROUNDED.fullmatch(id_) and self._is_rounded(line, id_):
             return None
-        device_number = int(device_id)
+        device_number = _number(device_id)
         if len(self._device_ids) < _DEVICE_IDS_CACHED and len(device_id) <= MAX_ID_CHARS:
             self._device_ids[device_id] = device_number
         return Row(line, id_, DEVICETYPES[devicetype.lower()], device_number)

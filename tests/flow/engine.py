@@ -1,0 +1,67 @@
+"""The engine and the simulator in one loop whose clock jumps: hours of waiting in moments, the same each time."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulkroute.engine import Engine
+from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.simulator import Faults, Simulator, routes_for
+from bulkroute.summary import Summary
+from tests.harness import Target
+from tests.virtual_time import run_virtual
+
+KEY_PAIR = Credentials(app_key="demo-key", app_secret=Secret("demo-secret"))
+
+
+@dataclass
+class Night:
+    """What a run in virtual time came to."""
+
+    summary: Summary
+    simulator: Simulator
+    virtual_s: float
+
+    def starts(self) -> list[float]:
+        """Return when calls of modifyCalledRoute reached the service, in order."""
+        return sorted(call.at for call in self.simulator.calls if call.endpoint == "modifyCalledRoute")
+
+
+def spend_night(
+    folder: Path,
+    wanted: Mapping[str, Target],
+    faults: Faults | None = None,
+    *,
+    seed: int = 1,
+    credentials: Credentials = KEY_PAIR,
+    meanwhile: Callable[[Engine, Simulator], Any] | None = None,
+    **settings: Any,
+) -> Night:
+    """Run `wanted` against a simulator in virtual time; `meanwhile` may be a coroutine function that runs beside it."""
+
+    async def scenario() -> Night:
+        loop = asyncio.get_running_loop()
+        async with Simulator(routes_for(wanted, seed), faults=faults, seed=seed) as simulator:
+            chosen = Settings(base_url=simulator.url, credentials=credentials, **settings)
+            async with Engine(chosen) as engine:
+                beside = asyncio.create_task(meanwhile(engine, simulator)) if meanwhile else None
+                started_s = loop.time()
+                rows = [(row_id, *target) for row_id, target in wanted.items()]
+                summary = await engine.run(rows, ledger=folder / "night.ledger.db")
+                if beside is not None:
+                    beside.cancel()
+                return Night(summary, simulator, loop.time() - started_s)
+
+    return run_virtual(scenario())
+
+
+def most_in_a_second(moments: list[float]) -> int:
+    """Return the most of `moments` (in order) in any half-open second."""
+    most = first = 0
+    for last, moment in enumerate(moments):
+        while moments[first] <= moment - 1:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

@@ -1,0 +1,199 @@
+"""The ledger's rooms one by one, on real files."""
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bulkroute.errors import LedgerBusy, LedgerError
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger import lock, reading, store
+from bulkroute.ledger.batch import Batch, Changes
+from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.staging import Staging
+from bulkroute.manifest import Faults
+from bulkroute.model import Row, Status
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(store.open_for_run(tmp_path / "x.ledger.db")) as connection:
+        yield connection
+
+
+def merged(
+    connection: sqlite3.Connection, rows: Iterable[tuple[str, int, int]], batch: Batch | None = None
+) -> tuple[Batch, Changes]:
+    with Staging() as staging:
+        staging.load([Row(line, *row) for line, row in enumerate(rows, start=2)], Faults("m.csv"))
+        return batches.merge(connection, batch, staging, "m.csv", "digest")
+
+
+def statuses(connection: sqlite3.Connection) -> dict[str, str]:
+    return dict(connection.execute("SELECT id, status FROM row WHERE listed ORDER BY line"))
+
+
+def attempt(row: int, status: Status, **changed: object) -> Attempt:
+    values = {
+        "row": row,
+        "id": "any",
+        "status": status,
+        "error": None,
+        "number": 1,
+        "counted": True,
+        "started_at": 1000.0,
+        "latency_ms": 20.0,
+        "verdict": "done",
+        "http_status": 200,
+        "return_code": "0",
+        "description": "data update success",
+    }
+    return Attempt(**{**values, **changed})  # type: ignore[arg-type]  # a mixed bag by design
+
+
+def test_a_new_ledger_is_private_durable_and_known_by_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.ledger.db"
+    with closing(store.open_for_run(path)) as connection:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert connection.execute("PRAGMA application_id").fetchone() == (store.APPLICATION_ID,)
+
+
+@pytest.mark.parametrize("content", [b"id,devicetype,deviceId\n", b"SQLite format 3\0" + b"x" * 200])
+def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.ledger.db"
+    path.write_bytes(content)
+    for open_it in (store.open_for_run, store.open_for_reading):
+        with pytest.raises(LedgerError, match="ledger"):
+            open_it(path)
+        assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.ledger.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE music (title TEXT)")
+    with pytest.raises(LedgerError, match="not a ledger"):
+        store.open_for_run(path)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.ledger.db"
+    with closing(store.open_for_run(path)) as connection:
+        connection.execute(f"PRAGMA user_version={store.FORMAT + 1}")
+    with pytest.raises(LedgerError, match="newer"):
+        store.open_for_run(path)
+
+
+def test_a_maker_killed_in_its_first_moment_leaves_a_ledger_that_can_be_made(tmp_path: Path) -> None:
+    path = tmp_path / "x.ledger.db"
+    with closing(sqlite3.connect(path)) as half_made:
+        half_made.execute("PRAGMA journal_mode=WAL")
+    with closing(store.open_for_run(path)) as connection:
+        assert batches.latest(connection) is None
+
+
+def test_the_lock_names_its_holder_and_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.ledger.db"
+    with lock.hold(path):
+        with pytest.raises(LedgerBusy, match=r"pid \d+ on "), lock.hold(path):
+            pass
+        assert stat.S_IMODE((tmp_path / "x.ledger.db.lock").stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == []
+    with lock.hold(path):
+        pass
+
+
+def test_staging_drops_same_targets_and_names_both_lines_of_different_ones() -> None:
+    faults = Faults("m.csv")
+    rows = [Row(2, "a", 1, 1), Row(3, "b", 1, 1), Row(4, "a", 1, 1), Row(5, "b", 3, 9), Row(6, "a", 1, 1)]
+    with Staging() as staging:
+        staging.load(rows, faults)
+        assert staging.count == 2
+    assert faults.kept == ["m.csv:5: id b is to go to ivr 9, but line 3 sends it to skill_queue 1; keep one of them"]
+    assert "2 rows were dropped" in faults.warnings[0]
+
+
+def test_merging_goes_by_id_and_target_not_by_position(ledger: sqlite3.Connection) -> None:
+    batch, changes = merged(ledger, [("a", 1, 1), ("b", 1, 2), ("c", 1, 3), ("d", 1, 4)])
+    assert not changes
+    ledger.execute("UPDATE row SET status = 'succeeded' WHERE id IN ('a', 'b', 'd')")
+
+    batch, changes = merged(ledger, [("e", 1, 5), ("c", 1, 3), ("b", 3, 2), ("a", 1, 1)], batch)
+    assert changes == Changes(new=1, retargeted=1, gone=1)
+    assert statuses(ledger) == {"e": "pending", "c": "pending", "b": "pending", "a": "succeeded"}
+    assert [work.row.id for work in batches.pending(ledger, batch)] == ["b", "c", "e"]
+    # What is gone but done stays in the totals, what is gone and undone does not.
+    assert reading.count(ledger, batch.number).total == 5
+
+    batch, changes = merged(ledger, [("a", 1, 1), ("d", 1, 4)], batch)
+    assert changes == Changes(gone=3, returned=1)
+    assert statuses(ledger) == {"a": "succeeded", "d": "succeeded"}
+    assert reading.count(ledger, batch.number).total == 2
+
+
+def test_reopening_tries_failed_rows_and_rows_in_doubt_again_but_no_conflict(ledger: sqlite3.Connection) -> None:
+    batch, _ = merged(ledger, [(name, 1, 1) for name in "abcd"])
+    ledger.execute("UPDATE row SET status = 'failed', error = 'server' WHERE id = 'a'")
+    ledger.execute("UPDATE row SET status = 'failed', error = 'conflict' WHERE id = 'b'")
+    ledger.execute("UPDATE row SET status = 'sent' WHERE id = 'c'")
+    assert batches.reopen(ledger, batch) == (1, 1)
+    assert statuses(ledger) == {"a": "pending", "b": "failed", "c": "pending", "d": "pending"}
+
+
+async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.ledger.db"
+    told: list[Attempt] = []
+    with closing(store.open_for_run(path)) as connection, closing(store.open_for_reading(path)) as other:
+        batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
+        run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
+        journal = Journal(connection, path, run, told.extend)
+        first, second = journal.sent([1]), journal.sent([2])
+        assert first is second
+        await first
+        assert statuses(other) == {"a": "sent", "b": "sent"}
+
+        journal.answered(attempt(1, Status.SUCCEEDED))
+        journal.answered(attempt(2, Status.PENDING, error=None, verdict="server"))
+        again = journal.sent([2])
+        await again
+        assert statuses(other) == {"a": "succeeded", "b": "sent"}
+        assert [one.row for one in told] == [1, 2]
+
+        journal.withdraw([2])
+        await journal.flush()
+        assert statuses(other) == {"a": "succeeded", "b": "pending"}
+
+
+@pytest.mark.parametrize("illegal", [Status.SUCCEEDED, Status.UNCHANGED, Status.SENT])
+async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) -> None:
+    path = tmp_path / "x.ledger.db"
+    with closing(store.open_for_run(path)) as connection:
+        batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
+        run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
+        connection.execute("UPDATE row SET status = ? WHERE id = 'a'", (illegal,))
+        journal = Journal(connection, path, run, lambda _attempts: None)
+        with pytest.raises(LedgerError, match="1 rows were not in the state"):
+            await journal.sent([1, 2])
+        # All or nothing, and nothing more after a failure.
+        assert statuses(connection)["b"] == "pending"
+        with pytest.raises(LedgerError):
+            await journal.sent([2])
+
+
+async def test_an_answer_needs_a_sent_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.ledger.db"
+    with closing(store.open_for_run(path)) as connection:
+        batch, _ = merged(connection, [("a", 1, 1)])
+        run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
+        journal = Journal(connection, path, run, lambda _attempts: None)
+        journal.answered(attempt(1, Status.SUCCEEDED))
+        with pytest.raises(LedgerError, match="to be answered"):
+            await journal.flush()
+        await asyncio.sleep(0)
+        assert statuses(connection) == {"a": "pending"}

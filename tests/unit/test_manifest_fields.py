@@ -1,0 +1,197 @@
+"""The rules of one row, through the door for programs: `check_rows`."""
+
+from typing import Any
+
+import pytest
+
+from bulkroute.manifest import Faults, check_rows
+from bulkroute.manifest.faults import FAULTS_KEPT, printable, quote
+from bulkroute.model import Row
+
+LONG = "1125397061153369092"
+
+
+def check(*rows: Any) -> tuple[list[Row], Faults]:
+    faults = Faults()
+    return list(check_rows(rows, faults)), faults
+
+
+def fault(*row: Any) -> str:
+    rows, faults = check(row)
+    assert not rows
+    assert faults.total == 1
+    return faults.kept[0]
+
+
+@pytest.mark.parametrize(
+    "id_", ["7", LONG, "0123", "A-b_c.9", "çé", "x" * 64, "9" * 64, "1e", "e18", "1E18x", "'12", "0", "²", "=1+1", "~"]
+)
+def test_an_id_stays_as_written(id_: str) -> None:
+    rows, faults = check((id_, "1", "101"), (id_, "1", "101"))
+    assert rows == [Row(1, id_, 1, 101), Row(2, id_, 1, 101)]
+    assert not faults.total
+
+
+@pytest.mark.parametrize(
+    ("id_", "says"),
+    [
+        ("", "id is empty"),
+        ("1 2", "holds a blank"),
+        (" 12", "holds a blank"),
+        ("12\u00a0", "holds a blank"),
+        ("12\n", "holds a blank"),
+        ("12\x1b[2J", "U+001B, which cannot be printed"),
+        ("12\u200b", "U+200B, which cannot be printed"),
+        ("12\ud800", "U+D800, which cannot be printed"),
+        ("x" * 65, "has 65 characters; at most 64"),
+        ("9" * 65, "has 65 characters; at most 64"),
+        ("1.1254E+18", "a spreadsheet has changed it"),
+        ("1,1254E+18", "a spreadsheet has changed it"),
+        ("-1e5", "a spreadsheet has changed it"),
+        ("1E18", "a spreadsheet has changed it"),
+    ],
+)
+def test_an_id_that_is_none(id_: str, says: str) -> None:
+    assert says in fault(id_, "1", "101")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("1", 1), ("3", 3), ("skill_queue", 1), ("SKILL_QUEUE", 1), ("Skill_Queue", 1), ("ivr", 3), ("IVR", 3), (1, 1)],
+)
+def test_devicetype(written: str | int, number: int) -> None:
+    assert check((LONG, written, 101))[0] == [Row(1, LONG, number, 101)]
+
+
+@pytest.mark.parametrize("written", ["2", "0", "13", "01", "1.0", "-1", "skill queue", "queue", "١", True, None, 1.0])
+def test_devicetype_unknown(written: Any) -> None:
+    text = fault(LONG, written, 101)
+    assert "is unknown; write 1 or skill_queue, 3 or ivr" in text
+    assert text.startswith("row 1: devicetype ")
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("0", 0),
+        ("101", 101),
+        ("0101", 101),
+        ("0" * 5000 + "7", 7),
+        ("9223372036854775807", 2**63 - 1),
+        (0, 0),
+        (2**63 - 1, 2**63 - 1),
+    ],
+)
+def test_device_id(written: str | int, number: int) -> None:
+    rows, _ = check((LONG, "1", written), (LONG, "1", written))
+    assert [row.device_id for row in rows] == [number, number]
+
+
+@pytest.mark.parametrize("written", ["+1", "-1", "1.0", "1,5", "1e3", "1_000", "١٢", "²", "0x10", " 1", "one", -1, 1.0])
+def test_device_id_no_decimal_integer(written: Any) -> None:
+    assert "is not a decimal integer" in fault(LONG, "1", written)
+
+
+@pytest.mark.parametrize("written", ["9223372036854775808", "9" * 5000, 2**63])
+def test_device_id_too_large(written: Any) -> None:
+    assert "is too large; the largest is 9223372036854775807" in fault(LONG, "1", written)
+
+
+def test_an_integer_of_thousands_of_digits_is_a_fault() -> None:
+    assert "is not a decimal integer" in fault(LONG, "1", 10**6000)
+
+
+def test_empty_values() -> None:
+    _, faults = check(("", "", ""))
+    assert [text.split(";")[0] for text in faults.kept] == [
+        "row 1: id is empty",
+        "row 1: devicetype is empty",
+        "row 1: deviceId is empty",
+    ]
+
+
+def test_many_device_ids_are_read_right_beyond_those_remembered() -> None:
+    rows, faults = check(
+        *((str(n), "3", str(n)) for n in range(1, 10_001)), *((str(n), "3", str(n)) for n in (1, 9999))
+    )
+    assert not faults.total
+    assert [int(row.id) for row in rows] == [row.device_id for row in rows]
+
+
+@pytest.mark.parametrize("id_", ["1125397061153360000", "112539706115336000", "1" * 15 + "0", "0" * 16])
+def test_one_id_that_looks_rounded_is_a_warning(id_: str) -> None:
+    rows, faults = check((LONG, 1, 101), (id_, 1, 101))
+    assert len(rows) == 2
+    assert not faults.total
+    assert len(faults.warnings) == 1
+    assert faults.warnings[0].startswith(f"row 2: id '{id_}' ends in zeros from the 16th digit on")
+
+
+def test_two_ids_that_look_rounded_are_faults_each() -> None:
+    rounded = [("1125397061153360000", 1, 101), ("1125397061153370000", 1, 101), ("1125397061153380000", 1, 101)]
+    rows, faults = check((LONG, 1, 101), *rounded)
+    assert [row.id for row in rows] == [LONG, rounded[0][0]]  # the first is known for rounded only at the second
+    assert [text.split(" was ")[0] for text in faults.kept] == [
+        f"row {n}: id '{row[0]}'" for n, row in enumerate(rounded, start=2)
+    ]
+    assert not faults.warnings
+
+
+@pytest.mark.parametrize("id_", ["1" * 14 + "0", "100000000000000", "1125397061153361000", "a125397061153360000"])
+def test_ids_that_do_not_look_rounded(id_: str) -> None:
+    rows, faults = check((id_, 1, 101), (id_ + "", 3, 101))
+    assert len(rows) == 2
+    assert not faults.total
+    assert not faults.warnings
+
+
+def test_rows_may_be_tuples_lists_mappings_and_rows() -> None:
+    rows, faults = check(
+        ("a", "1", "5"),
+        ["b", 3, 6],
+        {"id": "c", "devicetype": "ivr", "deviceId": 7, "note": "x"},
+        {"ID": "d", "device_type": 1, "DEVICE_ID": "8"},
+        Row(77, "e", 1, 9),
+    )
+    assert not faults.total
+    assert rows == [Row(1, "a", 1, 5), Row(2, "b", 3, 6), Row(3, "c", 3, 7), Row(4, "d", 1, 8), Row(5, "e", 1, 9)]
+
+
+@pytest.mark.parametrize("given", [None, "abc", 7, ("a", 1), ("a", 1, 2, 3), {"id": "a", "devicetype": 1}, {}])
+def test_what_is_no_row(given: Any) -> None:
+    rows, faults = check(given)
+    assert not rows
+    assert "is no row; give id, devicetype and deviceId" in faults.kept[0]
+
+
+@pytest.mark.parametrize("id_", [1125397061153369092, 1.1e18, None, b"12"])
+def test_an_id_must_be_text(id_: Any) -> None:
+    assert f"id is of type {type(id_).__name__}; give it as text" in fault(id_, 1, 101)
+
+
+def test_no_rows_at_all() -> None:
+    rows, faults = check()
+    assert not rows
+    assert faults.kept == ["rows: holds no rows; give at least one"]
+
+
+def test_a_row_with_several_faults_gets_them_all() -> None:
+    _, faults = check(("a b", "9", "x"))
+    assert faults.total == 3
+
+
+def test_the_first_fifty_faults_are_kept_and_all_are_counted() -> None:
+    faults = Faults("m.csv")
+    for line in range(1, 1001):
+        faults.add(line, "wrong; mend it")
+    assert len(faults.kept) == FAULTS_KEPT == 50
+    assert faults.kept[0] == "m.csv:1: wrong; mend it"
+    error = faults.error()
+    assert (error.faults, error.total, error.where, error.exit_code) == (faults.kept, 1000, "m.csv", 65)
+
+
+def test_quoted_text_is_harmless_and_short() -> None:
+    assert quote("a\x1b]0;x\x07\u202e") == r"'a\x1b]0;x\x07\u202e'"
+    assert len(quote("x" * 1_000_000)) == 42
+    assert quote("x" * 40) == repr("x" * 40)
+    assert printable("cut\nover\x1b.csv") == r"cut\nover\x1b.csv"

@@ -1,0 +1,121 @@
+"""Settings: what is accepted, and that secrets stay hidden."""
+
+from pathlib import Path
+
+import pytest
+
+from bulkroute.errors import UsageError
+from bulkroute.settings import Credentials, Secret, Settings, parse_duration, parse_header, parse_rate
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("20", 20), ("0.5", 0.5), (".5", 0.5), ("600/m", 10), ("36000/h", 10), ("5/s", 5), ("Unlimited", None)],
+)
+def test_rates(text: str, rate: float | None) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1e3", "nan", "inf", "10/d", "fast", "٣", "1 0"])
+def test_what_is_no_rate(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a rate"):
+        parse_rate(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1h30m", 5400)])
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0h", "h", "-1m", "2d", "1m1h"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["X", "X y: z", "X: a\nb", "Authorization: Bearer x", "content-type: text/plain", ": x"]
+)
+def test_what_is_no_header(text: str) -> None:
+    with pytest.raises(ValueError, match="header"):
+        parse_header(text)
+
+
+def test_a_header_keeps_its_colons() -> None:
+    assert parse_header("X-TenantSpaceID:  a:b ") == ("X-TenantSpaceID", "a:b")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://cc.example.com", "https://cc.example.com:28443/", "http://127.0.0.1:80", "http://[::1]:1"]
+)
+def test_roots(url: str) -> None:
+    Settings(base_url=url)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("cc.example.com", "not the root"),
+        ("ftp://cc.example.com", "not the root"),
+        ("https://", "not the root"),
+        ("https://cc.example.com/apiaccess", "not the root"),
+        ("https://cc.example.com:99999", "not the root"),
+        ("https://me:secret@cc.example.com", "user name or password"),
+        ("http://cc.example.com", "unencrypted"),
+        ("http://127.0.0.1.example.com", "unencrypted"),
+    ],
+)
+def test_what_is_no_root(url: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        Settings(base_url=url)
+    if why == "unencrypted":
+        Settings(base_url=url, allow_http=True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate_per_s": 0},
+        {"rate_per_s": float("nan")},
+        {"concurrency": 0},
+        {"max_attempts": 0},
+        {"timeout_s": 0},
+        {"backoff_s": -1},
+    ],
+)
+def test_numbers_out_of_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError):
+        Settings(base_url="https://cc.example.com", **wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_secret_shows_itself_to_nobody() -> None:
+    credentials = Credentials(token=Secret("hush"), app_key="key", app_secret=Secret("hush"))
+    settings = Settings(base_url="https://cc.example.com", credentials=credentials)
+    assert "hush" not in f"{settings} {settings!r} {credentials.token} {credentials.token!r}"
+    assert credentials.token is not None
+    assert credentials.token.reveal() == "hush"
+
+
+def test_secrets_from_files(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hush\n")
+    found = Credentials.from_environment({"BULKROUTE_APP_KEY": "key", "BULKROUTE_APP_SECRET_FILE": str(file)})
+    assert found.app_secret is not None
+    assert found.app_secret.reveal() == "hush"
+
+
+@pytest.mark.parametrize(
+    ("environment", "why"),
+    [
+        ({}, "no credentials"),
+        ({"BULKROUTE_APP_KEY": "key"}, "BULKROUTE_APP_SECRET is not set"),
+        ({"BULKROUTE_APP_SECRET": "hush"}, "BULKROUTE_APP_KEY is not set"),
+        ({"BULKROUTE_TOKEN": "a", "BULKROUTE_TOKEN_FILE": "b"}, "both"),
+        ({"BULKROUTE_TOKEN_FILE": "/does/not/exist"}, "cannot read"),
+        ({"BULKROUTE_TOKEN": "hu\nsh"}, "no HTTP header"),
+    ],
+)
+def test_credentials_that_are_missing_or_broken(environment: dict[str, str], why: str) -> None:
+    with pytest.raises(UsageError, match=why) as caught:
+        Credentials.from_environment(environment)
+    assert "hush" not in str(caught.value)
