@@ -79,7 +79,7 @@ def describe(event: Event) -> str:
 def _describe_start(event: RunStarted) -> str:
     rate = "unlimited" if event.rate_per_s is None else f"{event.rate_per_s:g}/s"
     parts = [
-        f"run {event.run}: {event.total - event.done:,} of {event.total:,} rows to do"
+        f"{event.command} {event.run}: {event.total - event.done - event.refused:,} of {event.total:,} rows to do"
         f" at {rate}, {event.concurrency} at once, {event.service}"
     ]
     if event.changes:

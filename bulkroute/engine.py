@@ -140,7 +140,7 @@ class Engine:
         """
         path = Path(ledger)
         with contextlib.closing(open_for_reading(path)) as connection:
-            return await verify(connection, path, self._reader, self._settings.backoff_s)
+            return await verify(connection, path, self._reader, self._settings.backoff_s, self._notice)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LiveBindings]:

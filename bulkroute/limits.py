@@ -41,23 +41,25 @@ class Limits:
         self._failed = 0
         self._finished = 0
         self._in_a_row = 0
+        self._longest = 0
 
-    def found(self, *, failed: int, unchanged: int, longest_streak: int) -> str | None:
-        """Take what the live bindings decided without a call; return the limit that is reached."""
+    def found(self, *, failed: int, unchanged: int, longest_streak: int) -> None:
+        """Take what the live bindings decided without a call."""
         self._failed += failed
         self._finished += failed + unchanged
-        return self._reached(longest_streak)
+        self._longest = longest_streak
 
-    def finished(self, *, failed: bool) -> str | None:
-        """Take one outcome; return the limit that is reached, in words."""
+    def finished(self, *, failed: bool) -> None:
+        """Take one outcome, in the order in which rows got theirs."""
         self._finished += 1
         self._failed += failed
         self._in_a_row = self._in_a_row + 1 if failed else 0
-        return self._reached(self._in_a_row)
+        self._longest = max(self._longest, self._in_a_row)
 
-    def _reached(self, in_a_row: int) -> str | None:
-        if self._most_in_a_row is not None and in_a_row >= self._most_in_a_row:
-            return f"--max-consecutive-failures {self._most_in_a_row} is reached: {in_a_row} rows in a row failed"
+    def reached(self) -> str | None:
+        """Return the limit that is reached, in words; None while there is none."""
+        if self._most_in_a_row is not None and self._longest >= self._most_in_a_row:
+            return f"--max-consecutive-failures {self._most_in_a_row} is reached: {self._longest} rows in a row failed"
         if self._most is None:
             return None
         counts = f"--max-failures {self._most} is reached: {self._failed} of {self._finished} finished rows failed"

@@ -103,11 +103,12 @@ class Preparation:
             staged = None
             if batch is None or not intake.is_known(source, format_, batch):
                 staged = inputs.enter_context(intake.staged(source, format_, self._tell))
+            if connection is not None:
+                with ledger_errors(path, "settle earlier rollbacks"):
+                    undoing.settle(connection, close=True)
+            live, again, halted = await self._consult(connection, path, batch, staged[0] if staged else None, inputs)
             if connection is None:
                 connection = exits.enter_context(contextlib.closing(open_for_run(path)))
-            with ledger_errors(path, "settle earlier rollbacks"):
-                undoing.settle(connection, close=True)
-            live, again, halted = await self._consult(connection, path, batch, staged[0] if staged else None, inputs)
             changes = Changes()
             if staged is not None:
                 batch, changes = intake.merge(connection, path, batch, staged[0], intake.name_of(source), staged[1])
@@ -121,7 +122,7 @@ class Preparation:
 
     async def _consult(
         self,
-        connection: sqlite3.Connection,
+        connection: sqlite3.Connection | None,
         path: Path,
         batch: Batch | None,
         staging: Staging | None,
@@ -131,13 +132,14 @@ class Preparation:
 
         Returns the bindings, how many rows in doubt are sent again, and why the bindings could not be read.
         """
-        with ledger_errors(path, "read the batch"):
-            work = batch is None or batches.has_work(connection, batch)
-            work = work or (
-                batch is not None and staging is not None and batches.brings_work(connection, batch, staging)
-            )
-        if not self._settings.snapshot or not work:
+        if not self._settings.snapshot:
             return None, 0, None
+        if connection is not None and batch is not None:
+            with ledger_errors(path, "read the batch"):
+                work = batches.has_work(connection, batch)
+                work = work or (staging is not None and batches.brings_work(connection, batch, staging))
+            if not work:
+                return None, 0, None
         live = inputs.enter_context(LiveBindings())
         try:
             await self._reader.read(live)
@@ -146,7 +148,7 @@ class Preparation:
             return None, 0, error
         except BulkrouteError as error:
             return None, 0, error
-        if batch is None:
+        if connection is None or batch is None:
             return live, 0, None
         with ledger_errors(path, "settle rows in doubt"):
             doubts = settling.settle_doubts(connection, batch, live.path)

@@ -129,6 +129,8 @@ class Run:
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
+                command="run" if batch.parent is None else "rollback",
+                refused=prepared.refused,
                 failed_before=prepared.failed_before,
                 in_doubt=prepared.in_doubt,
                 changes=str(prepared.changes),
@@ -204,15 +206,14 @@ class Run:
         prepared = self._prepared
         for finding in prepared.findings(self._connection):
             self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
-        self._stop_at_limit(
-            self._limits.found(
-                failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
-            )
+        self._limits.found(
+            failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
         )
+        self._stop_at_limit()
 
-    def _stop_at_limit(self, reached: str | None) -> None:
+    def _stop_at_limit(self) -> None:
         """Stop where a limit is reached, naming the commonest reason in the service's own words."""
-        if reached is None or self._stop is not None:
+        if self._stop is not None or (reached := self._limits.reached()) is None:
             return
         commonest = reading.reasons(self._connection, self._batch.number)[0]
         why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
@@ -277,7 +278,7 @@ class Run:
             self._throttled += attempt.verdict == Ruling.THROTTLED.value
             if attempt.status is Status.SUCCEEDED:
                 self._succeeded += 1
-                self._stop_at_limit(self._limits.finished(failed=False))
+                self._limits.finished(failed=False)
             elif attempt.status is Status.FAILED:
                 self._failed += 1
                 self._watch(
@@ -285,7 +286,8 @@ class Run:
                         attempt.id, attempt.error or "", attempt.http_status, attempt.return_code, attempt.description
                     )
                 )
-                self._stop_at_limit(self._limits.finished(failed=True))
+                self._limits.finished(failed=True)
+        self._stop_at_limit()
 
     def _close(self) -> Summary:
         """Record the end of the run; return the summary."""

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,9 @@ class Verified(NamedTuple):
     settled: bool
 
 
-async def verify(connection: sqlite3.Connection, ledger: Path, reader: LiveReader, backoff_s: float) -> Verified:
+async def verify(
+    connection: sqlite3.Connection, ledger: Path, reader: LiveReader, backoff_s: float, tell: Callable[[str], None]
+) -> Verified:
     """Hold the rows called done against live bindings. `backoff_s`: before the first reading again. Raises LedgerError, and what reading raises."""
     with ledger_errors(ledger, "read the ledger"):
         batch = batches.latest(connection)
@@ -47,4 +50,5 @@ async def verify(connection: sqlite3.Connection, ledger: Path, reader: LiveReade
             if not found or not fresh or wait_s is None:
                 checked = comparing.done_rows(connection, batch)
                 return Verified(str(ledger), batch.number, checked, found, live.settled)
+            tell(f"{len(found):,} differences; the list may lag behind, it is read again in {wait_s:g} s")
             await asyncio.sleep(wait_s)

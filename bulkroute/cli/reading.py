@@ -1,8 +1,10 @@
 """Wires the commands that stand on live bindings: plan, verify, rollback, snapshot."""
 
 import json
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -10,13 +12,19 @@ from bulkroute import exporting
 from bulkroute.bindings.plan import Plan
 from bulkroute.cli.asking import confirm_with
 from bulkroute.cli.options import limits_of, settings_of
-from bulkroute.cli.running import loop_run, stop_on_signals, tell_how_to_go_on
+from bulkroute.cli.running import loop_run, tell_how_to_go_on, until_interrupted
 from bulkroute.console import Lines, closing_table
-from bulkroute.engine import Engine
+from bulkroute.engine import Confirm, Engine
 from bulkroute.errors import ExitCode
+from bulkroute.events import Watcher
 from bulkroute.ledger.comparing import Difference
+from bulkroute.ledger.live import LiveBindings, LiveRoute
+from bulkroute.ledger.reading import reasons
+from bulkroute.ledger.store import open_for_reading
 from bulkroute.model import Binding, DeviceType
-from bulkroute.summary import Summary
+from bulkroute.settings import Settings
+
+T = TypeVar("T")
 
 SNAPSHOT_COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]
 
@@ -24,16 +32,12 @@ SNAPSHOT_COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "de
 def show_plan(manifest: str, options: dict[str, Any]) -> int:
     """Print the plan of a manifest; return the exit code."""
 
-    async def work() -> int:
-        settings = settings_of(options, strict_targets=options["strict_targets"])
-        async with (
-            Engine(settings, watch=Lines().watch) as engine,
-            engine.plan(manifest, format=options["format_"]) as plan,
-        ):
+    async def work(engine: Engine) -> int:
+        async with engine.plan(manifest, format=options["format_"]) as plan:
             (_print_plan_json if options["json_"] else _print_plan)(plan, with_rows=options["with_rows"])
             return ExitCode.DIFFERENT if options["exit_code"] and plan.counts.to_change else ExitCode.DONE
 
-    return loop_run(work())
+    return _with_engine(settings_of(options, strict_targets=options["strict_targets"]), work)
 
 
 def _print_plan(plan: Plan, *, with_rows: bool) -> None:
@@ -82,9 +86,8 @@ def _as_json(binding: Binding | None) -> dict[str, int] | None:
 def show_verified(ledger: Path, options: dict[str, Any]) -> int:
     """Print what differs from the ledger; return the exit code."""
 
-    async def work() -> int:
-        async with Engine(settings_of(options), watch=Lines().watch) as engine:
-            found = await engine.verify(ledger)
+    async def work(engine: Engine) -> int:
+        found = await engine.verify(ledger)
         code = ExitCode.DIFFERENT if found.differences else ExitCode.DONE
         if options["json_"]:
             record = found._asdict() | {"differences": [_difference(each) for each in found.differences]}
@@ -97,7 +100,7 @@ def show_verified(ledger: Path, options: dict[str, Any]) -> int:
         click.echo(f"{right:,} of {found.checked:,} rows done are as the ledger says")
         return code
 
-    return loop_run(work())
+    return _with_engine(settings_of(options), work)
 
 
 def _difference(each: Difference) -> dict[str, Any]:
@@ -106,19 +109,16 @@ def _difference(each: Difference) -> dict[str, Any]:
 
 def roll_back(ledger: Path, options: dict[str, Any]) -> int:
     """Roll back, print the summary, return the exit code."""
-
-    async def work() -> Summary:
-        lines = Lines(quiet=options["quiet"])
-        settings = settings_of(options, **limits_of(options))
-        async with Engine(settings, watch=lines.watch, confirm=confirm_with(options)) as engine:
-            stop_on_signals(engine)
-            return await engine.rollback(ledger)
-
-    summary = loop_run(work())
+    lines = Lines(quiet=options["quiet"])
+    settings = settings_of(options, **limits_of(options))
+    summary = _with_engine(
+        settings, lambda engine: engine.rollback(ledger), watch=lines.watch, confirm=confirm_with(options)
+    )
     if options["json_"]:
         click.echo(summary.to_json())
     elif not options["quiet"]:
-        closing_table(summary, [])
+        with closing(open_for_reading(ledger)) as connection:
+            closing_table(summary, reasons(connection, summary.batch))
     tell_how_to_go_on(summary, quiet=options["quiet"])
     return summary.exit_code or 0
 
@@ -126,23 +126,40 @@ def roll_back(ledger: Path, options: dict[str, Any]) -> int:
 def write_snapshot(output: Path, options: dict[str, Any]) -> int:
     """Write the live bindings; return the exit code."""
 
-    async def work() -> int:
-        async with Engine(settings_of(options), watch=Lines().watch) as engine, engine.snapshot() as live:
-            left_out = 0
-
-            def records() -> Any:
-                nonlocal left_out
-                for route in live.routes():
-                    if route.device_id is not None and route.devicetype in set(DeviceType):
-                        yield dict(zip(SNAPSHOT_COLUMNS, route, strict=True))
-                    else:
-                        left_out += 1
-
+    async def work(engine: Engine) -> int:
+        async with engine.snapshot() as live:
             with exporting.replacing(output) as file:
-                exporting.write_csv(records(), file, SNAPSHOT_COLUMNS, SNAPSHOT_COLUMNS[3:])
+                exporting.write_csv(_records(live), file, SNAPSHOT_COLUMNS, SNAPSHOT_COLUMNS[3:])
+            left_out = sum(1 for route in live.routes() if not _fits_a_manifest(route))
             click.echo(f"{output}: {live.count() - left_out:,} called routes", err=True)
             if left_out:
                 click.echo(f"{left_out:,} more have a target that no manifest can name, and are left out", err=True)
             return ExitCode.DONE if live.settled else ExitCode.SOME_FAILED
 
-    return loop_run(work())
+    return _with_engine(settings_of(options), work)
+
+
+def _fits_a_manifest(route: LiveRoute) -> bool:
+    return route.device_id is not None and route.devicetype in list(DeviceType)
+
+
+def _records(live: LiveBindings) -> Iterator[exporting.Record]:
+    for route in live.routes():
+        if _fits_a_manifest(route):
+            yield dict(zip(SNAPSHOT_COLUMNS, route, strict=True))
+
+
+def _with_engine(
+    settings: Settings,
+    work: Callable[[Engine], Coroutine[Any, Any, T]],
+    *,
+    watch: Watcher | None = None,
+    confirm: Confirm | None = None,
+) -> T:
+    """Open an engine, do the work, and let signals end it in good order."""
+
+    async def main() -> T:
+        async with Engine(settings, watch=watch or Lines().watch, confirm=confirm) as engine:
+            return await until_interrupted(engine, work(engine))
+
+    return loop_run(main())

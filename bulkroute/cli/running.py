@@ -13,6 +13,7 @@ from bulkroute.cli.asking import confirm_with
 from bulkroute.cli.options import limits_of, settings_of
 from bulkroute.console import Lines, closing_table
 from bulkroute.engine import Engine
+from bulkroute.errors import StoppedEarly
 from bulkroute.ledger.store import open_for_reading
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.settings import Credentials, Secret, Settings
@@ -61,23 +62,36 @@ async def _run(manifest: str, options: dict[str, Any]) -> Summary:
         settings = await _settings(manifest, options, exits)
         lines = Lines(quiet=options["quiet"])
         engine = await exits.enter_async_context(Engine(settings, watch=lines.watch, confirm=confirm_with(options)))
-        stop_on_signals(engine)
-        return await engine.run(manifest, ledger=options["ledger"], format=options["format_"])
+        work = engine.run(manifest, ledger=options["ledger"], format=options["format_"])
+        return await until_interrupted(engine, work)
 
 
-def stop_on_signals(engine: Engine) -> None:
-    """Have the first SIGINT or SIGTERM stop the engine's run in good order, and the second at once."""
-    loop = asyncio.get_running_loop()
+async def until_interrupted(engine: Engine, work: Coroutine[Any, Any, T]) -> T:
+    """Do the engine's work; the first SIGINT or SIGTERM stops its run in good order, the second at once.
+
+    Raises StoppedEarly where the signal came before there was a run.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(work)
+    names: list[str] = []
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _interrupt, engine, signal.Signals(number).name)
+        loop.add_signal_handler(number, _interrupt, engine, signal.Signals(number).name, task, names)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not names:
+            raise
+        raise StoppedEarly(
+            f"interrupted by {names[0]} before anything was sent", hint="the same command starts again"
+        ) from None
 
 
-def _interrupt(engine: Engine, name: str) -> None:
-    """Stop in good order at the first signal, at once at the second."""
+def _interrupt(engine: Engine, name: str, task: asyncio.Future[Any], names: list[str]) -> None:
+    """Stop in good order at the first signal, at once at the second; before there is a run, end the work."""
     run = engine.current
     if run is None:
-        raise KeyboardInterrupt
-    if run.progress().stopping is None:
+        names.append(name)
+        task.cancel()
+    elif run.progress().stopping is None:
         run.stop(f"interrupted by {name}")
     else:
         run.abort()

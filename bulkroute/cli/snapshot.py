@@ -9,7 +9,7 @@ from bulkroute.cli.options import CONTEXT, PATH, connection_options
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("-o", "--output", type=PATH, metavar="FILE.csv", required=True, help="The file to write. Required.")
+@click.option("-o", "--output", type=PATH, metavar="FILE.csv", required=True, help="The file to write.")
 @connection_options
 def snapshot(output: Path, **options: Any) -> int:
     """Write the live bindings of all called routes as a manifest, with some more columns to read.
