@@ -26,7 +26,7 @@ def kill_after(service: Service, modified: int, *arguments: object, cwd: Path) -
 def test_verify_tells_what_differs(tmp_path: Path) -> None:
     wanted = targets(ids(130))
     write_csv(tmp_path / "night.csv", wanted)
-    with serving(wanted, Faults(read_delay_s=1.0)) as service:
+    with serving(wanted, Faults(read_delay_s=4)) as service:
         before = dict(service.bindings)
         connection = ("--base-url", service.url, "--rate", "unlimited")
         assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0

@@ -5,14 +5,27 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bulkroute.simulator import Faults, Flow, Route, routes_for
-from tests.harness import Target, bulkroute, command, environment, exported, ids, serving, targets, write_csv
+from tests.harness import (
+    Target,
+    bulkroute,
+    command,
+    environment,
+    exported,
+    ids,
+    serving,
+    started,
+    targets,
+    write_csv,
+)
 
 FAST = ("--rate", "unlimited", "--concurrency", "32", "--backoff", "0.01", "--backoff-cap", "0.05")
 UNKNOWN = "9999999999999999999"
@@ -238,3 +251,21 @@ def test_before_is_written_once(tmp_path: Path) -> None:
         for row_id, row in exported(tmp_path / "night.ledger.db").items():
             assert (int(row["before_devicetype"]), int(row["before_deviceId"])) == first[row_id]
         assert json.loads(bulkroute("status", "night.ledger.db", "--json", cwd=tmp_path).out)["failed"] == 3
+
+
+@pytest.mark.parametrize("arguments", [("run", "night.csv"), ("plan", "night.csv"), ("snapshot", "-o", "live.csv")])
+def test_a_signal_ends_a_reading_in_good_order(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    wanted = targets(ids(5))
+    write_csv(tmp_path / "night.csv", wanted)
+    with (
+        serving(wanted, Faults(latency_ms=60_000)) as service,
+        started(*arguments, "--base-url", service.url, cwd=tmp_path) as process,
+    ):
+        while not calls(service, "queryCalledRoute"):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _out, err = process.communicate(timeout=30)
+        assert process.returncode == 4
+        assert err.decode().startswith("bulkroute: interrupted by SIGTERM before anything was sent")
+        assert [path.name for path in tmp_path.iterdir()] == ["night.csv"]
