@@ -13,12 +13,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from bulkroute import intake
-from bulkroute.bindings.asking import Asker
+from bulkroute import control, intake
+from bulkroute.bindings.asking import Asker, own_throttle
 from bulkroute.bindings.plan import Plan
 from bulkroute.bindings.reading import LiveReader
 from bulkroute.bindings.verify import Verified, verify
 from bulkroute.client import Client
+from bulkroute.deadlines import Deadlines
 from bulkroute.errors import StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
@@ -27,7 +28,7 @@ from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.reading import Counts
 from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
 from bulkroute.pacing import Pacer
-from bulkroute.preparing import Preparation, Prepared
+from bulkroute.preparing import Blocking, Preparation, Prepared
 from bulkroute.retry import full_jitter
 from bulkroute.run import Run
 from bulkroute.settings import Settings
@@ -60,6 +61,7 @@ class Engine:
         self._exits = contextlib.AsyncExitStack()
         self.current: Run | None = None
         """The run under way: to see how far it is, or to stop it."""
+        self._blocking = Blocking()
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
@@ -80,9 +82,12 @@ class Engine:
         )
         self._exits.push_async_callback(self._tokens.close)
         self._pacer = Pacer(settings.rate_per_s)
-        self._asker = Asker(self._client, self._tokens, self._pacer, settings)
+        self._asker = Asker(
+            self._client, self._tokens, self._pacer, settings, own_throttle(self._pacer, settings, self._notice)
+        )
         self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
-        self._preparation = Preparation(settings, self._asker, self._reader, self._notice)
+        self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
+        self._deadlines = Deadlines(settings.max_duration_s, settings.until)
         return self
 
     async def __aexit__(
@@ -102,6 +107,11 @@ class Engine:
         with lock.hold(path), contextlib.ExitStack() as exits:
             connection, prepared = await self._preparation.take_in(source, format, path, exits)
             return await self._work_through(path, connection, prepared)
+
+    @property
+    def reading(self) -> bool:
+        """Whether a manifest is being taken in, which lets nothing else happen; nothing was sent then."""
+        return self._blocking.on
 
     async def rollback(self, ledger: str | Path) -> Summary:
         """Put back the earlier bindings of rows that the ledger's batch changed; the same call again goes on.
@@ -127,7 +137,10 @@ class Engine:
 
         Raises ManifestError, UsageError (strict targets), and what reading live bindings raises.
         """
-        with intake.staged(source, format, self._notice) as (staging, _digest), LiveBindings() as live:
+        with contextlib.ExitStack() as inputs:
+            with self._blocking.alone():
+                staging, _digest = inputs.enter_context(intake.staged(source, format, self._notice))
+            live = inputs.enter_context(LiveBindings())
             await self._reader.read(live)
             with contextlib.closing(Plan(staging, live)) as plan:
                 await plan.check_targets(self._asker, self._notice, strict=self._settings.strict_targets)
@@ -156,6 +169,7 @@ class Engine:
                 counts = reading.count(connection, prepared.batch.number)
             if counts.pending and not await self._confirm(Question(prepared, counts)):
                 raise StoppedEarly("nothing was sent", hint="the same command asks again; --yes asks nothing")
+        self._pacer.set_rate(self._settings.rate_per_s)  # reading may have been throttled; the run learns by itself
         self.current = Run(
             self._settings,
             client=self._client,
@@ -166,8 +180,10 @@ class Engine:
             prepared=prepared,
             reader=self._reader,
             watch=self._watch,
+            deadlines=self._deadlines,
         )
-        summary = await self.current.execute()
+        async with control.serving(path, lambda: self.current, self._notice):
+            summary = await self.current.execute()
         self._watch(RunEnded(summary))
         return summary
 

@@ -29,6 +29,8 @@ class RunStarted(NamedTuple):
     rate_per_s: float | None
     concurrency: int
     service: str
+    ends_at: float | None
+    """When no more calls start, in seconds since the epoch; None where there is no such window."""
 
 
 class RowFailed(NamedTuple):
@@ -48,12 +50,40 @@ class Stopping(NamedTuple):
     in_flight: int
 
 
+class WaitBegan(NamedTuple):
+    """No call starts for now. `wait_s`: for how long at least, None where nobody can say."""
+
+    cause: str
+    reason: str
+    wait_s: float | None
+
+
+class WaitEnded(NamedTuple):
+    """That wait is over."""
+
+    cause: str
+    reason: str
+    seconds: float
+
+
+class RateChanged(NamedTuple):
+    """Calls start at another pace from now on. Rates in calls per second, None for unlimited.
+
+    `rate_per_s` is the rate allowed: the one asked for, or less where the service throttles.
+    """
+
+    rate_per_s: float | None
+    asked_per_s: float | None
+    concurrency: int
+    reason: str
+
+
 class RunEnded(NamedTuple):
     """Everything is recorded."""
 
     summary: Summary
 
 
-Event = Notice | RunStarted | RowFailed | Stopping | RunEnded
+Event = Notice | RunStarted | RowFailed | WaitBegan | WaitEnded | RateChanged | Stopping | RunEnded
 
 Watcher = Callable[[Event], None]

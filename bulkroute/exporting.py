@@ -37,7 +37,7 @@ def write_csv(
     free_text: Sequence[str] = FREE_TEXT,
 ) -> None:
     """Write CSV with a header; text that a spreadsheet would run as a formula is defused by an apostrophe."""
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer = csv.DictWriter(file, columns)
     writer.writeheader()
     for record in records:
         writer.writerow({**record, **{column: _defused(record[column]) for column in free_text}})

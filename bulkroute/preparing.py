@@ -77,11 +77,30 @@ def _prepare(
         )
 
 
+class Blocking:
+    """Tells whether plain code runs that no event loop could interrupt."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Say so for the block."""
+        self.on = True
+        try:
+            yield
+        finally:
+            self.on = False
+
+
 class Preparation:
     """Gets batches of one service ready to be sent."""
 
-    def __init__(self, settings: Settings, asker: Asker, reader: LiveReader, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, asker: Asker, reader: LiveReader, blocking: Blocking, tell: Callable[[str], None]
+    ) -> None:
         """`tell` gets what an operator should know."""
+        self._blocking = blocking
         self._settings = settings
         self._asker = asker
         self._reader = reader
@@ -101,8 +120,9 @@ class Preparation:
                 batch = None if self._settings.fresh else batches.latest(connection)
         with contextlib.ExitStack() as inputs:
             staged = None
-            if batch is None or not intake.is_known(source, format_, batch):
-                staged = inputs.enter_context(intake.staged(source, format_, self._tell))
+            with self._blocking.alone():
+                if batch is None or not intake.is_known(source, format_, batch):
+                    staged = inputs.enter_context(intake.staged(source, format_, self._tell))
             if connection is not None:
                 with ledger_errors(path, "settle earlier rollbacks"):
                     undoing.settle(connection, close=True)

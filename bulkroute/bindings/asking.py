@@ -5,7 +5,7 @@ whole run that uses up no try, 401 and 403 once more with a renewed token.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_attempt
@@ -21,21 +21,53 @@ from bulkroute.token import TokenSource
 Said = dict[str, Any]
 
 
+class _Hold:
+    """Holds the pacer, where there is no run yet to note its waits in."""
+
+    def __init__(self, pacer: Pacer, tell: Callable[[str], None]) -> None:
+        self._pacer = pacer
+        self._tell = tell
+
+    def hold(self, key: str, reason: str, until_s: float | None = None) -> None:
+        """Let no call start until then."""
+        if self.until_s(key) is None:
+            self._tell(f"waiting: {reason}")
+        self._pacer.hold(key, reason, until_s)
+
+    def until_s(self, key: str) -> float | None:
+        """Return when the hold of that key ends."""
+        return next((hold.until_s for hold in self._pacer.holds() if hold.key == key), None)
+
+
+def own_throttle(pacer: Pacer, settings: Settings, tell: Callable[[str], None]) -> Throttle:
+    """Return what makes calls wait that belong to no run; `tell` gets the reasons."""
+    return Throttle(
+        pacer,
+        _Hold(pacer, tell),
+        backoff_s=settings.backoff_s,
+        cap_s=settings.backoff_cap_s,
+        max_wait_s=settings.max_throttle_wait_s,
+        tell=lambda _reason: None,
+    )
+
+
 class Asker:
     """Asks one service's reading endpoints, for whoever shares its pacer and its tokens."""
 
-    def __init__(self, client: Client, tokens: TokenSource, pacer: Pacer, settings: Settings) -> None:
+    def __init__(
+        self, client: Client, tokens: TokenSource, pacer: Pacer, settings: Settings, throttle: Throttle
+    ) -> None:
         self._client = client
         self._tokens = tokens
         self._pacer = pacer
         self._max_attempts = settings.max_attempts
         self._wait = full_jitter(settings.backoff_s, settings.backoff_cap_s)
-        self._throttle = Throttle(
-            pacer,
-            backoff_s=settings.backoff_s,
-            cap_s=settings.backoff_cap_s,
-            max_wait_s=settings.max_throttle_wait_s,
-        )
+        self._settings = settings
+        self._throttle = throttle
+
+    def sharing(self, throttle: Throttle) -> "Asker":
+        """Return an asker that waits as a run does, and lets the run learn from its answers."""
+        return Asker(self._client, self._tokens, self._pacer, self._settings, throttle)
 
     async def ask(self, endpoint: str, question: Mapping[str, Any]) -> Said:
         """Return the JSON object of a successful answer, without the wrapper that some endpoints put around it.
@@ -86,8 +118,8 @@ class Asker:
                 if reason := self._throttle.throttled(verdict, started_s):
                     raise StoppedEarly(reason, hint="run the same command again later")
                 continue
-            if verdict.ruling is Ruling.DONE:
-                self._throttle.succeeded(started_s)
+            if verdict.http_status is not None:
+                self._throttle.let_in(started_s, succeeded=verdict.ruling is Ruling.DONE)
             return verdict, said
 
     def _judge(self, answer: Reply | NoReply) -> tuple[Verdict, Said]:

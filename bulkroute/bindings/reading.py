@@ -13,6 +13,7 @@ from typing import Any
 from bulkroute.bindings.asking import Asker, whole_number
 from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live import LiveBindings, LiveRoute
+from bulkroute.throttle import Throttle
 
 PAGE_ROWS = 100
 """The most the service gives at a time."""
@@ -36,6 +37,10 @@ class LiveReader:
         self._asker = asker
         self._at_once = at_once
         self._tell = tell
+
+    def sharing(self, throttle: Throttle) -> "LiveReader":
+        """Return a reader that waits as a run does."""
+        return LiveReader(self._asker.sharing(throttle), self._at_once, self._tell)
 
     async def read(self, live: LiveBindings) -> None:
         """Fill `live`; `live.settled` tells whether the list came to rest. Raises what `Asker.ask` raises."""

@@ -1,30 +1,23 @@
-"""Wires the commands that stand on live bindings: plan, verify, rollback, snapshot."""
+"""Wires the commands that only read live bindings: plan, verify, snapshot."""
 
 import json
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from bulkroute import exporting
 from bulkroute.bindings.plan import Plan
-from bulkroute.cli.asking import confirm_with
-from bulkroute.cli.options import limits_of, settings_of
-from bulkroute.cli.running import loop_run, tell_how_to_go_on, until_interrupted
-from bulkroute.console import Lines, closing_table
-from bulkroute.engine import Confirm, Engine
+from bulkroute.cli.interrupting import Interrupts
+from bulkroute.cli.options import settings_of
+from bulkroute.console.lines import Lines
+from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
-from bulkroute.events import Watcher
 from bulkroute.ledger.comparing import Difference
 from bulkroute.ledger.live import LiveBindings, LiveRoute
-from bulkroute.ledger.reading import reasons
-from bulkroute.ledger.store import open_for_reading
 from bulkroute.model import Binding, DeviceType
 from bulkroute.settings import Settings
-
-T = TypeVar("T")
 
 SNAPSHOT_COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]
 
@@ -107,22 +100,6 @@ def _difference(each: Difference) -> dict[str, Any]:
     return {"id": each.id, "was": _as_json(each.was), "wanted": _as_json(each.wanted), "is": _as_json(each.now)}
 
 
-def roll_back(ledger: Path, options: dict[str, Any]) -> int:
-    """Roll back, print the summary, return the exit code."""
-    lines = Lines(quiet=options["quiet"])
-    settings = settings_of(options, **limits_of(options))
-    summary = _with_engine(
-        settings, lambda engine: engine.rollback(ledger), watch=lines.watch, confirm=confirm_with(options)
-    )
-    if options["json_"]:
-        click.echo(summary.to_json())
-    elif not options["quiet"]:
-        with closing(open_for_reading(ledger)) as connection:
-            closing_table(summary, reasons(connection, summary.batch))
-    tell_how_to_go_on(summary, quiet=options["quiet"])
-    return summary.exit_code or 0
-
-
 def write_snapshot(output: Path, options: dict[str, Any]) -> int:
     """Write the live bindings; return the exit code."""
 
@@ -149,17 +126,14 @@ def _records(live: LiveBindings) -> Iterator[exporting.Record]:
             yield dict(zip(SNAPSHOT_COLUMNS, route, strict=True))
 
 
-def _with_engine(
-    settings: Settings,
-    work: Callable[[Engine], Coroutine[Any, Any, T]],
-    *,
-    watch: Watcher | None = None,
-    confirm: Confirm | None = None,
-) -> T:
+def _with_engine(settings: Settings, work: Callable[[Engine], Coroutine[Any, Any, int]]) -> int:
     """Open an engine, do the work, and let signals end it in good order."""
+    interrupts = Interrupts()
 
-    async def main() -> T:
-        async with Engine(settings, watch=watch or Lines().watch, confirm=confirm) as engine:
-            return await until_interrupted(engine, work(engine))
+    async def main() -> int:
+        async with Engine(settings, watch=Lines().watch) as engine:
+            interrupts.engine = engine
+            return await work(engine)
 
-    return loop_run(main())
+    with interrupts.taken():
+        return interrupts.run(main())

@@ -5,16 +5,16 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, limit_options
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, limit_options, telling_options, window_options
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
 @connection_options
 @limit_options
+@window_options
 @click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
-@click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object.")
-@click.option("--quiet", is_flag=True, help="No output at all unless a person must act.")
+@telling_options
 def rollback(ledger: Path, **options: Any) -> int:
     """Put back the recorded earlier bindings of rows that LEDGER's batch changed; the same command again goes on.
 
@@ -23,6 +23,6 @@ def rollback(ledger: Path, **options: Any) -> int:
 
     Example: bulkroute rollback cutover.ledger.db --base-url https://cc.example.com
     """
-    from bulkroute.cli.reading import roll_back  # here, since help must not wait for it
+    from bulkroute.cli.running import roll_back_to_the_end  # here, since help must not wait for it
 
-    return roll_back(ledger, options)
+    return roll_back_to_the_end(ledger, options)

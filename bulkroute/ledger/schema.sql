@@ -65,3 +65,12 @@ CREATE TABLE attempt (
     return_code TEXT,
     description TEXT
 ) STRICT;
+
+-- When no call could start, and why.
+CREATE TABLE wait (
+    wait        INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL REFERENCES run,
+    started_at  REAL NOT NULL,
+    ended_at    REAL,                       -- NULL: it lasts, or the run was killed in it
+    reason      TEXT NOT NULL
+) STRICT;

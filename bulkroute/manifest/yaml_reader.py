@@ -160,8 +160,9 @@ class YamlReader:
 
     def _field(self, key: Any) -> str | None:
         """Return the field `key` stands for; None for a key that is ignored or refused."""
-        if type(key) is not yaml.ScalarEvent or key.anchor is not None or key.tag is not None:
-            if not self._refuses(key):
+        refused = self._refuses(key)
+        if type(key) is not yaml.ScalarEvent:
+            if not refused:
                 self._faults.add(_line(key), "a key is a list or a mapping; write a name")
             self._skip(key)
             return None

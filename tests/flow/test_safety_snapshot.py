@@ -267,5 +267,5 @@ def test_a_signal_ends_a_reading_in_good_order(tmp_path: Path, arguments: tuple[
         process.send_signal(signal.SIGTERM)
         _out, err = process.communicate(timeout=30)
         assert process.returncode == 4
-        assert err.decode().startswith("bulkroute: interrupted by SIGTERM before anything was sent")
+        assert err.decode().startswith("bulkroute: interrupted by SIGTERM; nothing was sent")
         assert [path.name for path in tmp_path.iterdir()] == ["night.csv"]

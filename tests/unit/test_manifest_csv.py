@@ -66,7 +66,9 @@ def test_a_hundred_further_columns_are_not_all_named() -> None:
 
 @pytest.mark.parametrize("name", ["id", "ID", "deviceId", "device_type"])
 def test_a_column_there_twice(name: str) -> None:
-    text = only_fault(b"id,devicetype,deviceId," + name.encode() + b"\n1,1,1,1\n")
+    data = b"id,devicetype,deviceId," + name.encode() + b"\n1,1,1,1\n"
+    assert not read(data)[0]
+    text = only_fault(data)
     assert text.startswith("m.csv:1: ")
     assert "is the name of several columns" in text
 
@@ -115,6 +117,22 @@ def test_lines_are_right_across_blocks() -> None:
     rows, faults = read(data)
     assert [row.line for row in rows] == list(range(2, 20_002))
     assert not faults.total
+
+
+def test_line_ends_are_whole_across_blocks() -> None:
+    start = b"id,devicetype,deviceId,a,b,c\r\n1,1,1,"
+    long_row = (b"x" * 100_000 + b",") * 2
+    long_row += b"x" * (2 * BLOCK_BYTES - len(start + long_row) - 1) + b"\r"
+    assert len(start + long_row) == 2 * BLOCK_BYTES
+    rows, faults = read(start + long_row + b"\n2,1,1,,,\r\n")
+    assert not faults.total
+    assert [row.line for row in rows] == [2, 3]
+
+
+def test_carriage_returns_alone_end_lines_in_large_files() -> None:
+    rows, faults = read(HEAD.replace(b"\n", b"\r") + b"1,1,1\r" * (2 * ROW_LIMIT_CHARS // 6))
+    assert not faults.total
+    assert rows[-1].line == len(rows) + 1 == 2 * ROW_LIMIT_CHARS // 6 + 1
 
 
 def test_characters_are_whole_across_blocks() -> None:

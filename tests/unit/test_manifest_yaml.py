@@ -181,6 +181,8 @@ def test_ever_new_unknown_keys_are_not_all_remembered() -> None:
         (b"- {id: a, devicetype: 1, deviceId: 1, note: [a, &x b]}", "1: anchor '&x' is not accepted; remove it"),
         (b"- {id: *x , devicetype: 1, deviceId: 1}", "1: alias '*x' is not accepted; write the value out"),
         (b"- {<<: *x , id: a, devicetype: 1, deviceId: 1}", "1: alias '*x' is not accepted; write the value out"),
+        (b"- {&x id: a, devicetype: 1, deviceId: 1}", "1: anchor '&x' is not accepted; remove it"),
+        (b"- {id: a, !!str devicetype: 1, deviceId: 1}", "1: tag 'tag:yaml.org,2002:str' is not accepted; remove it"),
         (b"- *x", "1: alias '*x' is not accepted; write the value out"),
         (b"- abc", "1: this item is no mapping; give id, devicetype and deviceId"),
         (b"-", "1: this item is no mapping; give id, devicetype and deviceId"),
@@ -325,6 +327,14 @@ def test_a_row_without_end_is_refused_without_reading_it(start: bytes, then: byt
 def test_json_may_be_indented_with_tabs() -> None:
     rows, faults = read(json.dumps([{"id": "0123", "devicetype": 1, "deviceId": 101}], indent="\t").encode())
     assert [row[1:] for row in rows] == [GOOD[0][1:]]
+    assert not faults.total
+
+
+@pytest.mark.parametrize("parser", ["libyaml"], indirect=True)
+def test_the_limit_is_one_of_rows_not_of_files() -> None:
+    count = 2 * ROW_LIMIT_CHARS // len(ROW)
+    rows, faults = read(ROW * count)
+    assert len(rows) == count
     assert not faults.total
 
 
