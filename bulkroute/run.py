@@ -7,10 +7,13 @@ starts once it is stopping.
 import asyncio
 import sqlite3
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bulkroute.bindings.reading import LiveReader
+from bulkroute.canary import Canary
 from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
 from bulkroute.delivery import Delivery, Gate, GateClosed
@@ -18,11 +21,13 @@ from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnrea
 from bulkroute.events import RateChanged, RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.batch import Batch, Changes, RunEnd, Work
+from bulkroute.ledger.batch import RunEnd, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.store import ledger_errors
+from bulkroute.limits import Limits
 from bulkroute.model import Status
 from bulkroute.pacing import Pacer
+from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
 from bulkroute.retry import Ruling, full_jitter
 from bulkroute.settings import Settings
@@ -58,12 +63,18 @@ class Run:
         pacer: Pacer,
         ledger: Path,
         connection: sqlite3.Connection,
-        batch: Batch,
-        changes: Changes,
+        prepared: Prepared,
+        reader: LiveReader,
         watch: Watcher,
         deadlines: Deadlines,
     ) -> None:
+        batch = prepared.batch
+        command = "run" if batch.parent is None else "rollback"
         self._settings = settings
+        self._prepared = prepared
+        self._reader = reader
+        self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
+        self._begun = 0
         self._pacer = pacer
         self._ledger = ledger
         self._connection = connection
@@ -74,12 +85,11 @@ class Run:
             self._number = batches.begin_run(
                 connection,
                 batch,
-                command="run",
+                command=command,
                 version=__version__,
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )
-            failed, in_doubt = batches.reopen(connection, batch)
             self._counts = reading.count(connection, batch.number)
         self._succeeded = self._failed = self._attempts = self._retries = self._throttled = self._answers = 0
         self._stop: Stop | None = None
@@ -118,9 +128,11 @@ class Run:
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
-                failed_before=failed,
-                in_doubt=in_doubt,
-                changes=str(changes),
+                command=command,
+                refused=prepared.refused,
+                failed_before=prepared.failed_before,
+                in_doubt=prepared.in_doubt,
+                changes=str(prepared.changes),
                 rate_per_s=settings.rate_per_s,
                 concurrency=settings.concurrency,
                 service=settings.base_url,
@@ -217,7 +229,7 @@ class Run:
         try:
             try:
                 with ledger_errors(self._ledger, "read the rows to send"):
-                    await self._feed()
+                    await self._work()
             except LedgerError as error:
                 # The calls in flight are still awaited: what can be recorded of them is.
                 self._broken = self._broken or error
@@ -234,14 +246,66 @@ class Run:
         await self._journal.flush()
         return self._close()
 
-    async def _feed(self) -> None:
+    async def _work(self) -> None:
+        """Send the canary where one is asked for, and then all the rest."""
+        if self._prepared.halted is not None:
+            self.stop(str(self._prepared.halted), self._prepared.halted.exit_code)
+        self._announce_findings()
+        if self._settings.canary and self._stop is None:
+            await self._send_canary()
+        await self._feed(batches.pending(self._connection, self._batch))
+        await self._await_rows()
+        if self._begun == self._settings.max_rows and batches.has_pending(self._connection, self._batch):
+            self.stop(f"--max-rows {self._begun} is reached")
+
+    def _announce_findings(self) -> None:
+        """Announce the rows that failed without a call, and hold them against the limits."""
+        prepared = self._prepared
+        for finding in prepared.findings(self._connection):
+            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+        self._limits.found(
+            failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
+        )
+        self._stop_at_limit()
+
+    def _stop_at_limit(self) -> None:
+        """Stop where a limit is reached, naming the commonest reason in the service's own words."""
+        if self._stop is not None or (reached := self._limits.reached()) is None:
+            return
+        commonest = reading.reasons(self._connection, self._batch.number)[0]
+        why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
+        self.stop(f"{reached}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}", ExitCode.LIMIT)
+
+    async def _send_canary(self) -> None:
+        """Send the canary's rows and go on only if they are right."""
+        most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
+        canary = Canary(
+            self._connection, self._batch, most, self._reader.sharing(self._throttle), self._settings.backoff_s
+        )
+        await self._feed(canary.works())
+        await self._await_rows()
+        if self._stop is not None:
+            return
+        try:
+            wrong = await canary.judge(self._gate.rest)
+        except GateClosed:
+            return
+        except BulkrouteError as error:
+            wrong = f"the canary cannot be read back: {error}"
+        if wrong is not None:
+            self.stop(wrong, ExitCode.LIMIT)
+
+    async def _feed(self, works: Iterator[Work]) -> None:
         """Begin a row whenever there is room for it."""
-        for work in batches.pending(self._connection, self._batch):
+        for work in works:
+            if self._begun == self._settings.max_rows:
+                return
             while self._stop is None and (self._gate.room <= 0 or len(self._rows) >= MOST_IN_BACKOFF):
                 self._gate.left.clear()
                 await self._gate.left.wait()
             if self._stop is not None:
                 return
+            self._begun += 1
             self._offered += 1
             self._gate.offer(work.number, partial(self._begin, work), self._refused)
 
@@ -285,6 +349,7 @@ class Run:
             self._throttled += attempt.verdict == Ruling.THROTTLED.value
             if attempt.status is Status.SUCCEEDED:
                 self._succeeded += 1
+                self._limits.finished(failed=False)
             elif attempt.status is Status.FAILED:
                 self._failed += 1
                 self._watch(
@@ -292,6 +357,8 @@ class Run:
                         attempt.id, attempt.error or "", attempt.http_status, attempt.return_code, attempt.description
                     )
                 )
+                self._limits.finished(failed=True)
+        self._stop_at_limit()
 
     def _close(self) -> Summary:
         """Record the end of the run; return the summary."""
@@ -304,7 +371,9 @@ class Run:
             exit_code = (
                 stop.exit_code
                 if stop
-                else verdict(failed=counts.failed, pending=counts.pending, in_doubt=counts.in_doubt)
+                else verdict(
+                    failed=counts.failed + self._prepared.left_behind, pending=counts.pending, in_doubt=counts.in_doubt
+                )
             )
             reason = stop.reason if stop else None
             end = RunEnd(seconds, self._attempts, self._retries, self._throttled, reason, exit_code)
