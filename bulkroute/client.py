@@ -8,11 +8,13 @@ import asyncio
 import json
 import ssl
 from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring_ascii
 from types import TracebackType
 from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from bulkroute.errors import UsageError
@@ -51,6 +53,8 @@ class Client:
         if app_key:
             self._headers["X-APP-Key"] = app_key
         # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart.
+        self._token: str | None = None
+        self._token_headers: CIMultiDict[str] = CIMultiDict()
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
         self._proxies = {url: _proxy_for(url) for url in (self._modify_url, self._token_url)}
 
@@ -76,8 +80,8 @@ class Client:
 
     async def modify(self, row: Row, token: str) -> Reply | NoReply:
         """Ask once for `row` to be bound to its wanted target (modifyCalledRoute)."""
-        body = f'{{"id":{json.dumps(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
-        return await self._post(self._modify_url, body.encode(), {**self._headers, "Authorization": "Bearer " + token})
+        body = f'{{"id":{encode_basestring_ascii(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
+        return await self._post(self._modify_url, body.encode(), self._headers_with(token))
 
     async def ask(self, endpoint: str, question: Mapping[str, Any], token: str) -> Reply | NoReply:
         """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance."""
@@ -91,7 +95,14 @@ class Client:
         body = json.dumps({"app_key": app_key, "app_secret": app_secret}).encode()
         return await self._post(self._token_url, body, {**self._headers, "X-Token-Expire": str(TOKEN_LIFE_S)})
 
-    async def _post(self, url: URL, body: bytes, headers: dict[str, str]) -> Reply | NoReply:
+    def _headers_with(self, token: str) -> CIMultiDict[str]:
+        """Return the headers of a call; made once for each token, as aiohttp would make them anew for each call."""
+        if token != self._token:
+            self._token = token
+            self._token_headers = CIMultiDict({**self._headers, "Authorization": "Bearer " + token})
+        return self._token_headers
+
+    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> Reply | NoReply:
         proxy = self._proxies[self._token_url if url is self._token_url else self._modify_url]
         try:
             async with self._session.post(
@@ -113,8 +124,11 @@ class Client:
 
 async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
     """Return the body, or its first MiB and False."""
-    parts: list[bytes] = []
-    size = 0
+    first = await content.readany()
+    if content.at_eof():
+        return first[:ANSWER_LIMIT_BYTES], len(first) <= ANSWER_LIMIT_BYTES
+    parts = [first]
+    size = len(first)
     while part := await content.readany():
         parts.append(part)
         size += len(part)

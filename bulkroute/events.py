@@ -23,9 +23,14 @@ class RunStarted(NamedTuple):
     failed_before: int
     in_doubt: int
     changes: str
+    command: str
+    refused: int
+    """Rows that fail without a call, as the live bindings show."""
     rate_per_s: float | None
     concurrency: int
     service: str
+    ends_at: float | None
+    """When no more calls start, in seconds since the epoch; None where there is no such window."""
 
 
 class RowFailed(NamedTuple):
@@ -45,12 +50,40 @@ class Stopping(NamedTuple):
     in_flight: int
 
 
+class WaitBegan(NamedTuple):
+    """No call starts for now. `wait_s`: for how long at least, None where nobody can say."""
+
+    cause: str
+    reason: str
+    wait_s: float | None
+
+
+class WaitEnded(NamedTuple):
+    """That wait is over."""
+
+    cause: str
+    reason: str
+    seconds: float
+
+
+class RateChanged(NamedTuple):
+    """Calls start at another pace from now on. Rates in calls per second, None for unlimited.
+
+    `rate_per_s` is the rate allowed: the one asked for, or less where the service throttles.
+    """
+
+    rate_per_s: float | None
+    asked_per_s: float | None
+    concurrency: int
+    reason: str
+
+
 class RunEnded(NamedTuple):
     """Everything is recorded."""
 
     summary: Summary
 
 
-Event = Notice | RunStarted | RowFailed | Stopping | RunEnded
+Event = Notice | RunStarted | RowFailed | WaitBegan | WaitEnded | RateChanged | Stopping | RunEnded
 
 Watcher = Callable[[Event], None]

@@ -100,6 +100,10 @@ class Schedule:
         self._last_s = now_s
         self._full_s = max(self._full_s, now_s) + self._spacing_s
 
+    def started_within(self, now_s: float, span_s: float) -> int:
+        """Return how many calls started in the last `span_s` seconds (0 to WINDOW_S)."""
+        return len(self._starts) - bisect_right(self._starts, now_s - span_s)
+
     def due_within(self, now_s: float, lead_s: float) -> int:
         """Return at most how many calls may start from now to `lead_s` seconds ahead (0 to 1)."""
         if not 0 <= lead_s <= 1:
@@ -150,6 +154,11 @@ class Pacer:
     def rate_per_s(self) -> float | None:
         """Calls per second; None is unlimited."""
         return self._schedule.rate_per_s
+
+    @property
+    def started_per_s(self) -> int:
+        """How many calls started in the last second."""
+        return self._schedule.started_within(self.clock(), 1.0)
 
     def set_rate(self, rate_per_s: float | None) -> None:
         """Change the rate at once, for those who wait too. None or inf is unlimited, 0 or less a ValueError."""

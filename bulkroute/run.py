@@ -7,26 +7,38 @@ starts once it is stopping.
 import asyncio
 import sqlite3
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bulkroute.bindings.reading import LiveReader
+from bulkroute.canary import Canary
 from bulkroute.client import Client
+from bulkroute.deadlines import Deadlines
 from bulkroute.delivery import Delivery, Gate, GateClosed
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
-from bulkroute.events import RowFailed, RunStarted, Stopping, Watcher
+from bulkroute.events import RateChanged, RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.batch import Batch, Changes, RunEnd
+from bulkroute.ledger.batch import RunEnd, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.store import ledger_errors
+from bulkroute.limits import Limits
 from bulkroute.model import Status
-from bulkroute.pacing import Hold, Pacer
+from bulkroute.pacing import Pacer
+from bulkroute.preparing import Prepared
+from bulkroute.progress import Progress
 from bulkroute.retry import Ruling, full_jitter
 from bulkroute.settings import Settings
 from bulkroute.summary import Summary, verdict
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 from bulkroute.version import __version__
+from bulkroute.waits import Waits
+
+PAUSED = "paused"
+"""The key of the operator's hold."""
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -37,23 +49,6 @@ class Stop(NamedTuple):
 
     exit_code: ExitCode
     reason: str
-
-
-class Progress(NamedTuple):
-    """How far a run is, for whoever draws it. Counts are rows of the batch."""
-
-    total: int
-    succeeded: int
-    unchanged: int
-    failed: int
-    in_flight: int
-    in_backoff: int
-    attempts: int
-    retries: int
-    throttled: int
-    rate_per_s: float | None
-    holds: list[Hold]
-    stopping: str | None
 
 
 class Run:
@@ -68,11 +63,18 @@ class Run:
         pacer: Pacer,
         ledger: Path,
         connection: sqlite3.Connection,
-        batch: Batch,
-        changes: Changes,
+        prepared: Prepared,
+        reader: LiveReader,
         watch: Watcher,
+        deadlines: Deadlines,
     ) -> None:
+        batch = prepared.batch
+        command = "run" if batch.parent is None else "rollback"
         self._settings = settings
+        self._prepared = prepared
+        self._reader = reader
+        self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
+        self._begun = 0
         self._pacer = pacer
         self._ledger = ledger
         self._connection = connection
@@ -83,25 +85,31 @@ class Run:
             self._number = batches.begin_run(
                 connection,
                 batch,
-                command="run",
+                command=command,
                 version=__version__,
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )
-            failed, in_doubt = batches.reopen(connection, batch)
             self._counts = reading.count(connection, batch.number)
         self._succeeded = self._failed = self._attempts = self._retries = self._throttled = self._answers = 0
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
+        self._offered = 0
+        """Rows at the gate that have not begun."""
         self._rows: set[asyncio.Task[None]] = set()
+        """Rows that have begun and have no outcome yet."""
         self._journal = Journal(connection, ledger, self._number, self._committed)
         self._gate = Gate(settings.concurrency, pacer, self._journal, tokens)
+        self._waits = Waits(pacer, self._journal, watch)
         self._throttle = Throttle(
             pacer,
+            self._waits,
             backoff_s=settings.backoff_s,
             cap_s=settings.backoff_cap_s,
             max_wait_s=settings.max_throttle_wait_s,
+            tell=self._rate_changed,
         )
+        self._deadlines = deadlines
         self._delivery = Delivery(
             gate=self._gate,
             client=client,
@@ -120,31 +128,77 @@ class Run:
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
-                failed_before=failed,
-                in_doubt=in_doubt,
-                changes=str(changes),
+                command=command,
+                refused=prepared.refused,
+                failed_before=prepared.failed_before,
+                in_doubt=prepared.in_doubt,
+                changes=str(prepared.changes),
                 rate_per_s=settings.rate_per_s,
                 concurrency=settings.concurrency,
                 service=settings.base_url,
+                ends_at=self._deadlines.ends_at,
             )
         )
 
     def progress(self) -> Progress:
         """Return how far the run is."""
         return Progress(
+            ledger=str(self._ledger),
+            run=self._number,
+            seconds=time.monotonic() - self._started_s,
             total=self._counts.total,
             succeeded=self._counts.succeeded + self._succeeded,
             unchanged=self._counts.unchanged,
             failed=self._counts.failed + self._failed,
             in_flight=self._gate.in_flight,
-            in_backoff=max(0, len(self._rows) - (self._gate.slots - self._gate.room)),
+            in_backoff=max(0, self._offered + len(self._rows) - (self._gate.slots - self._gate.room)),
             attempts=self._attempts,
             retries=self._retries,
             throttled=self._throttled,
+            concurrency=self._gate.slots,
+            asked_per_s=self._throttle.asked_per_s,
             rate_per_s=self._pacer.rate_per_s,
+            started_per_s=self._pacer.started_per_s,
             holds=self._pacer.holds(),
             stopping=self._stop.reason if self._stop else None,
+            ends_at=self._deadlines.ends_at,
+            eta_s=self._eta_s(),
         )
+
+    def _eta_s(self) -> float | None:
+        """Return in how many seconds the last row will be done at the pace so far, None where nothing tells."""
+        settled = self._succeeded + self._failed
+        left = self._counts.pending - settled
+        seconds = time.monotonic() - self._started_s
+        return left * seconds / settled if settled else None
+
+    def clock(self) -> float:
+        """Return the time on the pacer's clock, which holds go by."""
+        return self._pacer.clock()
+
+    def pause(self, reason: str) -> None:
+        """Let no further call start until `resume`; those in flight end."""
+        self._waits.release(PAUSED)
+        self._waits.hold(PAUSED, reason)
+
+    def resume(self) -> None:
+        """End the operator's pause; without one, nothing happens."""
+        self._waits.release(PAUSED)
+
+    def set_rate(self, rate_per_s: float | None) -> None:
+        """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""
+        self._throttle.ask(rate_per_s)
+        self._rate_changed("asked for by the operator")
+
+    def set_concurrency(self, slots: int) -> None:
+        """Change how many calls may be in flight, at once. Below 1 is a ValueError."""
+        if slots < 1:
+            raise ValueError(f"at least one call must be in flight, not {slots}")
+        self._gate.resize(slots)
+        self._rate_changed("asked for by the operator")
+
+    def _rate_changed(self, reason: str) -> None:
+        self._watch(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
     def stop(self, reason: str, exit_code: ExitCode = ExitCode.STOPPED) -> None:
         """Start no more calls; those in flight are awaited and recorded. The first reason stands."""
@@ -171,17 +225,19 @@ class Run:
         ]
         for loop in loops:
             loop.add_done_callback(self._ended)
+        self._deadlines.arm(self.stop)
         try:
             try:
                 with ledger_errors(self._ledger, "read the rows to send"):
-                    await self._feed()
+                    await self._work()
             except LedgerError as error:
                 # The calls in flight are still awaited: what can be recorded of them is.
                 self._broken = self._broken or error
                 self.stop(str(error), ExitCode.LEDGER)
-            while self._rows:
-                await asyncio.wait(self._rows)
+            await self._await_rows()
         finally:
+            self._deadlines.close()
+            self._waits.close()
             for task in (*loops, *self._rows):
                 task.cancel()
             await asyncio.gather(*loops, *self._rows, return_exceptions=True)
@@ -190,27 +246,89 @@ class Run:
         await self._journal.flush()
         return self._close()
 
-    async def _feed(self) -> None:
+    async def _work(self) -> None:
+        """Send the canary where one is asked for, and then all the rest."""
+        if self._prepared.halted is not None:
+            self.stop(str(self._prepared.halted), self._prepared.halted.exit_code)
+        self._announce_findings()
+        if self._settings.canary and self._stop is None:
+            await self._send_canary()
+        await self._feed(batches.pending(self._connection, self._batch))
+        await self._await_rows()
+        if self._begun == self._settings.max_rows and batches.has_pending(self._connection, self._batch):
+            self.stop(f"--max-rows {self._begun} is reached")
+
+    def _announce_findings(self) -> None:
+        """Announce the rows that failed without a call, and hold them against the limits."""
+        prepared = self._prepared
+        for finding in prepared.findings(self._connection):
+            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+        self._limits.found(
+            failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
+        )
+        self._stop_at_limit()
+
+    def _stop_at_limit(self) -> None:
+        """Stop where a limit is reached, naming the commonest reason in the service's own words."""
+        if self._stop is not None or (reached := self._limits.reached()) is None:
+            return
+        commonest = reading.reasons(self._connection, self._batch.number)[0]
+        why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
+        self.stop(f"{reached}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}", ExitCode.LIMIT)
+
+    async def _send_canary(self) -> None:
+        """Send the canary's rows and go on only if they are right."""
+        most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
+        canary = Canary(
+            self._connection, self._batch, most, self._reader.sharing(self._throttle), self._settings.backoff_s
+        )
+        await self._feed(canary.works())
+        await self._await_rows()
+        if self._stop is not None:
+            return
+        try:
+            wrong = await canary.judge(self._gate.rest)
+        except GateClosed:
+            return
+        except BulkrouteError as error:
+            wrong = f"the canary cannot be read back: {error}"
+        if wrong is not None:
+            self.stop(wrong, ExitCode.LIMIT)
+
+    async def _feed(self, works: Iterator[Work]) -> None:
         """Begin a row whenever there is room for it."""
-        begun = 0  # tasks that have not come to the gate yet, since a task starts in the next turn of the loop
-        for work in batches.pending(self._connection, self._batch):
-            while self._stop is None and (self._gate.room <= begun or len(self._rows) >= MOST_IN_BACKOFF):
-                if begun:
-                    begun = 0
-                    await asyncio.sleep(0)
-                    continue
+        for work in works:
+            if self._begun == self._settings.max_rows:
+                return
+            while self._stop is None and (self._gate.room <= 0 or len(self._rows) >= MOST_IN_BACKOFF):
                 self._gate.left.clear()
                 await self._gate.left.wait()
             if self._stop is not None:
                 return
-            row = asyncio.create_task(self._delivery.deliver(work))
-            self._rows.add(row)
-            row.add_done_callback(self._ended)
-            begun += 1
+            self._begun += 1
+            self._offered += 1
+            self._gate.offer(work.number, partial(self._begin, work), self._refused)
+
+    def _begin(self, work: Work, token: str) -> None:
+        """Give a row that the gate admitted a task of its own."""
+        self._offered -= 1
+        row = asyncio.create_task(self._delivery.deliver(work, token))
+        self._rows.add(row)
+        row.add_done_callback(self._ended)
+
+    def _refused(self) -> None:
+        """Take note that the gate closed before a row's turn; it is still pending."""
+        self._offered -= 1
+
+    async def _await_rows(self) -> None:
+        while self._offered or self._rows:
+            self._gate.left.clear()
+            await self._gate.left.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Take note that a row, or a loop of the gate, ended."""
         self._rows.discard(task)
+        self._gate.left.set()
         error = None if task.cancelled() else task.exception()
         if error is None or isinstance(error, GateClosed):
             return
@@ -231,6 +349,7 @@ class Run:
             self._throttled += attempt.verdict == Ruling.THROTTLED.value
             if attempt.status is Status.SUCCEEDED:
                 self._succeeded += 1
+                self._limits.finished(failed=False)
             elif attempt.status is Status.FAILED:
                 self._failed += 1
                 self._watch(
@@ -238,18 +357,25 @@ class Run:
                         attempt.id, attempt.error or "", attempt.http_status, attempt.return_code, attempt.description
                     )
                 )
+                self._limits.finished(failed=True)
+        self._stop_at_limit()
 
     def _close(self) -> Summary:
         """Record the end of the run; return the summary."""
         seconds = time.monotonic() - self._started_s
         with ledger_errors(self._ledger, "record the end of the run"):
             counts = reading.count(self._connection, self._batch.number)
+            stop = self._stop
+            if stop and stop.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
+                stop = None  # what was in flight was the last of it: there is nothing to resume
             exit_code = (
-                self._stop.exit_code
-                if self._stop
-                else verdict(failed=counts.failed, pending=counts.pending, in_doubt=counts.in_doubt)
+                stop.exit_code
+                if stop
+                else verdict(
+                    failed=counts.failed + self._prepared.left_behind, pending=counts.pending, in_doubt=counts.in_doubt
+                )
             )
-            reason = self._stop.reason if self._stop else None
+            reason = stop.reason if stop else None
             end = RunEnd(seconds, self._attempts, self._retries, self._throttled, reason, exit_code)
             batches.end_run(self._connection, self._number, end)
         return Summary(

@@ -1,6 +1,7 @@
 """The command line: one file a command; each parses, wires and returns an exit code."""
 
 import importlib
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -9,14 +10,22 @@ from typing import Any
 import click
 
 from bulkroute.cli.config import read_config
+from bulkroute.cli.options import log_format
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__
 
 COMMANDS = {
     "check": "Check a manifest; nothing is sent.",
     "run": "Send what is not done yet; the same command again resumes.",
+    "plan": "Show what a run would change; nothing is changed.",
+    "verify": "Compare live bindings with what a ledger says was done.",
+    "rollback": "Put back the earlier bindings of rows that a ledger's batch changed.",
+    "snapshot": "Write the live bindings as a manifest.",
     "status": "Show how a ledger stands.",
+    "ctl": "Pause, slow down, speed up or stop a run that is going on.",
     "export": "Write the rows of a ledger as CSV or JSON lines.",
+    "report": "Write one page for people about how a batch went.",
+    "watch": "Serve that page live while a run goes on.",
     "simulate": "Serve an imitation of the vendor's service.",
 }
 """Each command with its line in the help. Its module is imported when it is called: help must come at once."""
@@ -76,25 +85,51 @@ def _settings(ctx: click.Context) -> set[str]:
 
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line and exit with the code that says how it went."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = cli.main(arguments, prog_name="bulkroute", standalone_mode=False)
+        # No secret is ever an argument, so a command may be shown as it was given.
+        obj = shlex.join(["bulkroute", *given])
+        code = cli.main(given, prog_name="bulkroute", standalone_mode=False, obj=obj)
     except click.exceptions.Abort:
         code = ExitCode.STOPPED
     except click.ClickException as error:
-        error.show()
+        if log_format.get() == "json":
+            _record("error", text=error.format_message(), exit_code=int(ExitCode.USAGE))
+        else:
+            error.show()
         code = ExitCode.USAGE
     except BulkrouteError as error:
-        if isinstance(error, ManifestError):
-            for fault in error.faults:
-                click.echo(fault, err=True)
-        click.echo(f"bulkroute: {error}", err=True)
+        _tell(error)
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`): nothing more to say to them.
         sys.stderr.close()
         code = ExitCode.STOPPED
     except Exception:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"
-        traceback.print_exc()
-        click.echo("bulkroute: this is a bug in bulkroute; the ledger holds what was done. Please report it.", err=True)
+        bug = "this is a bug in bulkroute; the ledger holds what was done. Please report it."
+        if log_format.get() == "json":
+            _record("error", text=bug, exit_code=int(ExitCode.BUG), traceback=traceback.format_exc())
+        else:
+            traceback.print_exc()
+            click.echo(f"bulkroute: {bug}", err=True)
         code = ExitCode.BUG
     sys.exit(int(code or 0))
+
+
+def _tell(error: BulkrouteError) -> None:
+    """Print an error that ends the command, in the log's format."""
+    faults = error.faults if isinstance(error, ManifestError) else []
+    if log_format.get() == "json":
+        for fault in faults:
+            _record("manifest_fault", text=fault)
+        _record("error", text=str(error), exit_code=int(error.exit_code))
+        return
+    for fault in faults:
+        click.echo(fault, err=True)
+    click.echo(f"bulkroute: {error}", err=True)
+
+
+def _record(event: str, **fields: Any) -> None:
+    from bulkroute.console.records import write  # here, since help must not wait for it
+
+    write(event, **fields)

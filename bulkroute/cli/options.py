@@ -1,12 +1,16 @@
 """Options that several commands share, and their way into Settings."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from bulkroute.settings import Credentials, Settings, parse_header, parse_rate
+from bulkroute.deadlines import parse_until
+from bulkroute.limits import parse_failure_limit
+from bulkroute.settings import Credentials, Settings, parse_duration, parse_header, parse_rate
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,9 +35,19 @@ class Parsed(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+def _until(text: str) -> datetime:
+    return parse_until(text, now=datetime.now().astimezone())
+
+
+UNTIL = Parsed("time", _until)
+DURATION = Parsed("duration", parse_duration)
 RATE = Parsed("rate", parse_rate)
+FAILURES = Parsed("failures", parse_failure_limit)
 HEADER = Parsed("header", parse_header)
 PATH = click.Path(dir_okay=False, path_type=Path)
+
+log_format: ContextVar[str] = ContextVar("log_format", default="text")
+"""How errors that end the command are told; set as soon as --log-format is read."""
 
 
 def connection_options(command: F) -> F:
@@ -66,6 +80,72 @@ def connection_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def window_options(command: F) -> F:
+    """Add when to start no more calls, for commands that may run unattended."""
+    options = [
+        click.option("--max-duration", type=DURATION, metavar="T", help="Start no more calls after 90s, 15m or 2h."),
+        click.option(
+            "--until",
+            type=UNTIL,
+            metavar="TIME",
+            help="Start no more calls from then on: a local time (04:00, the next one), or ISO 8601 with offset.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def window_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of `window_options`."""
+    return {"max_duration_s": options["max_duration"], "until": options["until"]}
+
+
+def telling_options(command: F) -> F:
+    """Add what a run says, and where."""
+    options = [
+        click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
+        click.option(
+            "--log-format",
+            type=click.Choice(["text", "json"]),
+            default="text",
+            is_eager=True,
+            callback=lambda _context, _option, value: log_format.set(value) and value,
+            help="Of what goes to stderr.",
+        ),
+        click.option("--quiet", is_flag=True, help="No output at all unless a person must act."),
+        click.option(
+            "--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def limit_options(command: F) -> F:
+    """Add when to stop before the end, for commands that change routes."""
+    options = [
+        click.option("--max-failures", type=FAILURES, metavar="N|N%", help="Stop when so many rows have failed."),
+        click.option(
+            "--max-consecutive-failures",
+            type=click.IntRange(1),
+            metavar="N",
+            default=20,
+            help="Stop when so many rows in a row have failed.",
+        ),
+        click.option("--max-rows", type=click.IntRange(1), metavar="N", help="Stop cleanly after N rows."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def limits_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of `limit_options`."""
+    return {name: options[name] for name in ("max_failures", "max_consecutive_failures", "max_rows")}
 
 
 def settings_of(options: dict[str, Any], **extra: Any) -> Settings:

@@ -1,78 +1,205 @@
-"""Wires a run for the command line: settings, simulator, console, signals."""
+"""Wires a run for the command line: settings, simulator, faces, signals."""
 
 import asyncio
-import signal
-from collections.abc import Coroutine
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, closing
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import click
 
 from bulkroute import intake
-from bulkroute.cli.options import settings_of
-from bulkroute.console import Lines, closing_table
+from bulkroute.cli.asking import confirm_with
+from bulkroute.cli.interrupting import Interrupts
+from bulkroute.cli.options import limits_of, settings_of, window_of
+from bulkroute.console import records
+from bulkroute.console.closing import closing_line, next_commands, print_closing
+from bulkroute.console.lines import Lines
+from bulkroute.console.records import Records
 from bulkroute.engine import Engine
+from bulkroute.errors import BulkrouteError
+from bulkroute.events import Event, Notice, Watcher
+from bulkroute.ledger import reading
+from bulkroute.ledger.reading import Reason
 from bulkroute.ledger.store import open_for_reading
 from bulkroute.manifest import Faults, open_manifest
+from bulkroute.progress import Progress
 from bulkroute.settings import Credentials, Secret, Settings
-from bulkroute.standing import standing
 from bulkroute.summary import Summary
 
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""
 
 
+Settle = Callable[[Interrupts, AsyncExitStack], Awaitable[Settings]]
+Work = Callable[[Engine], Coroutine[Any, Any, Summary]]
+
+
+class Face(Protocol):
+    """Shows a run to somebody: a terminal, a log, a file of metrics."""
+
+    every_s: float
+
+    def watch(self, event: Event) -> None:
+        """Take note of an event."""
+
+    def tick(self, progress: Progress, now_s: float) -> None:
+        """Show how far the run is; called each `every_s` seconds. `now_s`: on the clock that holds go by."""
+
+    def close(self) -> None:
+        """Leave nothing open and nothing drawn."""
+
+
 def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
     """Run, print the summary, return the exit code."""
-    summary = loop_run(_run(manifest, options))
+
+    async def settings(interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
+        return await _settings(manifest, options, interrupts, exits)
+
+    return work_to_the_end(
+        options,
+        lambda: options["ledger"] or intake.default_ledger(manifest),
+        settings,
+        lambda engine: engine.run(manifest, ledger=options["ledger"], format=options["format_"]),
+    )
+
+
+def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
+    """Roll back, print the summary, return the exit code."""
+
+    async def settings(_interrupts: Interrupts, _exits: AsyncExitStack) -> Settings:
+        return settings_of(options, **limits_of(options), **window_of(options))
+
+    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger))
+
+
+def work_to_the_end(options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work) -> int:
+    """Do a run's work, print the summary, return the exit code."""
+    interrupts = Interrupts()
+    metrics = _metrics(options["metrics_file"])
+    code = -1
+    try:
+        with interrupts.taken():
+            summary = interrupts.run(_work(options, interrupts, settings, work, [metrics] if metrics else []))
+        code = summary.exit_code or 0
+        with contextlib.suppress(OSError):  # as below: nobody is there to be told
+            close_with(summary, options, ledger())
+    except BulkrouteError as error:
+        code = error.exit_code
+        raise
+    finally:
+        if metrics:
+            metrics.ended(code)
+    return code
+
+
+def _metrics(file: Path | None) -> Any:
+    if file is None:
+        return None
+    from bulkroute.metrics import Metrics  # here, since only who asks for it needs the library
+
+    return Metrics(file)
+
+
+def faces(options: dict[str, Any]) -> list[Face]:
+    """Return who shows the run on stderr: drawn on a terminal, else as lines or JSON objects."""
+    if options["log_format"] == "json":
+        return [Records(quiet=options["quiet"])]
+    if options["quiet"] or not can_draw():
+        return [Lines(quiet=options["quiet"])]
+    from bulkroute.console.drawn import Drawn  # here, since nothing else needs rich while a run goes on
+
+    return [Drawn()]
+
+
+def can_draw() -> bool:
+    """Tell whether stderr is a terminal that can move its cursor."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+
+
+def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
+    """Say how it ended: the summary on stdout if asked for, and the closing message on stderr."""
     if options["json_"]:
         click.echo(summary.to_json())
-    elif not options["quiet"]:
-        ledger = options["ledger"] or intake.default_ledger(manifest)
+    if options["quiet"] and not summary.exit_code:
+        return
+    reasons: list[Reason] = []
+    if summary.failed:
         with closing(open_for_reading(ledger)) as connection:
-            closing_table(summary, standing(connection, ledger).reasons)
-    return summary.exit_code or 0
-
-
-def loop_run(main: Coroutine[Any, Any, Summary]) -> Summary:
-    """Run a coroutine on uvloop where it exists (about 1.3 times the calls a second), else on asyncio's loop."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    return uvloop.run(main)
-
-
-async def _run(manifest: str, options: dict[str, Any]) -> Summary:
-    async with AsyncExitStack() as exits:
-        settings = await _settings(manifest, options, exits)
-        lines = Lines(quiet=options["quiet"])
-        engine = await exits.enter_async_context(Engine(settings, watch=lines.watch))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, _interrupt, engine, signal.Signals(number).name)
-        return await engine.run(manifest, ledger=options["ledger"], format=options["format_"])
-
-
-def _interrupt(engine: Engine, name: str) -> None:
-    """Stop in good order at the first signal, at once at the second."""
-    run = engine.current
-    if run is None:
-        raise KeyboardInterrupt
-    if run.progress().stopping is None:
-        run.stop(f"interrupted by {name}")
+            reasons = reading.reasons(connection, summary.batch)
+    advice = next_commands(summary, command_line(), shlex.quote(str(ledger)))
+    if options["log_format"] == "json":
+        for reason in reasons:
+            records.write("failure_group", **reason._asdict())
+        records.write("closing", text=closing_line(summary), next=[each._asdict() for each in advice])
     else:
-        run.abort()
+        print_closing(summary, reasons, advice)
 
 
-async def _settings(manifest: str, options: dict[str, Any], exits: AsyncExitStack) -> Settings:
+def command_line() -> str:
+    """Return the command that goes on with this one, as it was given; --fresh would forget what is done."""
+    given: str | None = click.get_current_context().obj
+    words = shlex.split(given or shlex.join(["bulkroute", *sys.argv[1:]]))
+    return shlex.join([word for word in words if word != "--fresh"])
+
+
+async def _work(
+    options: dict[str, Any], interrupts: Interrupts, settle: Settle, work: Work, extra: Sequence[Face]
+) -> Summary:
+    async with AsyncExitStack() as exits:
+        settings = await settle(interrupts, exits)
+        shown = [*faces(options), *extra]
+        for face in shown:
+            exits.callback(face.close)
+
+        def watch(event: Event) -> None:
+            for face in shown:
+                with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
+                    face.watch(event)
+
+        engine = await exits.enter_async_context(Engine(settings, watch=watch, confirm=confirm_with(options)))
+        interrupts.engine = engine
+        tickers = [asyncio.create_task(_tick(engine, face, watch), name="progress") for face in shown]
+        try:
+            return await work(engine)
+        finally:
+            for ticker in tickers:
+                ticker.cancel()
+            await asyncio.gather(*tickers, return_exceptions=True)
+
+
+async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
+    """Show the run's progress again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(face.every_s)
+        if engine.current is not None:
+            try:
+                with contextlib.suppress(OSError):  # as above
+                    face.tick(engine.current.progress(), engine.current.clock())
+            except BulkrouteError as error:
+                # A file of metrics that cannot be written now must not end a cutover.
+                watch(Notice(str(error)))
+
+
+async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
     """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
+    own = {name: options[name] for name in ("fresh", "snapshot", "canary", "strict_targets")}
+    own |= {**limits_of(options), **window_of(options)}
     if not options["simulate"]:
-        return settings_of(options, fresh=options["fresh"])
-    from bulkroute.simulator import Simulator, routes_for  # here, since only simulations need it
+        return settings_of(options, **own)
+    from bulkroute.simulator import Simulator, routes_for, targets_for  # here, since only simulations need it
 
+    interrupts.blocking = True
     with open_manifest(manifest, options["format_"]) as opened:
-        ids = [row.id for row in opened.rows(Faults())]
-    simulator = await exits.enter_async_context(Simulator(routes_for(ids), app_key=SIMULATED, app_secret=SIMULATED))
+        wanted = {row.id: (row.devicetype, row.device_id) for row in opened.rows(Faults())}
+    interrupts.blocking = False
+    skills, flows = targets_for(wanted.values())
+    simulator = await exits.enter_async_context(
+        Simulator(routes_for(wanted), app_key=SIMULATED, app_secret=SIMULATED, skills=skills, flows=flows)
+    )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
-    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, fresh=options["fresh"])
+    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, **own)

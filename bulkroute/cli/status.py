@@ -24,6 +24,6 @@ def status(ledger: Path, json_: bool) -> None:
         if json_:
             click.echo(found.summary.to_json())
             return
-    from bulkroute.console import print_standing
+    from bulkroute.console.closing import print_standing
 
     print_standing(found)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -50,10 +51,24 @@ _ANSWERED = (
     f" latency_ms = ?, finished_at = ? WHERE row = ? AND status = '{Status.SENT}'"
 )
 
+_WAIT_BEGAN = "INSERT INTO wait (run, started_at, reason) VALUES (?, ?, ?)"
+
+_WAIT_ENDED = "UPDATE wait SET ended_at = ? WHERE wait = ?"
+
 _ATTEMPT = (
     "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict, http_status, return_code, description)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+
+
+class Wait:
+    """A time in which no call could start; `number` is its key once it is on disk."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        self.started_at = time.time()
+        self.ended_at: float | None = None
+        self.number: int | None = None
 
 
 class Journal:
@@ -71,6 +86,7 @@ class Journal:
         self._sent: list[tuple[int]] = []
         self._withdrawn: list[tuple[int]] = []
         self._attempts: list[Attempt] = []
+        self._waits: list[Wait] = []
         self._committed: asyncio.Future[None] | None = None
         self._file = path.stat()
 
@@ -92,6 +108,19 @@ class Journal:
         self._attempts.append(attempt)
         return self._commit_soon()
 
+    def waiting(self, reason: str) -> Wait:
+        """Note that from now on no call can start; give the wait to `waited` when it is over."""
+        wait = Wait(reason)
+        self._waits.append(wait)
+        self._commit_soon()
+        return wait
+
+    def waited(self, wait: Wait) -> None:
+        """Note that a wait is over."""
+        wait.ended_at = time.time()
+        self._waits.append(wait)
+        self._commit_soon()
+
     async def flush(self) -> None:
         """Wait until everything noted is on disk. Raises LedgerError where anything was not."""
         await self._commit_soon()
@@ -109,12 +138,13 @@ class Journal:
         attempts, self._attempts = self._attempts, []
         withdrawn, self._withdrawn = self._withdrawn, []
         sent, self._sent = self._sent, []
+        waits, self._waits = self._waits, []
         try:
             if self._broken:
                 raise self._broken
             with ledger_errors(self._path, "record what was done"):
                 self._check_place()
-                self._write(attempts, withdrawn, sent)
+                self._write(attempts, withdrawn, sent, waits)
         except LedgerError as error:
             self._broken = error
             if not committed.cancelled():
@@ -125,7 +155,9 @@ class Journal:
                 committed.set_result(None)
             self._announce(attempts)
 
-    def _write(self, attempts: list[Attempt], withdrawn: list[tuple[int]], sent: list[tuple[int]]) -> None:
+    def _write(
+        self, attempts: list[Attempt], withdrawn: list[tuple[int]], sent: list[tuple[int]], waits: list[Wait]
+    ) -> None:
         connection = self._connection
         with transaction(connection):
             if attempts:
@@ -136,6 +168,8 @@ class Journal:
                 self._demand(connection.executemany(_WITHDRAWN, withdrawn).rowcount, len(withdrawn), "withdrawn")
             if sent:
                 self._demand(connection.executemany(_SENT, sent).rowcount, len(sent), "sent")
+            for wait in waits:
+                self._write_wait(wait)
 
     def _check_place(self) -> None:
         """Refuse to write on into a file that has been removed or replaced: nobody would ever read it."""
@@ -147,6 +181,13 @@ class Journal:
             where=str(self._path),
             hint="put it back, or run the same command again: rows it no longer tells of are sent again",
         )
+
+    def _write_wait(self, wait: Wait) -> None:
+        if wait.number is None:
+            began = (self._run, wait.started_at, wait.reason)
+            wait.number = self._connection.execute(_WAIT_BEGAN, began).lastrowid
+        if wait.ended_at is not None:
+            self._connection.execute(_WAIT_ENDED, (wait.ended_at, wait.number))
 
     def _demand(self, moved: int, wanted: int, doing: str) -> None:
         if moved != wanted:

@@ -1,0 +1,67 @@
+"""`bulkroute ctl`: talk to the run that is going on."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bulkroute.cli.options import CONTEXT, PATH
+from bulkroute.errors import ExitCode
+
+VALUED = {"rate": "a rate: 20, 600/m or unlimited", "concurrency": "a number of calls"}
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("ledger", type=PATH)
+@click.argument("verb", type=click.Choice(["status", "pause", "resume", "rate", "concurrency", "stop"]))
+@click.argument("value", nargs=-1)
+@click.option("--json", "json_", is_flag=True, help="Print the answer as one JSON object.")
+def ctl(ledger: Path, verb: str, value: tuple[str, ...], json_: bool) -> int:
+    """Tell the run that works on LEDGER to pause, to go on, to go slower or faster, or to stop.
+
+    \b
+    status           what it is doing, and why it waits
+    pause [REASON]   start no further call; those in flight end
+    resume           go on
+    rate R           change the rate at once: 20, 600/m, unlimited
+    concurrency N    change how many calls may be in flight
+    stop             end it in good order (exit 4); the same command resumes
+
+    Exit code 69: no run is working on LEDGER.
+
+    Example: bulkroute ctl cutover.ledger.db rate 20
+    """
+    from bulkroute.control import ask  # here, since help must not wait for it
+
+    if verb in VALUED and len(value) != 1:
+        raise click.UsageError(f"{verb} needs {VALUED[verb]}")
+    if value and verb not in (*VALUED, "pause"):
+        raise click.UsageError(f"{verb} takes no value")
+    answer = asyncio.run(ask(ledger, verb, " ".join(value) or None))
+    if json_:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+    elif answer["ok"]:
+        click.echo("\n".join(describe(answer)))
+    else:
+        click.echo(f"bulkroute: {answer['error']}", err=True)
+    return ExitCode.DONE if answer["ok"] else ExitCode.USAGE
+
+
+def describe(answer: dict[str, Any]) -> list[str]:
+    """Return a run's status in lines for a person."""
+    from bulkroute.console.words import duration, rate, state  # here, as above
+
+    lines = [
+        f"run {answer['run']}: {state(answer)}",
+        f"rows      {answer['done']:,} of {answer['total']:,} done, {answer['failed']:,} failed, {answer['left']:,} left",
+        f"calls     {answer['in_flight']} in flight of {answer['concurrency']}, {answer['attempts']:,} answered,"
+        f" {answer['throttled']:,} throttled, {answer['in_backoff']:,} rows wait for their next try",
+        f"rate      {answer['started_per_s']}/s now, {rate(answer['rate_per_s'])} allowed,"
+        f" {rate(answer['asked_per_s'])} asked for",
+    ]
+    if answer["eta_s"] is not None:
+        window = f"; the window closes at {answer['ends_at']}" if answer["ends_at"] else ""
+        lines.append(f"time      {duration(answer['seconds'])} so far, {duration(answer['eta_s'])} to go{window}")
+    return lines

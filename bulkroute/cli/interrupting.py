@@ -1,0 +1,98 @@
+"""SIGINT, SIGTERM, and SIGHUP of a terminal that is gone: the first stops in good order, the second at once, whatever the command is doing.
+
+before the loop, or while a manifest is taken in    Interrupted is raised on the spot: nothing was sent
+in the loop, no run yet (live bindings are read)    the command is cancelled: nothing was sent
+in a run                                            Run.stop, then Run.abort
+"""
+
+import asyncio
+import gc
+import os
+import signal
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+from bulkroute.engine import Engine
+from bulkroute.errors import ExitCode, Interrupted
+
+T = TypeVar("T")
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupts:
+    """Takes the signals of one command."""
+
+    def __init__(self) -> None:
+        self.engine: Engine | None = None
+        """Whose run to stop, once there is one."""
+        self.blocking = True
+        """Whether plain code runs, that no event loop could interrupt."""
+        self._cancel: Callable[[], None] | None = None
+        self._name = ""
+        self._count = 0
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take the signals for the block."""
+        ours = list(SIGNALS)
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+            ours.remove(signal.SIGHUP)  # nohup
+        before = {number: signal.signal(number, self._on_signal) for number in ours}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on uvloop where it exists (about 1.3 times the calls a second), else on asyncio's loop."""
+        try:
+            import uvloop
+        except ImportError:
+            run: Callable[[Coroutine[Any, Any, T]], T] = asyncio.run
+        else:
+            run = uvloop.run
+        # What is alive now stays alive: left out of all later garbage collections (a twentieth of the CPU of a row).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000)
+        try:
+            return run(self._guard(main))
+        except asyncio.CancelledError:
+            raise self._interrupted() from None
+
+    async def _guard(self, main: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        assert task is not None  # noqa: S101 -- a coroutine that runs is in a task
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(self._in_loop, task)
+
+        self._cancel = cancel
+        self.blocking = False
+        return await main
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._name = signal.Signals(number).name
+        self._count += 1
+        if self.blocking or self._cancel is None or (self.engine is not None and self.engine.reading):
+            raise self._interrupted()
+        if self._count > 2:
+            os._exit(ExitCode.STOPPED)  # not even the second was heard; the ledger tells the truth as it is
+        self._cancel()
+
+    def _in_loop(self, task: "asyncio.Task[Any]") -> None:
+        run = self.engine.current if self.engine is not None else None
+        if run is None:
+            task.cancel()
+        elif run.progress().stopping is None:
+            run.stop(f"interrupted by {self._name}")
+        else:
+            run.abort()
+
+    def _interrupted(self) -> Interrupted:
+        return Interrupted(f"interrupted by {self._name}", hint="nothing was sent")

@@ -1,0 +1,9 @@
+"""What a person sees: messages and progress on stderr, results on stdout. Decides nothing.
+
+On a terminal the progress is drawn; elsewhere there is one plain line now and then, and never an escape code.
+"""
+
+from bulkroute.console.closing import closing_table, outcome_table, print_standing
+from bulkroute.console.lines import Lines
+
+__all__ = ["Lines", "closing_table", "outcome_table", "print_standing"]

@@ -1,0 +1,52 @@
+"""Plain lines on stderr: what happens, and how far it is every 30 seconds."""
+
+import sys
+import time
+from datetime import datetime
+
+from bulkroute.console.words import describe, describe_progress
+from bulkroute.events import Event, RowFailed, RunEnded
+from bulkroute.progress import Progress
+
+MOST_FAILURES_SHOWN = 20
+"""Failed rows that get a line of their own: a mail from cron with 10,000 of them helps nobody."""
+
+
+class Lines:
+    """Tells what happens in plain lines: no escape codes, no carriage returns, no questions."""
+
+    every_s = 30.0
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._failures = 0
+
+    def watch(self, event: Event) -> None:
+        """Tell one event; how a run ended is left to the closing message."""
+        if isinstance(event, RunEnded):
+            return
+        if isinstance(event, RowFailed):
+            self._failures += 1
+            if self._failures == MOST_FAILURES_SHOWN + 1:
+                self.say("more rows failed; the closing message counts them, `bulkroute export` lists them")
+            if self._failures > MOST_FAILURES_SHOWN:
+                return
+        self.say(describe(event))
+
+    def tick(self, progress: Progress, now_s: float) -> None:
+        """Tell how far the run is. `now_s`: on the clock that holds go by."""
+        self.say(describe_progress(progress, now_s))
+
+    def say(self, text: str) -> None:
+        """Write one line with the time of day."""
+        if not self._quiet:
+            print(f"{datetime.now().astimezone():%H:%M:%S} {text}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+
+
+def now_iso() -> str:
+    """Return the time in UTC, with milliseconds."""
+    seconds, ms = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03}Z"

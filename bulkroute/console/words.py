@@ -1,0 +1,133 @@
+"""Events and progress in words. One sentence each, fit for a log line; service texts come in printable already."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bulkroute.events import Event, Notice, RateChanged, RowFailed, RunEnded, RunStarted, Stopping, WaitBegan, WaitEnded
+from bulkroute.pacing import Hold
+from bulkroute.progress import Progress
+
+
+def describe(event: Event) -> str:
+    """Return an event in words."""
+    match event:
+        case Notice():
+            return event.text
+        case RunStarted():
+            return _describe_start(event)
+        case RowFailed():
+            said = (event.http_status, event.return_code, event.description)
+            return f"failed: {event.id}: {event.error} ({', '.join(str(part) for part in said if part is not None)})"
+        case WaitBegan():
+            for_how_long = f" for {duration(event.wait_s)}" if event.wait_s is not None else ""
+            return f"{event.cause}{for_how_long}: {event.reason}"
+        case WaitEnded():
+            return f"going on after {duration(event.seconds)}; no longer {event.cause}"
+        case RateChanged():
+            return (
+                f"rate: {rate(event.rate_per_s)} allowed, {rate(event.asked_per_s)} asked for,"
+                f" {event.concurrency} at once; {event.reason}"
+            )
+        case Stopping():
+            return f"stopping: {event.reason}; {event.in_flight} calls in flight are awaited"
+        case RunEnded():
+            summary = event.summary
+            why = f", stopped: {summary.stopped}" if summary.stopped else ""
+            left = summary.total - summary.done
+            return f"{summary.done:,} of {summary.total:,} rows done, {left:,} left{why}"
+
+
+def _describe_start(event: RunStarted) -> str:
+    parts = [
+        f"{event.command} {event.run}: {event.total - event.done - event.refused:,} of {event.total:,} rows to do"
+        f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
+    ]
+    if event.ends_at is not None:
+        parts.append(f"no call starts after {clock(event.ends_at)}")
+    if event.changes:
+        parts.append(f"the manifest changed: {event.changes}")
+    if event.failed_before:
+        parts.append(f"{event.failed_before:,} failed earlier are tried again")
+    if event.in_doubt:
+        parts.append(f"{event.in_doubt:,} in doubt after a crash are sent again")
+    return "; ".join(parts)
+
+
+def describe_progress(progress: Progress, now_s: float) -> str:
+    """Return how far a run is, on one line. `now_s`: on the clock that holds go by."""
+    parts = [
+        f"{progress.done:,} of {progress.total:,} done, {progress.failed:,} failed, {progress.unchanged:,} unchanged",
+        pace(progress),
+        f"{progress.in_flight} in flight, {progress.in_backoff:,} wait for their next try",
+        doing(progress, now_s),
+    ]
+    if ahead := outlook(progress):
+        parts.append(ahead)
+    return "; ".join(parts)
+
+
+def pace(progress: Progress) -> str:
+    """Return the rate now against what is allowed and asked for."""
+    text = f"{progress.started_per_s}/s of {rate(progress.asked_per_s)}"
+    if progress.rate_per_s != progress.asked_per_s:
+        text += f", the service allows {rate(progress.rate_per_s)}"
+    return text
+
+
+def doing(progress: Progress, now_s: float) -> str:
+    """Return what a run is doing, and why it waits."""
+    if progress.stopping is not None:
+        return f"stopping: {progress.stopping}"
+    return "; ".join(hold_text(hold, now_s) for hold in progress.holds) or "running"
+
+
+def hold_text(hold: Hold, now_s: float) -> str:
+    """Return a wait with its reason and, where that is known, how long it still lasts."""
+    left = "" if hold.until_s is None else f", {duration(max(0.0, hold.until_s - now_s))} more"
+    return f"{hold.key}: {hold.reason}{left}"
+
+
+def outlook(progress: Progress) -> str:
+    """Return when the last row will be done, and whether that is within the window."""
+    if progress.eta_s is None or not progress.left:
+        return ""
+    ends = datetime.now().astimezone().timestamp() + progress.eta_s
+    text = f"{duration(progress.eta_s)} to go, until {clock(ends)}"
+    if progress.ends_at is not None:
+        late = " (too late)" if ends > progress.ends_at else ""
+        text += f"; the window closes at {clock(progress.ends_at)}{late}"
+    return text
+
+
+def state(answer: Mapping[str, Any]) -> str:
+    """Return what the answer of `ctl` says a run is doing."""
+    if answer["stopping"] is not None:
+        return f"stopping: {answer['stopping']}"
+    holds = [Hold(hold["cause"], hold["reason"], hold["wait_s"]) for hold in answer["holds"]]
+    return "; ".join(hold_text(hold, 0.0) for hold in holds) or "running"
+
+
+def rate(per_s: float | None) -> str:
+    """Return a rate as people write it: `20/s`, `unlimited`."""
+    return "unlimited" if per_s is None else f"{per_s:.3g}/s" if per_s < 100 else f"{per_s:.0f}/s"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+def clock(at: float) -> str:
+    """Return a moment in local time; with its date where that is not today."""
+    moment = datetime.fromtimestamp(at).astimezone()
+    if moment.date() == datetime.now().astimezone().date():
+        return f"{moment:%H:%M:%S}"
+    return f"{moment:%Y-%m-%d %H:%M:%S %Z}"

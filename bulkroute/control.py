@@ -1,0 +1,206 @@
+"""Live control of a run over a unix socket: one JSON object a line, a question and its answer.
+
+    {"verb": "rate", "value": "20"}        -> {"ok": true, ...status...}
+    {"verb": "rate", "value": "zero"}      -> {"ok": false, "error": "..."}
+
+Only the owner may connect (mode 0600), and nothing is ever read from or written to any other file. The socket lies
+beside the ledger; where its path is too long for the kernel, in a folder of the owner's own, by a name that both
+sides work out from the ledger's real path.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bulkroute.errors import LedgerError, NotRunning
+from bulkroute.progress import Progress
+from bulkroute.run import Run
+from bulkroute.settings import parse_rate
+
+LONGEST_PATH_BYTES = 107
+"""The kernel's limit for a socket's path, its closing NUL left out."""
+
+LONGEST_LINE_BYTES = 64 * 1024
+
+ANSWER_WITHIN_S = 10.0
+
+VERBS = ("status", "pause", "resume", "rate", "concurrency", "stop")
+
+
+def socket_path(ledger: Path) -> Path:
+    """Return where the socket of this ledger's run is, the same for every way of writing the ledger's path."""
+    real = ledger.resolve()
+    beside = real.with_name(real.name + ".ctl")
+    if len(os.fsencode(beside)) <= LONGEST_PATH_BYTES:
+        return beside
+    name = hashlib.sha256(os.fsencode(real)).hexdigest()[:32] + ".ctl"
+    return _own_folder() / name
+
+
+def _own_folder() -> Path:
+    """Return a folder that is ours alone, for sockets whose ledger lies too deep. Raises LedgerError."""
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    if given and len(os.fsencode(given)) <= LONGEST_PATH_BYTES - 50:
+        folder = Path(given) / "bulkroute"
+    else:
+        folder = Path(tempfile.gettempdir()) / f"bulkroute-{os.getuid()}"
+    try:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = folder.lstat()
+    except OSError as error:
+        raise LedgerError(
+            f"cannot make the folder of the control socket: {error.strerror}", where=str(folder)
+        ) from error
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise LedgerError(
+            "the folder of the control socket is not ours alone", where=str(folder), hint="remove it, then try again"
+        )
+    return folder
+
+
+@contextlib.asynccontextmanager
+async def serving(ledger: Path, current: Callable[[], Run | None], tell: Callable[[str], None]) -> AsyncIterator[None]:
+    """Answer at the ledger's socket until the block ends; whoever calls holds the ledger's lock.
+
+    A leftover of a killed process is replaced, since the lock tells that nobody else serves it. Where no socket can be
+    made the run goes on without, and `tell` gets the reason.
+    """
+    try:
+        path = socket_path(ledger)
+        listener = _listen(path)
+    except LedgerError as error:
+        tell(f"`bulkroute ctl` will not reach this run: {error}")
+        yield
+        return
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _converse(reader, writer, current)
+
+    server = await asyncio.start_unix_server(answer, sock=listener, limit=LONGEST_LINE_BYTES)
+    try:
+        yield
+    finally:
+        server.close()
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _listen(path: Path) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if stat.S_ISSOCK(path.lstat().st_mode) or path.is_symlink():
+                path.unlink()  # the link itself, never what it points to; `bind` makes a new file or fails
+        mask = os.umask(0o177)
+        try:
+            listener.bind(os.fspath(path))
+        finally:
+            os.umask(mask)
+        listener.listen(8)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise LedgerError(f"cannot make the control socket: {error.strerror}", where=str(path)) from error
+    return listener
+
+
+async def _converse(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, current: Callable[[], Run | None]
+) -> None:
+    """Answer one line after the other until the other side has gone."""
+    try:
+        while line := await reader.readline():
+            writer.write(json.dumps(_answer(line, current())).encode() + b"\n")
+            await writer.drain()
+    except (ConnectionError, ValueError):
+        pass  # gone, or a line beyond the limit: there is nobody to tell
+    finally:
+        writer.close()
+
+
+def _answer(line: bytes, run: Run | None) -> dict[str, Any]:
+    try:
+        question = json.loads(line)
+        verb, value = str(question["verb"]), question.get("value")
+        if run is None:
+            return {"ok": False, "error": "the run is still reading its manifest; try again"}
+        obey(run, verb, None if value is None else str(value))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return {"ok": False, "error": str(error)}
+    return {"ok": True, **status_of(run.progress(), run.clock())}
+
+
+def obey(run: Run, verb: str, value: str | None) -> None:
+    """Do what the operator asks. Raises ValueError for what makes no sense."""
+    if verb == "pause":
+        run.pause(" ".join(value.split())[:200] if value and value.isprintable() else "paused by the operator")
+    elif verb == "resume":
+        run.resume()
+    elif verb == "rate":
+        run.set_rate(parse_rate(value or ""))
+    elif verb == "concurrency":
+        if not (value and value.isascii() and value.isdigit() and len(value) < 7):
+            raise ValueError(f"{value!r} is not a number of calls")
+        run.set_concurrency(int(value))
+    elif verb == "stop":
+        run.stop("stopped by the operator (ctl stop)")
+    elif verb != "status":
+        raise ValueError(f"{verb!r} is none of {', '.join(VERBS)}")
+
+
+def status_of(progress: Progress, now_s: float) -> dict[str, Any]:
+    """Return a run's progress as plain values; `now_s` is on the pacer's clock. Rates: null is unlimited."""
+    holds = [
+        {"cause": hold.key, "reason": hold.reason, "wait_s": None if hold.until_s is None else hold.until_s - now_s}
+        for hold in progress.holds
+    ]
+    ends_at = progress.ends_at
+    return {
+        **progress._asdict(),
+        "state": progress.state,
+        "holds": holds,
+        "ends_at": None if ends_at is None else datetime.fromtimestamp(ends_at, UTC).isoformat(timespec="seconds"),
+        "done": progress.done,
+        "left": progress.left,
+    }
+
+
+async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, Any]:
+    """Ask the run that holds `ledger`, and return its answer; `ok` tells whether it obeyed.
+
+    Raises NotRunning where no run holds the ledger, or it ends before it answers.
+    """
+    nobody = NotRunning(
+        "no run is working on this ledger now", where=str(ledger), hint="`bulkroute status` shows how it stands"
+    )
+    path = socket_path(ledger)
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_LINE_BYTES)
+            try:
+                writer.write(json.dumps({"verb": verb, "value": value}).encode() + b"\n")
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except PermissionError as error:
+        raise LedgerError("only the user who started the run may control it", where=str(path)) from error
+    except TimeoutError as error:
+        raise NotRunning(
+            "the run does not answer", where=str(ledger), hint="it may be stopped or overloaded"
+        ) from error
+    except OSError as error:
+        raise nobody from error
+    if not line:
+        raise nobody
+    answer: dict[str, Any] = json.loads(line)
+    return answer

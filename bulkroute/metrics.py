@@ -1,0 +1,126 @@
+"""Metrics of a run for node_exporter's textfile collector: one file, replaced as a whole, readable by all.
+
+Never served over the network. Counters are of this run; `bulkroute_rows` is of the batch.
+"""
+
+import contextlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+
+from bulkroute.errors import UsageError
+from bulkroute.events import Event, RunEnded
+from bulkroute.progress import Progress
+
+STATES = ("running", "throttled", "paused", "stopping", "ended")
+
+
+class Metrics:
+    """Writes `file` at most every `every_s` seconds and at the end."""
+
+    every_s = 5.0
+
+    def __init__(self, file: Path) -> None:
+        """Take the file; its folder must exist and be writable. Raises UsageError."""
+        self._file = file
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
+        registry = self._registry = CollectorRegistry()
+        self._rows = Gauge("bulkroute_rows", "Rows of the batch by status.", ["status"], registry=registry)
+        self._calls = Counter("bulkroute_calls", "Calls answered or given up in this run.", registry=registry)
+        self._retries = Counter("bulkroute_retries", "Calls that were not a row's first.", registry=registry)
+        self._throttled = Counter("bulkroute_throttled", "Calls refused by throttling.", registry=registry)
+        self._in_flight = Gauge("bulkroute_calls_in_flight", "Calls in flight.", registry=registry)
+        self._rate = Gauge(
+            "bulkroute_rate_calls_per_second",
+            "Rate asked for, allowed, and of the last second; +Inf is unlimited.",
+            ["kind"],
+            registry=registry,
+        )
+        self._state = Gauge("bulkroute_state", "1 for what the run is doing.", ["state"], registry=registry)
+        self._started = Gauge(
+            "bulkroute_last_run_start_timestamp_seconds", "When the last run started.", registry=registry
+        )
+        self._ended = Gauge(
+            "bulkroute_last_run_end_timestamp_seconds",
+            "When the last run ended; 0 while it goes on.",
+            registry=registry,
+        )
+        self._written = Gauge(
+            "bulkroute_metrics_timestamp_seconds", "When this file was last written.", registry=registry
+        )
+        self._exit_code = Gauge(
+            "bulkroute_last_run_exit_code", "Exit code of the last run; -1 while it goes on.", registry=registry
+        )
+        self._exit_code.set(-1)
+        self._started.set(time.time())
+        self._counted = (0, 0, 0)
+        self._doing("running")
+        self.write()
+
+    def watch(self, event: Event) -> None:
+        """Take note of the end."""
+        if isinstance(event, RunEnded):
+            summary = event.summary
+            for status in ("succeeded", "unchanged", "failed", "pending", "in_doubt"):
+                self._rows.labels(status).set(getattr(summary, status))
+            self._count(summary.attempts, summary.retries, summary.throttled)
+            self._in_flight.set(0)
+
+    def tick(self, progress: Progress, now_s: float) -> None:
+        """Write how far the run is."""
+        for status in ("succeeded", "unchanged", "failed"):
+            self._rows.labels(status).set(getattr(progress, status))
+        self._rows.labels("pending").set(progress.left)
+        self._count(progress.attempts, progress.retries, progress.throttled)
+        self._in_flight.set(progress.in_flight)
+        for kind, per_s in (
+            ("asked", progress.asked_per_s),
+            ("allowed", progress.rate_per_s),
+            ("now", progress.started_per_s),
+        ):
+            self._rate.labels(kind).set(float("inf") if per_s is None else per_s)
+        self._doing(progress.state)
+        self.write()
+
+    def ended(self, exit_code: int) -> None:
+        """Write how the command ended, a run or not."""
+        self._exit_code.set(exit_code)
+        self._ended.set(time.time())
+        self._doing("ended")
+        self.write()
+
+    def close(self) -> None:
+        """Leave nothing open."""
+
+    def _count(self, *totals: int) -> None:
+        for counter, total, before in zip(
+            (self._calls, self._retries, self._throttled), totals, self._counted, strict=True
+        ):
+            counter.inc(total - before)
+        self._counted = (totals[0], totals[1], totals[2])
+
+    def _doing(self, doing: str) -> None:
+        for state in STATES:
+            self._state.labels(state).set(state == doing)
+
+    def write(self) -> None:
+        """Replace the file. Raises UsageError where it cannot be written."""
+        self._written.set(time.time())
+        try:
+            handle, name = tempfile.mkstemp(dir=self._file.absolute().parent, prefix=f".{self._file.name}.")
+            try:
+                with open(handle, "wb") as file:
+                    file.write(generate_latest(self._registry))
+                    os.fchmod(file.fileno(), 0o644)
+                os.replace(name, self._file)  # noqa: PTH105 -- as short as Path's, and it takes both kinds of names
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(name)  # noqa: PTH108 -- likewise
+                raise
+        except OSError as error:
+            raise UsageError(
+                f"the metrics cannot be written: {error.strerror}", where=str(self._file), hint="check --metrics-file"
+            ) from error

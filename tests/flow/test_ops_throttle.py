@@ -1,0 +1,145 @@
+"""A limit lower than the rate asked for, hidden behind refusals: found, kept to, and never paid for with a row's tries."""
+
+import asyncio
+import random
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from bulkroute.engine import Engine
+from bulkroute.events import Event, RateChanged, WaitBegan, WaitEnded
+from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.simulator import Faults, Simulator, routes_for
+from bulkroute.summary import Summary
+from tests.harness import TOKEN, ids
+from tests.virtual_time import run_virtual
+
+
+class Night(NamedTuple):
+    summary: Summary
+    events: list[Event]
+    seconds: float
+    statuses: Counter[int]
+    stamps: list[float]
+
+    @property
+    def refused_share(self) -> float:
+        return self.statuses[429] / self.statuses.total()
+
+
+def night(faults: Faults, *, rows: int = 1200, seed: int = 1, **settings: Any) -> Night:
+    """Run `rows` rows at 400 calls a second in virtual time."""
+    random.seed(seed)
+    events: list[Event] = []
+
+    async def scenario() -> Night:
+        row_ids = ids(rows)
+        wanted = {"rate_per_s": 400.0, "concurrency": 16, **settings}
+        async with Simulator(routes_for(row_ids), faults=faults, seed=seed, static_token=TOKEN) as simulator:
+            known = Settings(base_url=simulator.url, credentials=Credentials(token=Secret(TOKEN)), **wanted)
+            with tempfile.TemporaryDirectory() as folder:
+                async with Engine(known, watch=events.append) as engine:
+                    ledger = Path(folder) / "night.ledger.db"
+                    summary = await engine.run([(row_id, 1, 101) for row_id in row_ids], ledger=ledger)
+            stamps = [call.at for call in simulator.calls]
+            seconds = stamps[-1] - stamps[0] + 1 / (faults.throttle or 1)
+            return Night(summary, events, seconds, simulator.statuses, stamps)
+
+    return run_virtual(scenario())
+
+
+WINDOW = {"throttle": 40.0}
+SHAPES: dict[str, dict[str, Any]] = {
+    "40/s, Retry-After in seconds": {**WINDOW, "retry_after": "seconds"},
+    "40/s, no Retry-After": WINDOW,
+    "nginx limit_req 50/s burst 5": {"throttle": 50.0, "throttle_shape": "leaky", "throttle_burst": 5},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("latency_ms", [0, 20, 100])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_hidden_limit_is_found_and_kept_to(shape: str, latency_ms: int, seed: int) -> None:
+    faults = Faults(**SHAPES[shape], latency_ms=latency_ms, jitter_ms=latency_ms / 2)
+    found = night(faults, seed=seed)
+    assert found.summary.exit_code == 0
+    assert found.summary.succeeded == 1200
+    assert found.summary.retries == 0, "a refusal used up an attempt"
+    assert faults.throttle is not None
+    assert 1200 / found.seconds >= 0.9 * faults.throttle
+    assert found.refused_share <= 0.05
+
+
+@pytest.mark.slow
+def test_failures_of_rows_are_no_sign_of_a_limit() -> None:
+    found = night(Faults(throttle=40, fail_500=0.1, business_ids=0.1, latency_ms=20))
+    assert found.summary.exit_code == 1
+    assert found.summary.succeeded + found.summary.failed == 1200
+    assert found.refused_share <= 0.05
+    assert sum(found.statuses[status] for status in (200, 500)) / found.seconds >= 0.9 * 40
+
+
+def test_waits_and_rates_are_announced() -> None:
+    found = night(Faults(throttle=40, retry_after="seconds"), rows=120)
+    waits = [event for event in found.events if isinstance(event, WaitBegan)]
+    assert waits
+    assert {wait.cause for wait in waits} == {"throttled"}
+    assert all("APIG.0308" in wait.reason for wait in waits)
+    assert len([event for event in found.events if isinstance(event, WaitEnded)]) == len(waits)
+    rates = [event.rate_per_s for event in found.events if isinstance(event, RateChanged)]
+    assert all(rate is not None and 20 < rate <= 40 for rate in rates)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_never_above_the_rate_asked_for(seed: int) -> None:
+    found = night(Faults(throttle=15, retry_after="seconds"), rows=400, rate_per_s=20.0, seed=seed)
+    assert found.statuses[429]
+    first = 0
+    for last, stamp in enumerate(found.stamps):
+        while stamp - found.stamps[first] >= 1:
+            first += 1
+        assert last - first + 1 <= 20
+
+
+@pytest.mark.parametrize(
+    "retry_after", [None, "1", "100000000", "9" * 400, "-5", "soon", "Wed, 21 Oct 2099 07:28:00 GMT"]
+)
+def test_throttled_for_ever_ends_with_the_reason(retry_after: str | None) -> None:
+    found = night(Faults(throttle_forever=True, retry_after=retry_after), rows=50, max_throttle_wait_s=900.0)
+    assert found.summary.exit_code == 4
+    assert found.summary.pending == 50
+    assert found.summary.in_doubt == 0
+    assert found.summary.stopped is not None
+    assert "throttled for 900 s without one success" in found.summary.stopped
+    assert "APIG.0308" in found.summary.stopped
+    assert 900 <= found.seconds <= 905
+
+
+def test_a_limit_that_goes_away_is_noticed() -> None:
+    async def scenario() -> float | None:
+        row_ids = [f"r{place}" for place in range(30_000)]
+        async with Simulator(routes_for(row_ids), faults=Faults(throttle=20), static_token=TOKEN) as simulator:
+            settings = Settings(base_url=simulator.url, rate_per_s=60, credentials=Credentials(token=Secret(TOKEN)))
+            with tempfile.TemporaryDirectory() as folder:
+                async with Engine(settings) as engine:
+                    ledger = Path(folder) / "night.ledger.db"
+                    run = asyncio.create_task(engine.run([(row_id, 1, 101) for row_id in row_ids], ledger=ledger))
+                    await asyncio.sleep(20)
+                    simulator.set_faults(Faults())
+                    assert engine.current is not None
+                    slow = engine.current.progress().rate_per_s
+                    assert slow is not None
+                    assert slow <= 21
+                    for _minute in range(15):
+                        await asyncio.sleep(60)
+                        if (rate := engine.current.progress().rate_per_s) == 60:
+                            break
+                    engine.current.stop("seen enough")
+                    await run
+        return rate
+
+    assert run_virtual(scenario()) == 60

@@ -1,0 +1,49 @@
+"""Progress in words: what the run is doing, why it waits, and whether it will be done in time."""
+
+import time
+
+from bulkroute.console.words import describe_progress
+from bulkroute.pacing import Hold
+from bulkroute.progress import Progress
+
+PROGRESS = Progress(
+    ledger="x.db",
+    run=1,
+    seconds=60,
+    total=8000,
+    succeeded=1200,
+    unchanged=34,
+    failed=3,
+    in_flight=14,
+    in_backoff=2,
+    attempts=1240,
+    retries=9,
+    throttled=0,
+    concurrency=16,
+    asked_per_s=20,
+    rate_per_s=20,
+    started_per_s=19,
+    holds=[],
+    stopping=None,
+    ends_at=None,
+    eta_s=None,
+)
+
+
+def test_a_run_that_runs() -> None:
+    assert describe_progress(PROGRESS, 0) == (
+        "1,234 of 8,000 done, 3 failed, 34 unchanged; 19/s of 20/s; 14 in flight, 2 wait for their next try; running"
+    )
+
+
+def test_every_wait_has_its_reason() -> None:
+    holds = [Hold("throttled", "the service throttles (HTTP 429)", 112.0), Hold("paused", "lunch", None)]
+    text = describe_progress(PROGRESS._replace(holds=holds, rate_per_s=12.5), 100.0)
+    assert "throttled: the service throttles (HTTP 429), 12 s more; paused: lunch" in text
+    assert "19/s of 20/s, the service allows 12.5/s" in text
+
+
+def test_a_window_that_closes_too_early() -> None:
+    progress = PROGRESS._replace(eta_s=3600.0, ends_at=time.time() + 1800)
+    assert "(too late)" in describe_progress(progress, 0)
+    assert "(too late)" not in describe_progress(progress._replace(eta_s=600.0), 0)
