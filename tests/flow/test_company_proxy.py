@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flow.test_network import TLS, tls_in_front
+from tests.certificates import certificates
+from tests.flow.test_network import tls_in_front
 from tests.harness import ROOT, bulkroute, ids, serving, targets, write_csv
 
 TINYPROXY = shutil.which("tinyproxy") or "/usr/bin/tinyproxy"
@@ -56,7 +57,7 @@ def test_the_proxy_of_the_environment_is_used_and_no_proxy_is_heeded(tmp_path: P
         tls_in_front("good", int(service.url.rpartition(":")[2])) as url,
         tinyproxy(tmp_path) as proxy,
     ):
-        env = {"SSL_CERT_FILE": str(TLS / "authority.pem"), "HTTPS_PROXY": proxy}
+        env = {"SSL_CERT_FILE": str(certificates() / "authority.pem"), "HTTPS_PROXY": proxy}
         env["NO_PROXY"] = "127.0.0.1" if spared else ""
         run = bulkroute("run", "night.csv", "--base-url", url, *FLAGS, cwd=tmp_path, env=env)
         assert run.code == 0, run.err

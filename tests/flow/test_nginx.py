@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT, Service, bulkroute, exported, ids, serving, targets, write_csv
+from tests.certificates import certificates
+from tests.harness import Service, bulkroute, exported, ids, serving, targets, write_csv
 
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
-TLS = ROOT / "tests" / "tls"
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,7 +33,7 @@ def nginx(folder: Path, upstream: str, location: str, http: str = "") -> Iterato
     (folder / "nginx.conf").write_text(
         f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;"
         f"events {{}} http {{ access_log {folder}/access.log; {temporary} {http}"
-        f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {TLS}/good.pem; ssl_certificate_key {TLS}/good.pem;"
+        f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificates()}/good.pem; ssl_certificate_key {certificates()}/good.pem;"
         f"location / {{ proxy_pass http://{upstream}; proxy_http_version 1.1; proxy_read_timeout 1s; {location} }} }} }}"
     )
     process = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder)], stderr=subprocess.DEVNULL)
@@ -53,7 +53,7 @@ def address(service: Service) -> str:
     return service.url.removeprefix("http://")
 
 
-ENV = {"SSL_CERT_FILE": str(TLS / "authority.pem")}
+ENV = {"SSL_CERT_FILE": str(certificates() / "authority.pem")}
 FLAGS = ("--no-snapshot", "--json", "--backoff", "0.05", "--backoff-cap", "0.2")
 
 
