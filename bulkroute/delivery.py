@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 from tenacity.wait import wait_random_exponential
 
 from bulkroute.client import Client
-from bulkroute.errors import ServiceUnreachable
+from bulkroute.errors import LedgerError, ServiceUnreachable
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Status
@@ -99,8 +99,7 @@ class Gate:
         """Start no more calls. Those noted as SENT that have not started are withdrawn."""
         self._closed.set_result(None)
         self._withdraw(self._staged)
-        for entry in (*self._waiting, *self._staged):
-            entry.refuse()
+        self._refuse((*self._waiting, *self._staged))
         self._waiting.clear()
         self._staged.clear()
 
@@ -113,6 +112,10 @@ class Gate:
     def _withdraw(self, entries: Iterable[Entry]) -> None:
         if rows := [entry.row for entry in entries]:
             self._journal.withdraw(rows)
+
+    def _refuse(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            entry.refuse()
 
     def _stageable(self) -> int:
         """Return how many waiting calls to note as SENT now."""
@@ -130,11 +133,14 @@ class Gate:
                 await self._stage_stirred.wait()
                 continue
             entries = [self._waiting.popleft() for _ in range(count)]
-            await self._journal.sent([entry.row for entry in entries])
+            try:
+                await self._journal.sent([entry.row for entry in entries])
+            except LedgerError:
+                self._refuse(entries)
+                raise
             if self._closed.done():
                 self._withdraw(entries)
-                for entry in entries:
-                    entry.refuse()
+                self._refuse(entries)
                 return
             self._staged.extend(entries)
             self._start_stirred.set()

@@ -10,7 +10,9 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bulkroute import lifecycle
 from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.store import sql_list, transaction
 from bulkroute.model import FailureKind, Row, Status
 
 CHUNK_ROWS = 256
@@ -21,12 +23,23 @@ BLANK_RESULT = (
 )
 
 
+_WAS_SENT = f"(status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR (attempts > 0 AND written_devicetype IS NULL))"
+_WRITTEN = ", ".join(
+    f"written_{column} = iif({_WAS_SENT}, row.{column}, written_{column})" for column in ("devicetype", "device_id")
+)
+"""A rollback has to know what a retargeted row was bound to; of a row that failed it is only a guess."""
+
+
 class Batch(NamedTuple):
-    """One set of rows; `digest` is that of the manifest merged last, '' where a merge never finished."""
+    """One set of rows; `digest` is that of the manifest merged last, '' where a merge never finished.
+
+    `parent` is the number of the batch that a rollback puts back, None for any other batch.
+    """
 
     number: int
     manifest: str
     digest: str
+    parent: int | None = None
 
 
 class Work(NamedTuple):
@@ -55,7 +68,9 @@ class Changes(NamedTuple):
 
 def latest(connection: sqlite3.Connection) -> Batch | None:
     """Return the batch that repeated runs continue, None in a ledger that has none yet."""
-    found = connection.execute("SELECT batch, manifest, digest FROM batch ORDER BY batch DESC LIMIT 1").fetchone()
+    found = connection.execute(
+        "SELECT batch, manifest, digest FROM batch WHERE parent IS NULL ORDER BY batch DESC LIMIT 1"
+    ).fetchone()
     return Batch(*found) if found else None
 
 
@@ -67,25 +82,17 @@ def merge(
     By id and target, never by position: a row that is done with the same target stays done, one with another target
     is pending again, one that is gone is kept for the record and no longer worked on.
     """
+    # After an error the connection is closed, and what is attached with it.
     connection.execute("ATTACH ? AS incoming", (str(staging.path),))
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            changes = Changes()
-            if batch is None:
-                batch = _create(connection, name)
-                _insert(connection, batch.number)
-            else:
-                changes = _update(connection, batch.number)
-            connection.execute(
-                "UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (name, digest, batch.number)
-            )
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-    finally:
-        connection.execute("DETACH incoming")
+    with transaction(connection):
+        changes = Changes()
+        if batch is None:
+            batch = _create(connection, name)
+            _insert(connection, batch.number)
+        else:
+            changes = _update(connection, batch.number)
+        connection.execute("UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (name, digest, batch.number))
+    connection.execute("DETACH incoming")
     return Batch(batch.number, name, digest), changes
 
 
@@ -115,7 +122,7 @@ def _update(connection: sqlite3.Connection, batch: int) -> Changes:
         (batch,),
     ).rowcount
     retargeted = connection.execute(
-        "UPDATE row SET devicetype = staged.devicetype, device_id = staged.device_id,"
+        f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
         f" status = '{Status.PENDING}', attempts = 0, {BLANK_RESULT} FROM incoming.staged AS staged"
         " WHERE row.batch = ? AND row.id = staged.id"
         " AND (row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)",
@@ -144,6 +151,43 @@ def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
         f"{again}, attempts = attempts + 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'", (batch.number,)
     ).rowcount
     return failed, in_doubt
+
+
+def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Tell whether anything of the batch is left to send, settle or try again."""
+    (found,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM row WHERE batch = ?"
+        f" AND (status = '{Status.SENT}' OR (listed AND status IN ('{Status.PENDING}', '{Status.FAILED}'))))",
+        (batch.number,),
+    ).fetchone()
+    return bool(found)
+
+
+def brings_work(connection: sqlite3.Connection, batch: Batch, staging: Staging) -> bool:
+    """Tell whether a staged manifest holds a row that is not done with its target in the batch."""
+    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
+    try:
+        (found,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged WHERE NOT EXISTS (SELECT 1 FROM row"
+            " WHERE row.batch = ? AND row.id = staged.id AND row.devicetype = staged.devicetype"
+            f" AND row.device_id = staged.device_id AND row.status IN ({sql_list(lifecycle.DONE)})))",
+            (batch.number,),
+        ).fetchone()
+    finally:
+        connection.execute("DETACH incoming")
+    return bool(found)
+
+
+def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Tell whether rows are still to be sent."""
+    return next(pending(connection, batch), None) is not None
+
+
+def works(connection: sqlite3.Connection, rows: list[int]) -> Iterator[Work]:
+    """Yield the rows of these keys, in their order."""
+    for key in rows:
+        row = connection.execute("SELECT line, id, devicetype, device_id FROM row WHERE row = ?", (key,)).fetchone()
+        yield Work(key, Row(*row))
 
 
 def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
