@@ -50,7 +50,7 @@ class Snapshots:
             waits = figures.waits(connection, batch.number, MOST_WAITS)
             state = state_of(runs, waits)
             self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
-            failed = figures.failed_rows(connection, batch.number, Search(), limit=failed_rows) if failed_rows else []
+            failed = list(figures.failed_rows(connection, batch.number, Search(), limit=failed_rows))
         latencies_ms = self._timeline.latencies_ms()
         stretches = self._timeline.stretches
         return {
