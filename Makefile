@@ -1,12 +1,13 @@
 # make run   demo against the embedded simulator
 # make test  lint, types, import layers and every test
 # make quick the part of the tests that takes under a minute
+# make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
 # make lock  renew requirements.lock (needs uv)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test quick lint clean lock
+.PHONY: run test quick lint bench clean lock
 
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh
@@ -16,6 +17,9 @@ test: lint
 
 quick: lint
 	$(BIN)/python -m pytest -m 'not slow'
+
+bench: .venv/ready
+	$(BIN)/python -m tests.bench $(BENCH)
 
 lint: .venv/ready
 	$(BIN)/ruff check .
