@@ -14,7 +14,7 @@ from bisect import bisect_left, insort
 SPAN_S = 1.0
 """What is accepted is counted over so long."""
 
-BELOW = 0.97
+BELOW = 0.975
 """The share of the limit found at which to go on."""
 
 RETREAT = 0.7
@@ -39,6 +39,9 @@ SLOWED_BY = 5.0
 
 AGREE = 0.1
 """Two limits found agree if they differ by less than this share."""
+
+LIKELY = 0.75
+"""A count over less than a second that is more than this share of an earlier one speaks for the same limit."""
 
 CALM_S = 60.0
 """The climb doubles its pace after each such time without a refusal."""
@@ -102,6 +105,8 @@ class Allowance:
     def _lower(self) -> None:
         """Set the rate by what was accepted before the refusal."""
         most = self._most_in_a_span()
+        if self._earlier and self._span_s() < SPAN_S and LIKELY * self._earlier < most < self._earlier:
+            most = int(self._earlier)  # refused before a whole second had passed: that one counts on
         self._found = float(most) if most > FEW else None
         if self._climb == FASTEST_CLIMB and 0 < most < HANDFUL and self._span_s() < SPAN_S / 2:
             # A burst right at the start was cut off: the service allows that much in a second, and likely more.
@@ -113,7 +118,7 @@ class Allowance:
         self.rate_per_s = max(BELOW * rate_per_s, LOWEST_PER_S)
 
     def _span_s(self) -> float:
-        return self._accepted[-1] - self._accepted[0]
+        return self._accepted[-1] - self._accepted[0] if self._accepted else 0.0
 
     def _most_in_a_span(self) -> int:
         first = most = 0

@@ -111,7 +111,8 @@ class Client:
                 content, whole = await _read(response.content)
                 if not whole:
                     response.close()
-                return Reply(response.status, content, whole, response.headers.get("Retry-After"))
+                got = response.headers
+                return Reply(response.status, content, whole, got.get("Retry-After"), got.get("Date"))
         except TimeoutError as error:
             if isinstance(error, aiohttp.ConnectionTimeoutError):
                 return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
@@ -170,8 +171,20 @@ def _tls() -> ssl.SSLContext:
 
 
 def _proxy_for(url: URL) -> URL | None:
-    """Return the proxy the environment names for `url`; looked up once, since each look-up costs as much as a call."""
+    """Return the proxy the environment names for `url`; looked up once, since each look-up costs as much as a call.
+
+    Raises UsageError for one that is no http:// or https:// address.
+    """
     if url.host is None or proxy_bypass(url.host):
         return None
-    proxy = getproxies().get(url.scheme)
-    return URL(proxy) if proxy else None
+    text = getproxies().get(url.scheme)
+    if not text:
+        return None
+    try:
+        proxy = URL(text)
+    except ValueError:
+        proxy = URL()
+    if proxy.scheme not in ("http", "https") or not proxy.host:
+        # Its text is not repeated: it may hold a password.
+        raise UsageError(f"{url.scheme.upper()}_PROXY names no proxy", hint="write http://host:port")
+    return proxy

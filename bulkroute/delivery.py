@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 from tenacity.wait import wait_random_exponential
 
 from bulkroute.client import Client
-from bulkroute.errors import ServiceUnreachable
+from bulkroute.errors import LedgerError, ServiceUnreachable
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Status
@@ -34,10 +34,11 @@ class GateClosed(Exception):
 
 
 class Entry(NamedTuple):
-    """A row that waits at the gate; `admitted` gets the token once its call may start."""
+    """A row that waits at the gate: `admit` is called with the token once its call may start, or else `refuse`."""
 
     row: int
-    admitted: asyncio.Future[str]
+    admit: Callable[[str], None]
+    refuse: Callable[[], None]
 
 
 class Gate:
@@ -66,13 +67,18 @@ class Gate:
         """How many more rows may come to the gate before somebody has to queue for a slot."""
         return self.slots - self.in_flight - len(self._staged) - len(self._waiting)
 
+    def offer(self, row: int, admit: Callable[[str], None], refuse: Callable[[], None]) -> None:
+        """Queue a row: `admit` gets the token to send once its call may start; `refuse` is called if the gate closes."""
+        if self._closed.done():
+            refuse()
+            return
+        self._waiting.append(Entry(row, admit, refuse))
+        self._stage_stirred.set()
+
     async def enter(self, row: int) -> str:
         """Wait until the call of this row may start, and return the token to send. Raises GateClosed."""
-        if self._closed.done():
-            raise GateClosed
         admitted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Entry(row, admitted))
-        self._stage_stirred.set()
+        self.offer(row, admitted.set_result, lambda: admitted.set_exception(GateClosed()))
         return await admitted
 
     def resize(self, slots: int) -> None:
@@ -93,9 +99,7 @@ class Gate:
         """Start no more calls. Those noted as SENT that have not started are withdrawn."""
         self._closed.set_result(None)
         self._withdraw(self._staged)
-        for entry in (*self._waiting, *self._staged):
-            if not entry.admitted.done():
-                entry.admitted.set_exception(GateClosed())
+        self._refuse((*self._waiting, *self._staged))
         self._waiting.clear()
         self._staged.clear()
 
@@ -108,6 +112,10 @@ class Gate:
     def _withdraw(self, entries: Iterable[Entry]) -> None:
         if rows := [entry.row for entry in entries]:
             self._journal.withdraw(rows)
+
+    def _refuse(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            entry.refuse()
 
     def _stageable(self) -> int:
         """Return how many waiting calls to note as SENT now."""
@@ -125,11 +133,14 @@ class Gate:
                 await self._stage_stirred.wait()
                 continue
             entries = [self._waiting.popleft() for _ in range(count)]
-            await self._journal.sent([entry.row for entry in entries])
+            try:
+                await self._journal.sent([entry.row for entry in entries])
+            except LedgerError:
+                self._refuse(entries)
+                raise
             if self._closed.done():
                 self._withdraw(entries)
-                for entry in entries:
-                    entry.admitted.set_exception(GateClosed())
+                self._refuse(entries)
                 return
             self._staged.extend(entries)
             self._start_stirred.set()
@@ -149,7 +160,7 @@ class Gate:
                     continue
             entry = self._staged.popleft()
             self.in_flight += 1
-            entry.admitted.set_result(token)
+            entry.admit(token)
             if self._waiting:
                 self._stage_stirred.set()
 
@@ -184,13 +195,13 @@ class Delivery:
         self._success: Reply | NoReply | None = None
         self._success_verdict = Verdict(Ruling.DONE, None, None, None, None)
 
-    async def deliver(self, work: Work) -> None:
-        """Try a row until it has an outcome, and note each call in the journal.
+    async def deliver(self, work: Work, token: str) -> None:
+        """Try a row that the gate has admitted until it has an outcome, and note each call in the journal.
 
         Raises GateClosed, CredentialsRefused and ServiceUnreachable; the row is pending then.
         """
         # tenacity halves the throughput where it wraps every call, so a row meets it only once its first try failed.
-        first = await self._try(work, 1)
+        first = await self._try(work, 1, token)
         if first.ruling is not Ruling.AGAIN or self._max_attempts == 1:
             return
         tries = 0
@@ -210,13 +221,16 @@ class Delivery:
         )
         await retrying(next_try)
 
-    async def _try(self, work: Work, number: int) -> Verdict:
-        """Make one try that counts: throttled and refused calls are made again without using it up."""
+    async def _try(self, work: Work, number: int, token: str | None = None) -> Verdict:
+        """Make one try that counts: throttled and refused calls are made again without using it up.
+
+        `token` is that of a row which the gate has admitted already.
+        """
         while True:
-            token = await self._gate.enter(work.number)
+            admitted, token = token or await self._gate.enter(work.number), None
             started_at, started_s = time.time(), self._clock()
             try:
-                answer = await self._client.modify(work.row, token)
+                answer = await self._client.modify(work.row, admitted)
             finally:
                 self._gate.leave()
             latency_ms = (self._clock() - started_s) * 1000
@@ -244,9 +258,9 @@ class Delivery:
                     f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
                 )
             if verdict.ruling is Ruling.REFUSED:
-                self._tokens.refused(token)
+                self._tokens.refused(admitted)
                 continue
-            self._tokens.accepted(token)
+            self._tokens.accepted(admitted)
             if verdict.ruling is Ruling.THROTTLED:
                 if reason := self._throttle.throttled(verdict, started_s):
                     self._stop(reason)

@@ -22,12 +22,13 @@ GATEWAY_ERRORS = frozenset({502, 503, 504})
 
 
 class Reply(NamedTuple):
-    """An HTTP answer. `body` holds its first MiB; `whole` tells whether that is all of it."""
+    """An HTTP answer. `body` holds its first MiB; `whole` tells whether that is all of it; the rest are headers."""
 
     http_status: int
     body: bytes
     whole: bool = True
     retry_after: str | None = None
+    date: str | None = None
 
 
 class NoReply(NamedTuple):
@@ -76,7 +77,7 @@ def judge(answer: Reply | NoReply, *, clean: Callable[[str], str]) -> Verdict:
         return Verdict(Ruling.FAILED, FailureKind.BUSINESS, status, return_code, description)
     return_code, description = _texts(said, answer, clean)
     if status == 429 or (status == 503 and answer.retry_after is not None):
-        return Verdict(Ruling.THROTTLED, None, status, return_code, description, _seconds(answer.retry_after))
+        return Verdict(Ruling.THROTTLED, None, status, return_code, description, _seconds(answer))
     ruling, kind = _judge_status(status)
     return Verdict(ruling, kind, status, return_code, description)
 
@@ -130,7 +131,8 @@ def _text(value: Any, clean: Callable[[str], str]) -> str | None:
 def _shown_body(answer: Reply, clean: Callable[[str], str]) -> str:
     if not answer.body:
         return "empty answer"
-    return clean(answer.body[: 4 * TEXT_LIMIT].decode("utf-8", "replace"))
+    # Not cut before it is clean: half a secret is no longer recognised.
+    return clean(answer.body.decode("utf-8", "replace"))
 
 
 def printable(text: str) -> str:
@@ -144,19 +146,28 @@ def printable(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """Return Retry-After in seconds from now, given as a number or a date; None where it makes no sense."""
-    if retry_after is None:
+def _seconds(answer: Reply) -> float | None:
+    """Return Retry-After in seconds, given as a number or a date; None where it makes no sense.
+
+    A date is held against the answer's own `Date`: the clocks of two machines may differ by hours.
+    """
+    text = (answer.retry_after or "").strip()
+    if text.isascii() and text.removeprefix("-").isdecimal():
+        return max(0.0, float(text))
+    moment = _moment(text)
+    if moment is None:
         return None
-    if retry_after.strip().lstrip("+-").isdecimal():
-        return max(0.0, float(retry_after))
+    now = _moment(answer.date or "") or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _moment(text: str) -> datetime | None:
+    """Return an HTTP date, None for anything else."""
     try:
-        moment = parsedate_to_datetime(retry_after)
+        moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def full_jitter(base_s: float, cap_s: float) -> wait_random_exponential:

@@ -7,6 +7,7 @@ starts once it is stopping.
 import asyncio
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnrea
 from bulkroute.events import RateChanged, RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.batch import Batch, Changes, RunEnd
+from bulkroute.ledger.batch import Batch, Changes, RunEnd, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.model import Status
@@ -83,7 +84,10 @@ class Run:
         self._succeeded = self._failed = self._attempts = self._retries = self._throttled = self._answers = 0
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
+        self._offered = 0
+        """Rows at the gate that have not begun."""
         self._rows: set[asyncio.Task[None]] = set()
+        """Rows that have begun and have no outcome yet."""
         self._journal = Journal(connection, ledger, self._number, self._committed)
         self._gate = Gate(settings.concurrency, pacer, self._journal, tokens)
         self._waits = Waits(pacer, self._journal, watch)
@@ -135,7 +139,7 @@ class Run:
             unchanged=self._counts.unchanged,
             failed=self._counts.failed + self._failed,
             in_flight=self._gate.in_flight,
-            in_backoff=max(0, len(self._rows) - (self._gate.slots - self._gate.room)),
+            in_backoff=max(0, self._offered + len(self._rows) - (self._gate.slots - self._gate.room)),
             attempts=self._attempts,
             retries=self._retries,
             throttled=self._throttled,
@@ -211,9 +215,14 @@ class Run:
             loop.add_done_callback(self._ended)
         self._deadlines.arm(self.stop)
         try:
-            await self._feed()
-            while self._rows:
-                await asyncio.wait(self._rows)
+            try:
+                with ledger_errors(self._ledger, "read the rows to send"):
+                    await self._feed()
+            except LedgerError as error:
+                # The calls in flight are still awaited: what can be recorded of them is.
+                self._broken = self._broken or error
+                self.stop(str(error), ExitCode.LEDGER)
+            await self._await_rows()
         finally:
             self._deadlines.close()
             self._waits.close()
@@ -233,13 +242,29 @@ class Run:
                 await self._gate.left.wait()
             if self._stop is not None:
                 return
-            row = asyncio.create_task(self._delivery.deliver(work))
-            self._rows.add(row)
-            row.add_done_callback(self._ended)
+            self._offered += 1
+            self._gate.offer(work.number, partial(self._begin, work), self._refused)
+
+    def _begin(self, work: Work, token: str) -> None:
+        """Give a row that the gate admitted a task of its own."""
+        self._offered -= 1
+        row = asyncio.create_task(self._delivery.deliver(work, token))
+        self._rows.add(row)
+        row.add_done_callback(self._ended)
+
+    def _refused(self) -> None:
+        """Take note that the gate closed before a row's turn; it is still pending."""
+        self._offered -= 1
+
+    async def _await_rows(self) -> None:
+        while self._offered or self._rows:
+            self._gate.left.clear()
+            await self._gate.left.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Take note that a row, or a loop of the gate, ended."""
         self._rows.discard(task)
+        self._gate.left.set()
         error = None if task.cancelled() else task.exception()
         if error is None or isinstance(error, GateClosed):
             return

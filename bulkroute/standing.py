@@ -8,6 +8,7 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason, RunRecord
+from bulkroute.ledger.store import ledger_errors, snapshot
 from bulkroute.summary import Summary
 
 
@@ -21,9 +22,8 @@ class Standing(NamedTuple):
 
 
 def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
-    """Read how the latest batch stands, in one consistent view. Raises LedgerError for a ledger without a batch."""
-    connection.execute("BEGIN")
-    try:
+    """Read how the latest batch stands, in one consistent view. Raises LedgerError, for one without a batch too."""
+    with ledger_errors(ledger, "read the ledger"), snapshot(connection):
         batch = batches.latest(connection)
         if batch is None:
             raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
@@ -32,8 +32,6 @@ def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
         run = runs[-1] if runs else None
         calls = reading.calls(connection, run.run) if run else reading.Calls(0, 0, 0)
         why = reading.reasons(connection, batch.number)
-    finally:
-        connection.execute("ROLLBACK")
     seconds = 0.0
     if run is not None:
         seconds = (

@@ -12,7 +12,10 @@ import asyncio
 import contextlib
 import json
 import math
+from collections import deque
+from itertools import chain
 from typing import NamedTuple
+from urllib.parse import quote
 
 from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
@@ -20,7 +23,7 @@ from tenacity.wait import wait_random_exponential
 
 from bulkroute.client import Client
 from bulkroute.errors import BulkrouteError, CredentialsRefused, ServiceUnreachable
-from bulkroute.retry import TEXT_LIMIT, NoReply, Reply, printable
+from bulkroute.retry import NoReply, Reply, printable
 from bulkroute.settings import Credentials
 
 RENEW_AT = 0.8
@@ -32,8 +35,8 @@ DEAD_AT = 0.95
 FETCHES, FETCHES_S = 10, 10.0
 """Token calls are held to a leaky bucket of their own: ten at once, then one a second."""
 
-MOST_SECRETS = 8
-"""Secrets kept in mind to blot out of the service's texts: the fixed ones and the tokens of the last hours."""
+TOKENS_REMEMBERED = 8
+"""Tokens kept in mind to blot out of the service's texts, beside the fixed secrets: those of the last hours."""
 
 
 class Token(NamedTuple):
@@ -60,9 +63,9 @@ class TokenSource:
         self._renewal: asyncio.Task[None] | None = None
         # A service that hands out tokens of no life at all must not be flooded for them.
         self._bucket = AsyncLimiter(FETCHES, FETCHES_S)
-        self._secrets: list[str] = [
-            secret.reveal() for secret in (credentials.token, credentials.app_secret) if secret is not None
-        ]
+        fixed = [secret.reveal() for secret in (credentials.token, credentials.app_secret) if secret is not None]
+        self._fixed_secrets = [spelling for secret in fixed for spelling in _spellings(secret)]
+        self._tokens_seen: deque[list[str]] = deque(maxlen=TOKENS_REMEMBERED)
         if credentials.token is not None:
             self._token = Token(credentials.token.reveal(), math.inf, math.inf)
         self.proven = True
@@ -111,7 +114,7 @@ class TokenSource:
 
     def clean(self, text: str) -> str:
         """Return `text` fit to be kept and shown: printable, and without any secret the service may have echoed."""
-        for secret in self._secrets:
+        for secret in chain(self._fixed_secrets, *self._tokens_seen):
             if secret in text:
                 text = text.replace(secret, "***")
         return printable(text)
@@ -154,15 +157,20 @@ class TokenSource:
                 )
             raise ServiceUnreachable(f"no token could be fetched: {self.clean(found)}", hint="check --auth-url")
         value, life_s = found
-        self._secrets = [*self._secrets[-MOST_SECRETS:], value]
+        self._tokens_seen.append(_spellings(value))
         self._token = Token(value, asked_at_s + RENEW_AT * life_s, asked_at_s + DEAD_AT * life_s)
+
+
+def _spellings(secret: str) -> list[str]:
+    """Return a secret as it is, as JSON writes it and as a URL does."""
+    return list(dict.fromkeys((secret, json.dumps(secret)[1:-1], quote(secret, safe=""))))
 
 
 def _read_token(answer: Reply | NoReply) -> tuple[str, float] | str:
     """Return the token and its life in seconds, or what is wrong with the answer."""
     if isinstance(answer, NoReply):
         return answer.description
-    text = answer.body[:TEXT_LIMIT].decode("utf-8", "replace")
+    text = answer.body.decode("utf-8", "replace")  # cut only once it is clean of secrets
     if answer.http_status != 200:
         return f"HTTP {answer.http_status}: {text}"
     try:

@@ -20,6 +20,8 @@ COMMANDS = {
     "status": "Show how a ledger stands.",
     "ctl": "Pause, slow down, speed up or stop a run that is going on.",
     "export": "Write the rows of a ledger as CSV or JSON lines.",
+    "report": "Write one page for people about how a batch went.",
+    "watch": "Serve that page live while a run goes on.",
     "simulate": "Serve an imitation of the vendor's service.",
 }
 """Each command with its line in the help. Its module is imported when it is called: help must come at once."""

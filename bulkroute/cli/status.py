@@ -16,10 +16,10 @@ def status(ledger: Path, json_: bool) -> None:
 
     Example: bulkroute status cutover.ledger.db
     """
-    from bulkroute.ledger.store import ledger_errors, open_for_reading  # here, since help must not wait for it
+    from bulkroute.ledger.store import open_for_reading  # here, since help must not wait for it
     from bulkroute.standing import standing
 
-    with closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
+    with closing(open_for_reading(ledger)) as connection:
         found = standing(connection, ledger)
         if json_:
             click.echo(found.summary.to_json())

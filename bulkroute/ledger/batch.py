@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.store import transaction
 from bulkroute.model import FailureKind, Row, Status
 
 CHUNK_ROWS = 256
@@ -67,25 +68,17 @@ def merge(
     By id and target, never by position: a row that is done with the same target stays done, one with another target
     is pending again, one that is gone is kept for the record and no longer worked on.
     """
+    # After an error the connection is closed, and what is attached with it.
     connection.execute("ATTACH ? AS incoming", (str(staging.path),))
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            changes = Changes()
-            if batch is None:
-                batch = _create(connection, name)
-                _insert(connection, batch.number)
-            else:
-                changes = _update(connection, batch.number)
-            connection.execute(
-                "UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (name, digest, batch.number)
-            )
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-    finally:
-        connection.execute("DETACH incoming")
+    with transaction(connection):
+        changes = Changes()
+        if batch is None:
+            batch = _create(connection, name)
+            _insert(connection, batch.number)
+        else:
+            changes = _update(connection, batch.number)
+        connection.execute("UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (name, digest, batch.number))
+    connection.execute("DETACH incoming")
     return Batch(batch.number, name, digest), changes
 
 

@@ -6,6 +6,8 @@ kill -9 and power loss.
 """
 
 import asyncio
+import contextlib
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import NamedTuple
 
 from bulkroute import lifecycle
 from bulkroute.errors import LedgerError
-from bulkroute.ledger.store import ledger_errors, sql_list
+from bulkroute.ledger.store import ledger_errors, sql_list, transaction
 from bulkroute.model import Status
 
 
@@ -86,6 +88,7 @@ class Journal:
         self._attempts: list[Attempt] = []
         self._waits: list[Wait] = []
         self._committed: asyncio.Future[None] | None = None
+        self._file = path.stat()
 
     def sent(self, rows: list[int]) -> asyncio.Future[None]:
         """Note that these rows' calls are about to leave; the future ends when that is on disk.
@@ -140,6 +143,7 @@ class Journal:
             if self._broken:
                 raise self._broken
             with ledger_errors(self._path, "record what was done"):
+                self._check_place()
                 self._write(attempts, withdrawn, sent, waits)
         except LedgerError as error:
             self._broken = error
@@ -155,8 +159,7 @@ class Journal:
         self, attempts: list[Attempt], withdrawn: list[tuple[int]], sent: list[tuple[int]], waits: list[Wait]
     ) -> None:
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             if attempts:
                 moved = connection.executemany(_ANSWERED, [_row_values(attempt) for attempt in attempts]).rowcount
                 self._demand(moved, len(attempts), "answered")
@@ -167,11 +170,17 @@ class Journal:
                 self._demand(connection.executemany(_SENT, sent).rowcount, len(sent), "sent")
             for wait in waits:
                 self._write_wait(wait)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+
+    def _check_place(self) -> None:
+        """Refuse to write on into a file that has been removed or replaced: nobody would ever read it."""
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._path.stat(), self._file):
+                return
+        raise LedgerError(
+            "the ledger was removed or replaced while the run was going on",
+            where=str(self._path),
+            hint="put it back, or run the same command again: rows it no longer tells of are sent again",
+        )
 
     def _write_wait(self, wait: Wait) -> None:
         if wait.number is None:

@@ -56,7 +56,7 @@ CREATE TABLE attempt (
     number      INTEGER NOT NULL,           -- the row's try in that run, from 1
     started_at  REAL NOT NULL,
     latency_ms  REAL NOT NULL,
-    verdict     TEXT NOT NULL,              -- succeeded, a failure kind, throttled, refused
+    verdict     TEXT NOT NULL,              -- done, a failure kind, throttled, refused
     http_status INTEGER,
     return_code TEXT,
     description TEXT

@@ -4,14 +4,16 @@ Duplicates are found here, where the whole file is at hand. Nothing of it reache
 known; the ledger then takes it over in one transaction (`ledger.batch`).
 """
 
+import contextlib
 import itertools
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from bulkroute.errors import LedgerError
 from bulkroute.model import Binding, Row
 
 CHUNK_ROWS = 5_000
@@ -27,22 +29,49 @@ class FaultList(Protocol):
         """Note something that does not stop the run."""
 
 
+@contextlib.contextmanager
+def _staging_errors(where: str) -> Iterator[None]:
+    """Turn what SQLite and the file system say about the temporary file into a LedgerError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(
+            f"cannot stage the manifest: {error}",
+            where=where,
+            hint="make room there, or name another folder with TMPDIR; the ledger is unchanged",
+        ) from error
+
+
 class Staging:
     """Holds checked rows in a temporary file, in the order of their lines. Use as a context manager."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="bulkroute-")
+        """Make the temporary file. Raises LedgerError where its folder (TMPDIR) cannot be used."""
+        with _staging_errors("temporary folder"):
+            self._folder = tempfile.TemporaryDirectory(prefix="bulkroute-")
         self.path = Path(self._folder.name) / "staging.db"
-        self._connection = sqlite3.connect(self.path, isolation_level=None)
-        self._connection.executescript(
-            # Thrown away in any case, so nothing of it need survive a crash.
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
-            "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);"
-        )
+        try:
+            with _staging_errors(str(self.path)):
+                self._connection = sqlite3.connect(self.path, isolation_level=None)
+                self._connection.executescript(
+                    # Thrown away in any case, so nothing of it need survive a crash.
+                    "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
+                    "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);"
+                )
+        except LedgerError:
+            self._folder.cleanup()
+            raise
         self.count = 0
 
     def load(self, rows: Iterable[Row], faults: FaultList) -> None:
-        """Take all rows; an id that stands twice is dropped (same target) or a fault (different targets)."""
+        """Take all rows; an id that stands twice is dropped (same target) or a fault (different targets).
+
+        Raises LedgerError, where the disk of the temporary folder is full for instance.
+        """
+        with _staging_errors(str(self.path)):
+            self._load(rows, faults)
+
+    def _load(self, rows: Iterable[Row], faults: FaultList) -> None:
         execute = self._connection.executemany
         self._connection.execute("BEGIN")
         remaining = iter(rows)

@@ -32,6 +32,35 @@ def ledger_errors(path: Path, doing: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block writes, or none of it. What went wrong is raised as it was, whatever the rollback says."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
+
+
+@contextlib.contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let all that the block reads be of one moment."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        _roll_back(connection)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """End a transaction, if it is not over by itself, as after a full disk; never hides why it has to end."""
+    if connection.in_transaction:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+
+
 def _hint(error: sqlite3.Error) -> str:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_FULL"):
@@ -54,13 +83,14 @@ def open_for_run(path: Path) -> sqlite3.Connection:
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         _check_header(path)
+        if path.stat().st_size:
+            _check_content(path)
         connection = sqlite3.connect(path, isolation_level=None, timeout=10)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             if _is_blank(connection):
                 _make(connection)
-            _check_format(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -73,7 +103,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         if not path.is_file():
             raise LedgerError("there is no such ledger", where=str(path), hint="`bulkroute run` makes one")
         _check_header(path)
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+        connection = _connect_read_only(path)
         try:
             if _is_blank(connection):
                 raise LedgerError("the ledger is empty", where=str(path), hint="`bulkroute run` fills it")
@@ -82,6 +112,26 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+
+
+def _check_content(path: Path) -> None:
+    """Refuse what is foreign, newer or damaged; through a connection that cannot change it.
+
+    A million rows take about a second.
+    """
+    with contextlib.closing(_connect_read_only(path)) as connection:
+        if _is_blank(connection):
+            return
+        _check_format(connection, path)
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise LedgerError(
+                "the ledger is damaged", where=str(path), hint="keep it, and name another with --ledger or mend a copy"
+            )
 
 
 def _check_header(path: Path) -> None:

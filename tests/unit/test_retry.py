@@ -102,6 +102,16 @@ def test_retry_after_as_a_date() -> None:
     assert said(429, b"", retry_after="Mon, 01 Jan 2001 00:00:00 GMT").retry_after_s == 0
 
 
+def test_a_date_counts_from_the_answers_own_date() -> None:
+    verdict = said(429, b"", retry_after="Mon, 01 Jan 2001 00:00:20 GMT", date="Mon, 01 Jan 2001 00:00:00 GMT")
+    assert verdict.retry_after_s == 20
+
+
+@pytest.mark.parametrize("nonsense", ["+-5", "--1", "٣", "1e3", "soon", "", "Mon, 99 Foo 2001"])
+def test_retry_after_that_makes_no_sense(nonsense: str) -> None:
+    assert said(429, b"", retry_after=nonsense).retry_after_s is None
+
+
 def test_503_throttles_only_with_retry_after() -> None:
     assert said(503, b"", retry_after="1").ruling is Ruling.THROTTLED
     assert said(503, b"").ruling is Ruling.AGAIN

@@ -1,0 +1,26 @@
+"""`bulkroute report`: how a batch went, as one page for people."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from bulkroute.cli.options import CONTEXT, PATH
+
+
+@click.command(context_settings=CONTEXT)
+@click.argument("ledger", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, metavar="FILE.html", help="The page to write.")
+def report(ledger: Path, output: Path) -> None:
+    """Write one self-contained HTML page about LEDGER's batch, also while a run is going on.
+
+    It opens offline, in any browser, and can be mailed and printed.
+
+    Example: bulkroute report cutover.ledger.db -o cutover.html
+    """
+    from bulkroute.ledger.store import open_for_reading  # here, since help must not wait for it
+    from bulkroute.pages.report import write
+
+    with closing(open_for_reading(ledger)) as connection:
+        write(connection, ledger, output)
+    click.echo(f"{output}: {output.stat().st_size / 1024:,.0f} KiB", err=True)

@@ -1,0 +1,154 @@
+"""What the pages draw: calls over time, waits, and the failed rows. Reads only, also while a run writes.
+
+Calls are counted in SQL; what comes back grows with the number of buckets asked for, never with that of calls.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bulkroute.ledger.reading import COUNTED
+from bulkroute.model import Status
+from bulkroute.retry import Ruling
+
+DONE, THROTTLED, FAILED = Ruling.DONE.value, Ruling.THROTTLED.value, Ruling.FAILED.value
+"""What became of a call, as the pages tell it apart; FAILED is any other than the first two, tried again or not."""
+
+_TWO_DIGITS = (
+    "CASE WHEN latency_ms < 10 THEN round(latency_ms, 1) WHEN latency_ms < 100 THEN round(latency_ms)"
+    " WHEN latency_ms < 1000 THEN 10 * round(latency_ms / 10) WHEN latency_ms < 10000 THEN 100 * round(latency_ms / 100)"
+    " ELSE 1000 * round(latency_ms / 1000) END"
+)
+"""Latencies that look the same to a person are one: so percentiles need no sorting of a million values."""
+
+_ENDED_AT = "(attempt.started_at + latency_ms / 1000)"
+
+
+class LastCall(NamedTuple):
+    """The latest call of a run: its key in the ledger, and when the run's last answer came."""
+
+    run: int
+    attempt: int
+    ended_at: float
+
+
+class Cell(NamedTuple):
+    """Calls of one run that ended in one bucket of time with one outcome and one latency (to two digits)."""
+
+    run: int
+    bucket: int
+    outcome: str
+    latency_ms: float
+    calls: int
+    retries: int
+
+
+class Wait(NamedTuple):
+    """One time a run waited; `ended_at` is None while it lasts."""
+
+    run: int
+    started_at: float
+    ended_at: float | None
+    reason: str
+
+
+class FailedRow(NamedTuple):
+    """A row that failed, with what the service said."""
+
+    id: str
+    line: int
+    devicetype: int
+    device_id: int
+    error: str
+    http_status: int | None
+    return_code: str | None
+    description: str | None
+    attempts: int
+    finished_at: float | None
+
+
+class Search(NamedTuple):
+    """Which failed rows are wanted: of one kind, and with a text somewhere in them; '' is any."""
+
+    kind: str = ""
+    text: str = ""
+
+
+def last_calls(connection: sqlite3.Connection, batch: int, after: int) -> list[LastCall]:
+    """Return, for each run of the batch with calls later than the call `after`, the last of them."""
+    found = connection.execute(
+        f"SELECT run, max(attempt), max({_ENDED_AT}) FROM attempt JOIN run USING (run)"
+        " WHERE attempt > ? AND batch = ? GROUP BY run ORDER BY run",
+        (after, batch),
+    )
+    return [LastCall(*last) for last in found]
+
+
+def cells(connection: sqlite3.Connection, batch: int, after: int, width_s: float) -> list[Cell]:
+    """Count the calls of a batch later than the call `after`, in buckets of `width_s` from their run's start."""
+    found = connection.execute(
+        f"SELECT run, max(0, CAST(({_ENDED_AT} - run.started_at) / :width AS INTEGER)) AS bucket,"
+        " CASE WHEN verdict IN (:done, :throttled) THEN verdict ELSE :failed END AS outcome,"
+        f" {_TWO_DIGITS} AS latency, count(*), sum(number > 1) FROM attempt JOIN run USING (run)"
+        " WHERE attempt > :after AND batch = :batch GROUP BY run, bucket, outcome, latency",
+        {"width": width_s, "done": DONE, "throttled": THROTTLED, "failed": FAILED, "after": after, "batch": batch},
+    )
+    return [Cell(*cell) for cell in found]
+
+
+def latest_call(connection: sqlite3.Connection) -> int:
+    """Return the key of the latest call in the ledger, 0 before the first one."""
+    (latest,) = connection.execute("SELECT coalesce(max(attempt), 0) FROM attempt").fetchone()
+    return int(latest)
+
+
+def settled(connection: sqlite3.Connection, batch: int, after: int) -> list[tuple[Status, str | None, int]]:
+    """Count the rows of a batch that calls later than the call `after` brought to an end: (status, error, rows)."""
+    # "+batch" keeps SQLite from walking through the whole batch for a few rows.
+    found = connection.execute(
+        "SELECT status, error, count(*) FROM row WHERE row IN (SELECT row FROM attempt WHERE attempt > ?)"
+        f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY status, error",
+        (after, batch),
+    )
+    return [(Status(status), error, rows) for status, error, rows in found]
+
+
+def waits(connection: sqlite3.Connection, batch: int, limit: int) -> list[Wait]:
+    """Return the latest waits of the batch's runs, the first one first."""
+    found = connection.execute(
+        "SELECT run, wait.started_at, wait.ended_at, reason FROM wait JOIN run USING (run)"
+        " WHERE batch = ? ORDER BY wait DESC LIMIT ?",
+        (batch, limit),
+    )
+    return [Wait(*wait) for wait in found][::-1]
+
+
+def _where(search: Search) -> tuple[str, dict[str, str]]:
+    """Return the condition of a search and its parameters."""
+    where = f"batch = :batch AND {COUNTED} AND status = '{Status.FAILED}'"
+    if search.kind:
+        where += " AND error = :kind"
+    if search.text:
+        said = " || ' ' || ".join(f"coalesce({column}, '')" for column in ("id", "error", "return_code", "description"))
+        where += f" AND instr(lower({said}), lower(:text))"
+    return where, search._asdict()
+
+
+def count_failed(connection: sqlite3.Connection, batch: int, search: Search) -> int:
+    """Count the failed rows that a search finds."""
+    where, parameters = _where(search)
+    (count,) = connection.execute(f"SELECT count(*) FROM row WHERE {where}", {**parameters, "batch": batch}).fetchone()
+    return int(count)
+
+
+def failed_rows(
+    connection: sqlite3.Connection, batch: int, search: Search, *, limit: int = -1, offset: int = 0
+) -> Iterator[FailedRow]:
+    """Yield the failed rows that a search finds, in the manifest's order; all of them where no limit is given."""
+    where, parameters = _where(search)
+    columns = ", ".join(FailedRow._fields)
+    found = connection.execute(
+        f"SELECT {columns} FROM row WHERE {where} ORDER BY line, row LIMIT :limit OFFSET :offset",
+        {**parameters, "batch": batch, "limit": limit, "offset": offset},
+    )
+    return (FailedRow(*row) for row in found)

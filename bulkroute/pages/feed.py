@@ -1,0 +1,178 @@
+"""News of one ledger for everybody who watches: read once a tick, made ready once, and only while somebody watches.
+
+It reads the ledger and asks the run's control socket; it writes nothing. Memory does not grow with time or watchers:
+a watcher that is slow misses ticks, it does not queue them.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bulkroute import control
+from bulkroute.errors import BulkrouteError
+from bulkroute.ledger.store import open_for_reading
+from bulkroute.pages.snapshot import Snapshots
+
+T = TypeVar("T")
+
+TICK_S = 1.0
+PACE_S = 30.0
+"""The rate now is the mean of so many seconds."""
+
+
+class Feed:
+    """Watches one ledger, which may not be there yet. Use as an async context manager."""
+
+    def __init__(self, ledger: Path, tick_s: float = TICK_S) -> None:
+        self._ledger = ledger
+        self._tick_s = tick_s
+        # One thread holds the connection: SQLite's do not change threads, and reads queue up behind one another.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._reader: Reader | None = None
+        self._watchers = 0
+        self._watched = asyncio.Event()
+        self._tick: asyncio.Future[None] | None = None
+        self._version = 0
+        self._latest = self._beat = b""
+        self._pace: deque[tuple[float, int, int]] = deque(maxlen=int(PACE_S / tick_s) + 1)
+        self._closed = False
+
+    async def __aenter__(self) -> "Feed":
+        """Start; nothing is read until somebody watches."""
+        self._task = asyncio.create_task(self._tick_on(), name="feed")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop, end every watcher's stream and close the ledger."""
+        self._closed = True
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        self._wake()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    async def broken(self) -> None:
+        """Wait until the feed breaks, which only a bug makes it do; raises that."""
+        await asyncio.shield(self._task)
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        """Yield server-sent events: the state now, then each change, and a beat where nothing changed."""
+        known = 0
+        latest = self._latest if self._watchers else b""  # what nobody watched for a while is no news
+        self._watchers += 1
+        self._watched.set()
+        try:
+            if latest:
+                known = self._version
+                yield latest
+            while not self._closed:
+                await self._ticked()
+                # By version, not by tick: who was busy when it changed must not miss it.
+                event, known = self._beat if known == self._version else self._latest, self._version
+                yield event
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                self._watched.clear()
+
+    async def _ticked(self) -> None:
+        """Wait for the next tick."""
+        if self._tick is None:
+            self._tick = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._tick)
+
+    async def read(self, question: "Callable[[Reader], T]") -> T:
+        """Ask the ledger something, in its thread. Raises LedgerError."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._open()))
+
+    async def _tick_on(self) -> None:
+        while True:
+            await self._watched.wait()
+            started_s = time.monotonic()
+            try:
+                news = await self._news()
+            except BulkrouteError as error:
+                news = {"error": str(error)}
+            self._publish(news)
+            self._wake()
+            await asyncio.sleep(max(self._tick_s / 2, self._tick_s - (time.monotonic() - started_s)))
+
+    def _publish(self, news: dict[str, Any]) -> None:
+        """Make the event that all watchers get."""
+        self._beat = b"event: beat\ndata: %.3f\n\n" % news.pop("made_at", time.time())
+        body = json.dumps(news, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        event = b"event: snapshot\ndata: " + body + b"\n\n"
+        if event != self._latest:
+            self._latest = event
+            self._version += 1
+
+    def _wake(self) -> None:
+        tick, self._tick = self._tick, None
+        if tick is not None:
+            tick.set_result(None)
+
+    async def _news(self) -> dict[str, Any]:
+        """Read the ledger, and ask the run itself where one goes on. Raises LedgerError."""
+        snapshot = await self.read(lambda reader: reader.snapshots.read())
+        counts = snapshot["counts"]
+        left = counts["pending"] + counts["in_doubt"]
+        pace = self._measure(counts["total"] - left, snapshot["runs"]["total"])
+        live: dict[str, Any] = {}
+        if snapshot["state"]["state"] != "running":
+            pace = None
+        else:
+            # It may have just ended, or not answer: the ledger tells.
+            with contextlib.suppress(BulkrouteError, TimeoutError):
+                async with asyncio.timeout(self._tick_s):
+                    live = await control.ask(self._ledger, "status")
+        return {**snapshot, "live": live, "pace": pace, "eta_s": left / pace if pace else None}
+
+    def _measure(self, settled: int, runs: int) -> float | None:
+        """Return how many rows a second came to their end lately, None where there is nothing to go by."""
+        if self._pace and self._pace[-1][2] != runs:
+            self._pace.clear()
+        self._pace.append((time.monotonic(), settled, runs))
+        first, last = self._pace[0], self._pace[-1]
+        return (last[1] - first[1]) / (last[0] - first[0]) if last[0] > first[0] else None
+
+    def _open(self) -> "Reader":
+        """Return the connection to the ledger; a new one where the file was replaced."""
+        if self._reader is not None and not self._reader.is_current():
+            self._close()
+        if self._reader is None:
+            self._reader = Reader(self._ledger)
+        return self._reader
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.connection.close()
+        self._reader = None
+
+
+class Reader:
+    """An open ledger."""
+
+    def __init__(self, ledger: Path) -> None:
+        self.connection = open_for_reading(ledger)
+        self.snapshots = Snapshots(self.connection, ledger)
+        self._ledger = ledger
+        self._file = _identity(ledger)
+
+    def is_current(self) -> bool:
+        """Return whether the file at the ledger's path is still the one that is open."""
+        return _identity(self._ledger) == self._file
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

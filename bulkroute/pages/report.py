@@ -1,0 +1,89 @@
+"""The report: one HTML file that holds all it needs, made from the ledger alone.
+
+Whatever came from outside is text: in HTML escaped, in the data JSON that cannot end its element. The page's policy
+lets nothing run but the scripts that are shipped with bulkroute, and fetches nothing.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from bulkroute.errors import UsageError
+from bulkroute.pages.snapshot import Snapshots
+
+MOST_FAILED_ROWS = 20_000
+"""Failed rows that are put into the page, about 100 bytes each; `export --status failed` has all of them."""
+
+STYLES = ("vendor/uplot/uPlot.min.css", "page.css")
+SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "charts.js", "failures.js", "page.js")
+"""What both pages use, in the order they need it."""
+
+
+def asset(name: str) -> str:
+    """Return a file shipped with the pages."""
+    return resources.files("bulkroute.pages").joinpath(name).read_text("utf-8")
+
+
+def write(connection: sqlite3.Connection, ledger: Path, output: Path) -> None:
+    """Write the report of the ledger's latest batch. Raises LedgerError, and UsageError where `output` cannot be written."""
+    if output.exists() and output.samefile(ledger):
+        raise UsageError("is the ledger itself", where=str(output), hint="name another file with -o")
+    page = render(Snapshots(connection, ledger).read(failed_rows=MOST_FAILED_ROWS))
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        try:
+            partial.write_text(page, "utf-8")
+            partial.replace(output)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+
+
+def render(snapshot: dict[str, Any]) -> str:
+    """Return the page for a snapshot."""
+    style = "\n".join(asset(name) for name in STYLES)
+    scripts = [asset(name) for name in (*SCRIPTS, "report.js")]
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {' '.join(map(_digest, scripts))}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    licence = asset("vendor/uplot/LICENSE")
+    return Template(asset("page.html")).substitute(
+        title=html.escape(f"{snapshot['manifest']}: report"),
+        lead=html.escape(_lead(snapshot)),
+        head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>',
+        live="",
+        tail="\n".join(
+            [
+                f"<!-- uPlot:\n{licence.replace('--', '- -')}-->",
+                f'<script type="application/json" id="data">{as_script_data(snapshot)}</script>',
+                *(f"<script>{script}</script>" for script in scripts),
+            ]
+        ),
+    )
+
+
+def as_script_data(value: Any) -> str:
+    """Return JSON that may stand in a script element: nothing in it can end the element or open a comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _lead(snapshot: dict[str, Any]) -> str:
+    """Return the outcome in one sentence, for whoever reads it without scripts."""
+    counts = snapshot["counts"]
+    done = counts["succeeded"] + counts["unchanged"]
+    left = counts["pending"] + counts["in_doubt"]
+    return f"{done:,} of {counts['total']:,} rows done, {counts['failed']:,} failed, {left:,} left."
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

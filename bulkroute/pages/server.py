@@ -1,0 +1,196 @@
+"""The live page's server: one ledger, read-only; the run is reached through its control socket alone.
+
+Nothing it does, and nothing done to it, can touch the run but a control verb, and those are served only where asked for.
+"""
+
+import asyncio
+import contextlib
+import csv
+import io
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from aiohttp import web
+
+from bulkroute import control
+from bulkroute.errors import BulkrouteError
+from bulkroute.ledger import figures
+from bulkroute.ledger.figures import FailedRow, Search
+from bulkroute.ledger.store import ledger_errors, open_for_reading
+from bulkroute.pages.access import HEADERS, Access
+from bulkroute.pages.feed import Feed, Reader
+from bulkroute.pages.report import SCRIPTS, STYLES, asset
+from bulkroute.pages.snapshot import latest_batch, packed
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MOST_ROWS = 1000
+"""Rows in one answer of the failed rows' table."""
+LONGEST_TEXT = 200
+"""Characters of a search."""
+CHUNK_ROWS = 2000
+LONGEST_REQUEST_BYTES = 4096
+VERBS = ("pause", "resume", "rate", "stop")
+ASSETS = (*STYLES, *SCRIPTS, "live.js", "vendor/uplot/LICENSE")
+
+
+class Server:
+    """Serves one ledger's page."""
+
+    def __init__(self, ledger: Path, feed: Feed, access: Access, *, may_control: bool) -> None:
+        self._ledger = ledger
+        self._feed = feed
+        self._access = access
+        self._may_control = may_control
+
+    def application(self) -> web.Application:
+        """Return the web application."""
+        app = web.Application(middlewares=[self._guard], client_max_size=LONGEST_REQUEST_BYTES)
+        app.add_routes(
+            [
+                web.get("/", self._page),
+                web.get("/events", self._events),
+                web.get("/failed", self._failed),
+                web.get("/failed.txt", self._ids),
+                web.get("/failed.csv", self._manifest),
+                *(web.get(f"/{name}", self._asset) for name in ASSETS),
+            ]
+        )
+        if self._may_control:
+            app.router.add_post("/control", self._control)
+        return app
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Check who asks, answer errors in words, and put the protecting headers on every answer."""
+        try:
+            linked = self._access.admit(request)
+            response = await handler(request)
+            if linked and not response.prepared:
+                self._access.keep(response)
+        except web.HTTPException as error:
+            response = web.Response(status=error.status, text=error.text)
+        except BulkrouteError as error:
+            response = web.Response(status=503, text=f"{error}\n")
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+
+    async def _page(self, _request: web.Request) -> web.Response:
+        head = "\n".join(f'<link rel="stylesheet" href="/{name}">' for name in STYLES)
+        tail = "\n".join(f'<script src="/{name}"></script>' for name in (*SCRIPTS, "live.js"))
+        page = Template(asset("page.html")).substitute(
+            title="bulkroute",
+            lead="",
+            head=head,
+            tail=tail,
+            live=asset("live.html") + (asset("controls.html") if self._may_control else ""),
+        )
+        return web.Response(text=page, content_type="text/html")
+
+    async def _asset(self, request: web.Request) -> web.Response:
+        name = request.path.removeprefix("/")
+        kind = {"css": "text/css", "js": "text/javascript"}.get(name.rpartition(".")[2], "text/plain")
+        return web.Response(text=asset(name), content_type=kind)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"retry: 1000\n\n")
+        with contextlib.suppress(ConnectionError):  # the browser has gone
+            async with contextlib.aclosing(self._feed.events()) as events:
+                async for event in events:
+                    await response.write(event)
+        return response
+
+    async def _failed(self, request: web.Request) -> web.Response:
+        search, offset = _search(request), _number(request, "offset", 0)
+        limit = min(MOST_ROWS, _number(request, "limit", 100))
+
+        def find(reader: Reader) -> dict[str, Any]:
+            with ledger_errors(self._ledger, "read the ledger"):
+                batch = latest_batch(reader.connection, self._ledger).number
+                rows = figures.failed_rows(reader.connection, batch, search, limit=limit, offset=offset)
+                return packed(rows, figures.count_failed(reader.connection, batch, search))
+
+        return web.json_response(await self._feed.read(find))
+
+    async def _ids(self, request: web.Request) -> web.StreamResponse:
+        return await self._download(request, "text/plain", "", lambda row: [row.id])
+
+    async def _manifest(self, request: web.Request) -> web.StreamResponse:
+        return await self._download(
+            request, "text/csv", "id,devicetype,deviceId\n", lambda row: [row.id, row.devicetype, row.device_id]
+        )
+
+    async def _download(
+        self, request: web.Request, kind: str, head: str, line: Callable[[FailedRow], list[object]]
+    ) -> web.StreamResponse:
+        """Send all failed rows that a search finds, a few thousand at a time."""
+        disposition = {"Content-Disposition": 'attachment; filename="failed.csv"'} if head else {}
+        response = web.StreamResponse(headers={**HEADERS, **disposition, "Content-Type": f"{kind}; charset=utf-8"})
+        async with contextlib.aclosing(self._chunks(_search(request))) as chunks:
+            rows: list[FailedRow] = await anext(chunks, [])  # the ledger's errors come before the answer begins
+            await response.prepare(request)
+            await response.write(head.encode())
+            while rows:
+                text = io.StringIO()
+                csv.writer(text, lineterminator="\n").writerows(map(line, rows))
+                await response.write(text.getvalue().encode())
+                rows = await anext(chunks, [])
+        return response
+
+    async def _chunks(self, search: Search) -> AsyncGenerator[list[FailedRow], None]:
+        """Yield failed rows from a connection of its own: a slow download holds nobody up."""
+        loop = asyncio.get_running_loop()
+        chunks = _failed_in_chunks(self._ledger, search)
+        none: list[FailedRow] = []
+        with ThreadPoolExecutor(1, thread_name_prefix="download") as thread:
+            try:
+                while chunk := await loop.run_in_executor(thread, next, chunks, none):
+                    yield chunk
+            finally:
+                thread.submit(chunks.close)  # in the thread that opened the connection
+
+    async def _control(self, request: web.Request) -> web.Response:
+        try:
+            asked = json.loads(await request.text())
+            verb, value = asked["verb"], asked.get("value")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise web.HTTPBadRequest(text="what is asked for cannot be read\n") from None
+        if verb not in VERBS or not isinstance(value, str | None):
+            raise web.HTTPBadRequest(text=f"the verbs are {', '.join(VERBS)}\n")
+        try:
+            answer = await control.ask(self._ledger, verb, value)
+        except BulkrouteError as error:
+            return web.json_response({"error": str(error)}, status=409)
+        return web.json_response(answer, status=200 if answer["ok"] else 409)
+
+
+def _failed_in_chunks(ledger: Path, search: Search) -> Generator[list[FailedRow], None, None]:
+    """Yield the failed rows in chunks; begun and ended in one thread."""
+    with contextlib.closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
+        rows = figures.failed_rows(connection, latest_batch(connection, ledger).number, search)
+        chunk: list[FailedRow] = []
+        for row in rows:
+            chunk.append(row)
+            if len(chunk) == CHUNK_ROWS:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+
+def _search(request: web.Request) -> Search:
+    return Search(kind=request.query.get("kind", "")[:LONGEST_TEXT], text=request.query.get("text", "")[:LONGEST_TEXT])
+
+
+def _number(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) <= 12):
+        raise web.HTTPBadRequest(text=f"{name} is not a number\n")
+    return int(text)

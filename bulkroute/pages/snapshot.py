@@ -1,0 +1,153 @@
+"""Everything a page shows of a ledger, as one JSON object: for the report once, for the live page again and again."""
+
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bulkroute.errors import LedgerError
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger import figures, reading
+from bulkroute.ledger.batch import Batch
+from bulkroute.ledger.figures import FailedRow, Search, Wait
+from bulkroute.ledger.reading import RunRecord
+from bulkroute.ledger.store import ledger_errors
+from bulkroute.pages.tally import Tally
+from bulkroute.pages.timeline import Timeline, distribution, percentiles
+from bulkroute.version import __version__
+
+MOST_WAITS = 200
+MOST_RUNS = 200
+MOST_REASONS = 100
+"""Lines a table of the page holds; how many there are in all is said beside it."""
+
+
+class Snapshots:
+    """Reads one ledger over one connection; what was counted already is not counted again."""
+
+    def __init__(self, connection: sqlite3.Connection, ledger: Path) -> None:
+        self._connection = connection
+        self._ledger = ledger
+        self._batch: Batch | None = None
+        self._timeline, self._tally = Timeline(0), Tally(0)
+
+    def read(self, *, failed_rows: int = 0) -> dict[str, Any]:
+        """Return the figures of the latest batch, in one consistent view, with the first `failed_rows` failed rows.
+
+        Raises LedgerError.
+        """
+        connection = self._connection
+        with ledger_errors(self._ledger, "read the ledger"):
+            connection.execute("BEGIN")
+            try:
+                batch = latest_batch(connection, self._ledger)
+                if self._batch is None or batch.number != self._batch.number:
+                    self._timeline, self._tally = Timeline(batch.number), Tally(batch.number)
+                self._batch = batch
+                runs = reading.runs(connection, batch.number)
+                counts, reasons = self._tally.read(connection, len(runs))
+                waits = figures.waits(connection, batch.number, MOST_WAITS)
+                state = state_of(runs, waits)
+                self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
+                failed = (
+                    figures.failed_rows(connection, batch.number, Search(), limit=failed_rows) if failed_rows else []
+                )
+            finally:
+                connection.execute("ROLLBACK")
+        latencies_ms = self._timeline.latencies_ms()
+        stretches = self._timeline.stretches
+        return {
+            "made_at": time.time(),
+            "version": __version__,
+            "ledger": self._ledger.name,
+            "batch": batch.number,
+            "manifest": batch.manifest,
+            "counts": counts._asdict(),
+            "calls": {
+                "all": sum(stretch.calls for stretch in stretches.values()),
+                "retries": sum(stretch.retries for stretch in stretches.values()),
+                "throttled": sum(stretch.throttled for stretch in stretches.values()),
+                "seconds": sum(stretch.seconds for stretch in stretches.values()),
+            },
+            "state": state,
+            "timeline": self._timeline.series(),
+            "latency": {"bars": distribution(latencies_ms), **percentiles(latencies_ms)},
+            "reasons": {"total": len(reasons), "rows": [reason._asdict() for reason in reasons[:MOST_REASONS]]},
+            "waits": [wait._asdict() for wait in waits],
+            "runs": {"total": len(runs), "rows": [self._run(run, run is runs[-1], state) for run in runs[-MOST_RUNS:]]},
+            "failed": packed(failed, counts.failed),
+        }
+
+    def _run(self, run: RunRecord, last: bool, state: dict[str, Any]) -> dict[str, Any]:
+        """Return a run; of one that has not ended the figures are those of its calls so far."""
+        stretch = self._timeline.stretches[run.run]
+        unended = state["text"] if last else "broke off"
+        return {
+            "run": run.run,
+            "command": run.command,
+            "started_at": run.started_at,
+            "seconds": stretch.seconds if run.seconds is None else run.seconds,
+            "rate": run.rate,
+            "calls": stretch.calls,
+            "retries": stretch.retries,
+            "throttled": stretch.throttled,
+            "exit_code": run.exit_code,
+            "ending": unended if run.exit_code is None else ended(run),
+            "where": f"{run.host}, pid {run.pid}, {run.service}, version {run.version}",
+        }
+
+
+def latest_batch(connection: sqlite3.Connection, ledger: Path) -> Batch:
+    """Return the latest batch. Raises LedgerError for a ledger without one."""
+    batch = batches.latest(connection)
+    if batch is None:
+        raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+    return batch
+
+
+def state_of(runs: list[RunRecord], waits: list[Wait]) -> dict[str, Any]:
+    """Return what the batch is doing: `state` is none, running, killed, unknown or ended; `text` says it in words.
+
+    `tone` is "wait" while the run waits.
+    """
+    if not runs:
+        return {"state": "none", "text": "nothing was sent yet"}
+    run = runs[-1]
+    if run.exit_code is not None:
+        return {"state": "ended", "text": ended(run)}
+    if run.host != socket.gethostname():
+        return {"state": "unknown", "text": f"has not ended: it goes on at {run.host}, or was killed there"}
+    if is_alive(run.pid):
+        reasons = [wait.reason for wait in waits if wait.run == run.run and wait.ended_at is None]
+        if reasons:
+            return {"state": "running", "tone": "wait", "text": f"waiting: {'; '.join(reasons)}"}
+        return {"state": "running", "text": "running"}
+    return {"state": "killed", "text": "broke off without a word; the same command again resumes"}
+
+
+def ended(run: RunRecord) -> str:
+    """Return how a run ended, in words."""
+    if run.stopped:
+        return f"stopped: {run.stopped}"
+    return "went through, every row is done" if run.exit_code == 0 else "went through, some rows are not done"
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process of this machine lives."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def packed(rows: Iterable[FailedRow], total: int) -> dict[str, Any]:
+    """Return failed rows with each text of the service once, since thousands of rows say the same."""
+    texts: dict[str | None, int] = {}
+    lines = [[*row[:7], texts.setdefault(row.description, len(texts)), *row[8:]] for row in rows]
+    return {"total": total, "texts": list(texts), "rows": lines}

@@ -1,0 +1,192 @@
+"""Calls over the working time of a batch's runs, in a few hundred buckets however long the runs are.
+
+The time between runs is left out: on the axis one run follows the other. Widths are powers of two seconds, so that
+buckets of a run that goes on can be folded in pairs, and only new calls are read again.
+"""
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkroute.ledger import figures
+from bulkroute.ledger.figures import DONE, FAILED, THROTTLED, Cell
+from bulkroute.ledger.reading import RunRecord
+
+MOST_BUCKETS = 240
+PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+BARS_PER_DECADE = 10
+
+
+@dataclass
+class Bucket:
+    """The calls that ended in one stretch of time. Latencies leave out the calls that were turned away (throttled)."""
+
+    calls: Counter[str] = field(default_factory=Counter)
+    latencies_ms: Counter[float] = field(default_factory=Counter)
+
+    def absorb(self, other: "Bucket") -> None:
+        """Add the calls of another bucket."""
+        self.calls.update(other.calls)
+        self.latencies_ms.update(other.latencies_ms)
+
+
+@dataclass
+class Stretch:
+    """One run on the axis."""
+
+    started_at: float
+    ended_at: float
+    rate_per_s: float | None
+    buckets: dict[int, Bucket] = field(default_factory=dict)
+    calls: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has gone on; never 0, so that it can be divided by."""
+        return max(self.ended_at - self.started_at, 0.001)
+
+    def fold(self) -> None:
+        """Join the buckets in pairs."""
+        folded: dict[int, Bucket] = {}
+        for place, bucket in self.buckets.items():
+            folded.setdefault(place // 2, Bucket()).absorb(bucket)
+        self.buckets = folded
+
+    def slices(self, width_s: float) -> list[tuple[float, float, Bucket]]:
+        """Return (middle, seconds, calls) of every bucket, empty ones too.
+
+        A last one that is shorter than half a bucket is joined to the one before: its rate would be noise.
+        """
+        count = max(1, math.ceil(self.seconds / width_s), max(self.buckets, default=0) + 1)
+        edges = [width_s * place for place in range(count)] + [max(self.seconds, width_s * (count - 1) + 0.001)]
+        whole = [self.buckets.get(place, Bucket()) for place in range(count)]
+        if count > 1 and edges[-1] - edges[-2] < width_s / 2:
+            del edges[-2]
+            last = whole.pop()
+            whole[-1] = Bucket(whole[-1].calls + last.calls, whole[-1].latencies_ms + last.latencies_ms)
+        return [
+            ((start + end) / 2, end - start, bucket)
+            for start, end, bucket in zip(edges[:-1], edges[1:], whole, strict=True)
+        ]
+
+
+class Timeline:
+    """Counts the calls of one batch; each `advance` reads only those that are new."""
+
+    def __init__(self, batch: int) -> None:
+        self._batch = batch
+        self._read_to = 0
+        self._width_s = 1.0
+        self.stretches: dict[int, Stretch] = {}
+
+    def advance(self, connection: sqlite3.Connection, runs: Iterable[RunRecord], now: float | None) -> None:
+        """Take in the calls made since last time. `now` is given while the last run goes on: its axis ends there."""
+        last: RunRecord | None = None
+        for last in runs:
+            stretch = self.stretches.setdefault(last.run, Stretch(last.started_at, last.started_at, last.rate))
+            stretch.ended_at = max(stretch.ended_at, last.ended_at or last.started_at)
+        read_to = self._read_to
+        for call in figures.last_calls(connection, self._batch, read_to):
+            stretch = self.stretches[call.run]
+            stretch.ended_at = max(stretch.ended_at, call.ended_at)
+            self._read_to = max(self._read_to, call.attempt)
+        if last is not None and now is not None:
+            self.stretches[last.run].ended_at = max(now, self.stretches[last.run].ended_at)
+        while self._too_fine():
+            self._width_s *= 2
+            for stretch in self.stretches.values():
+                stretch.fold()
+        if self._read_to > read_to:
+            for cell in figures.cells(connection, self._batch, read_to, self._width_s):
+                self._add(cell)
+
+    def _too_fine(self) -> bool:
+        """Whether there are more buckets than are wanted; each run has at least one."""
+        spans = [stretch.seconds for stretch in self.stretches.values()]
+        return sum(math.ceil(span / self._width_s) for span in spans) > max(MOST_BUCKETS, len(spans))
+
+    def _add(self, cell: Cell) -> None:
+        stretch = self.stretches[cell.run]
+        stretch.calls += cell.calls
+        stretch.retries += cell.retries
+        bucket = stretch.buckets.setdefault(cell.bucket, Bucket())
+        bucket.calls[cell.outcome] += cell.calls
+        if cell.outcome == THROTTLED:
+            stretch.throttled += cell.calls
+        else:
+            bucket.latencies_ms[cell.latency_ms] += cell.calls
+
+    def series(self) -> dict[str, Any]:
+        """Return the columns to draw: `x` in seconds of working time, rates per second, latencies in ms.
+
+        `runs` tells where on the axis each run starts; between two runs there is a gap of one empty place.
+        """
+        columns: dict[str, list[float | None]] = {
+            name: [] for name in ("x", "target", "calls", DONE, FAILED, THROTTLED, *PERCENTILES)
+        }
+        marks: list[dict[str, float]] = []
+        offset = 0.0
+        for run, stretch in self.stretches.items():
+            if not stretch.calls:
+                continue
+            if marks:
+                self._append(columns, {"x": round(offset, 3)})
+                offset += self._width_s
+            marks.append({"run": run, "x": round(offset, 3), "started_at": stretch.started_at})
+            for middle, seconds, bucket in stretch.slices(self._width_s):
+                rates = {name: round(bucket.calls[name] / seconds, 2) for name in (DONE, FAILED, THROTTLED)}
+                point = {
+                    "x": round(offset + middle, 3),
+                    "target": stretch.rate_per_s,
+                    "calls": round(bucket.calls.total() / seconds, 2),
+                    **rates,
+                    **percentiles(bucket.latencies_ms),
+                }
+                self._append(columns, point)
+            offset += stretch.seconds
+            offset += self._width_s
+        return {"width_s": self._width_s, "end": round(max(0.0, offset - self._width_s), 3), "runs": marks, **columns}
+
+    @staticmethod
+    def _append(columns: dict[str, list[float | None]], point: dict[str, float | None]) -> None:
+        for name, column in columns.items():
+            column.append(point.get(name))
+
+    def latencies_ms(self) -> Counter[float]:
+        """Return how often each latency (to two digits) was seen."""
+        seen: Counter[float] = Counter()
+        for stretch in self.stretches.values():
+            for bucket in stretch.buckets.values():
+                seen.update(bucket.latencies_ms)
+        return seen
+
+
+def percentiles(latencies_ms: Counter[float]) -> dict[str, float | None]:
+    """Return p50, p95 and p99 (nearest rank), None where there are no values."""
+    found: dict[str, float | None] = dict.fromkeys(PERCENTILES)
+    ranks = {name: math.ceil(share * latencies_ms.total()) for name, share in PERCENTILES.items()}
+    seen = 0
+    for latency_ms in sorted(latencies_ms):
+        before, seen = seen, seen + latencies_ms[latency_ms]
+        found.update({name: latency_ms for name, rank in ranks.items() if before < rank <= seen})
+    return found
+
+
+def distribution(latencies_ms: Counter[float]) -> list[dict[str, float]]:
+    """Return the bars of a histogram, of equal width on a logarithmic axis: {from, to, calls}, in ms, none left out."""
+    bars: Counter[int] = Counter()
+    for latency_ms, calls in latencies_ms.items():
+        bars[math.floor(BARS_PER_DECADE * math.log10(max(latency_ms, 0.1)) + 1e-9)] += calls
+    return [
+        {"from": _edge(place), "to": _edge(place + 1), "calls": bars[place]}
+        for place in range(min(bars, default=0), max(bars, default=-1) + 1)
+    ]
+
+
+def _edge(place: int) -> float:
+    return float(f"{10 ** (place / BARS_PER_DECADE):.3g}")

@@ -1,0 +1,158 @@
+"""The report, made by the real command line and read in a real browser."""
+
+import json
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from bulkroute.simulator import Faults
+from tests.browser import chromium, needs_chromium, opened
+from tests.harness import bulkroute, exported, ids, serving, started, targets, write_csv
+from tests.ledgers import made
+
+HOSTILE = (
+    """</script><script>window.hit=1</script><!--<script>"'`&amp;<img src=x onerror="window.hit=1">\u2028${alert(1)}"""
+)
+
+
+def report(ledger: Path) -> tuple[str, dict[str, Any]]:
+    """Return the page and the data in it."""
+    done = bulkroute("report", ledger.name, "-o", "page.html", cwd=ledger.parent)
+    assert done.code == 0, done.err
+    page = (ledger.parent / "page.html").read_text("utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return page, data
+
+
+def two_runs(folder: Path) -> Path:
+    """Run 400 rows with failures in two runs."""
+    wanted = targets(ids(400))
+    write_csv(folder / "night.csv", wanted)
+    options = ("--rate", "unlimited", "--backoff", "0.01", "--backoff-cap", "0.02", "--json")
+    for faults in (Faults(fail_500=0.2, business_ids=0.3), Faults(fail_500=0.2, business_ids=0.1)):
+        with serving(wanted, faults, seed=4) as service:
+            assert bulkroute("run", "night.csv", "--base-url", service.url, *options, cwd=folder).code == 1
+    return folder / "night.ledger.db"
+
+
+def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
+    ledger = two_runs(tmp_path)
+    page, data = report(ledger)
+    status = json.loads(bulkroute("status", ledger.name, "--json", cwd=tmp_path).out)
+    assert data["counts"] == {name: status[name] for name in data["counts"]}
+    failed = {row["id"]: row for row in exported(ledger).values() if row["status"] == "failed"}
+    rows = data["failed"]["rows"]
+    assert {row[0]: (row[4], str(row[5])) for row in rows} == {
+        row["id"]: (row["error"], row["http_status"]) for row in failed.values()
+    }
+    with closing(sqlite3.connect(ledger)) as connection:
+        calls, retries = connection.execute("SELECT count(*), sum(number > 1) FROM attempt").fetchone()
+    assert (data["calls"]["all"], data["calls"]["retries"]) == (calls, retries)
+    assert sum(bar["calls"] for bar in data["latency"]["bars"]) == calls
+    assert [run["exit_code"] for run in data["runs"]["rows"]] == [1, 1]
+    assert not re.search(r"""(src|href)\s*=\s*["']?(?!data:)[a-z/]""", page.split("<script", 1)[0])
+
+
+def test_what_the_service_said_cannot_leave_its_place(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=10, failed=5, text=lambda _: HOSTILE)
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("UPDATE batch SET manifest = ?", (HOSTILE,))
+        connection.execute("INSERT INTO wait (run, started_at, reason) VALUES (1, 1, ?)", (HOSTILE,))
+        connection.commit()
+    page, data = report(ledger)
+    assert HOSTILE not in page
+    assert "window.hit=1</script>" not in page
+    assert data["failed"]["texts"] == [HOSTILE]
+    assert data["manifest"] == HOSTILE
+
+
+@pytest.mark.parametrize(("failed", "kept"), [(19_999, 19_999), (20_001, 20_000)])
+def test_the_page_says_when_it_does_not_hold_all_failed_rows(tmp_path: Path, failed: int, kept: int) -> None:
+    page, data = report(made(tmp_path / "l.db", rows=20_010, failed=failed))
+    assert (data["failed"]["total"], len(data["failed"]["rows"])) == (failed, kept)
+    assert len(page) < 4_000_000
+
+
+@pytest.mark.slow
+def test_a_million_rows_make_a_small_page(tmp_path: Path) -> None:
+    page, data = report(made(tmp_path / "l.db", rows=1_000_000, run_s=30_000))
+    assert len(page) < 150_000
+    assert data["counts"]["succeeded"] == data["calls"]["all"] == 1_000_000
+
+
+def test_a_killed_run_is_told_apart_from_one_that_goes_on(tmp_path: Path) -> None:
+    wanted = targets(ids(300))
+    write_csv(tmp_path / "night.csv", wanted)
+    with (
+        serving(wanted) as service,
+        started("run", "night.csv", "--base-url", service.url, "--rate", "100", cwd=tmp_path) as process,
+    ):
+        while service.modified < 50:
+            assert process.poll() is None
+        _, going = report(tmp_path / "night.ledger.db")
+        process.kill()
+        process.wait()
+    _, killed = report(tmp_path / "night.ledger.db")
+    assert (going["state"]["state"], killed["state"]["state"]) == ("running", "killed")
+    assert killed["runs"]["rows"][0]["calls"] >= 49
+
+
+def test_a_page_that_cannot_be_written_is_no_traceback(tmp_path: Path) -> None:
+    made(tmp_path / "l.db", rows=3)
+    done = bulkroute("report", "l.db", "-o", "missing/page.html", cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "Traceback" not in done.err
+    assert "missing/page.html" in done.err
+
+
+def test_the_ledger_is_never_overwritten(tmp_path: Path) -> None:
+    before = made(tmp_path / "l.db", rows=3).read_bytes()
+    done = bulkroute("report", "l.db", "-o", "./l.db", cwd=tmp_path)
+    assert (done.code, (tmp_path / "l.db").read_bytes()) == (2, before)
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_the_page_in_a_browser(tmp_path: Path) -> None:
+    ledger = two_runs(tmp_path)
+    _, data = report(ledger)
+    counts = data["counts"]
+    with chromium() as browser, opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        text = " ".join(page.locator("#tiles").inner_text().split())
+        assert f"{counts['succeeded']} of {counts['total']}" in text
+        assert page.locator("#charts canvas").count() == 3
+        rows = page.locator("#failed tbody tr")
+        failed = counts["failed"]
+        assert rows.count() == min(100, failed)
+        an_id = data["failed"]["rows"][-1][0]
+        page.fill("#failed-text", an_id)
+        expect(rows).to_have_count(1)
+        assert an_id in rows.inner_text()
+        with page.expect_download() as download:
+            page.click("#failed-save")
+        download.value.save_as(tmp_path / "one.csv")
+        assert bulkroute("check", "one.csv", cwd=tmp_path).code == 0
+
+
+@needs_chromium
+@pytest.mark.slow
+def test_hostile_text_stays_text_in_a_browser(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=10, failed=5, text=lambda _: HOSTILE)
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("UPDATE batch SET manifest = ?", (HOSTILE,))
+        connection.execute("INSERT INTO wait (run, started_at, reason) VALUES (1, 1, ?)", (HOSTILE,))
+        connection.commit()
+    report(ledger)
+    with chromium() as browser, opened(browser, (tmp_path / "page.html").as_uri()) as page:
+        assert page.locator("h1").text_content() == HOSTILE
+        assert page.locator("#failed tbody tr td:nth-child(7)").first.text_content() == HOSTILE
+        assert page.locator("#waits tbody tr td:nth-child(4)").text_content() == HOSTILE
+        assert page.evaluate("window.hit") is None
+        assert page.locator("img").count() == 0

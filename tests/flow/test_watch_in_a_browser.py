@@ -1,0 +1,181 @@
+"""The live page in a real browser, against real runs with faults."""
+
+import json
+import socket
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bulkroute.simulator import Faults
+from tests.browser import chromium, needs_chromium, opened
+from tests.flow.test_report import HOSTILE
+from tests.harness import bulkroute, ids, serving, started, targets, write_csv
+from tests.ledgers import made
+from tests.watching import watching
+
+pytestmark = [needs_chromium, pytest.mark.slow]
+
+RUN = (
+    "run",
+    "night.csv",
+    "--no-snapshot",
+    "--backoff",
+    "0.01",
+    "--backoff-cap",
+    "0.02",
+)
+
+
+def tile(page: Page, name: str) -> str:
+    """Return the figure of a tile, its small print left out."""
+    found = page.locator("#tiles div", has=page.locator(f"dt:text-is('{name}')")).locator("dd")
+    return found.evaluate("figure => figure.firstChild.textContent")  # type: ignore[no-any-return]  # Playwright returns Any
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_the_figures_at_the_end_are_the_ledgers_also_after_the_server_was_restarted(tmp_path: Path) -> None:
+    wanted = targets(ids(900))
+    write_csv(tmp_path / "night.csv", wanted)
+    ledger = tmp_path / "night.ledger.db"
+    port = free_port()
+    faults = Faults(
+        fail_500=0.05, business_ids=0.05, fail_500_ids=0.02, reset_before=0.01, throttle=80, retry_after="1"
+    )
+    with (
+        serving(wanted, faults, seed=3) as service,
+        chromium() as browser,
+        watching(ledger, port=port) as watch,
+        opened(browser, watch.link) as page,
+        started(*RUN, "--rate", "100", "--base-url", service.url, cwd=tmp_path) as run,
+    ):
+        expect(page.locator("#state")).to_contain_text("running", timeout=20_000)
+        expect(page.locator("#charts canvas").first).to_be_visible()
+        watch.process.kill()
+        watch.process.wait()
+        expect(page.locator("#stale")).to_contain_text("does not answer", timeout=20_000)
+        with watching(ledger, port=port):
+            expect(page.locator("#stale")).to_be_hidden(timeout=20_000)
+            assert run.wait(120) == 1
+            expect(page.locator("#state")).to_contain_text("went through", timeout=20_000)
+            status = json.loads(bulkroute("status", ledger.name, "--json", cwd=tmp_path).out)
+            assert (tile(page, "rows done"), tile(page, "failed"), tile(page, "left")) == (
+                str(status["succeeded"]),
+                str(status["failed"]),
+                "0",
+            )
+            with closing(sqlite3.connect(ledger)) as connection:
+                calls, retries, throttled = connection.execute(
+                    "SELECT count(*), sum(number > 1), sum(verdict = 'throttled') FROM attempt"
+                ).fetchone()
+            assert tile(page, "calls") == f"{calls:,}"
+            assert tile(page, "of these retries") == f"{retries:,}"
+            assert tile(page, "throttled calls") == f"{throttled:,}"
+            assert throttled
+            kinds = page.locator("#failed-kind option").all_text_contents()
+            assert sorted(kinds) == sorted(["all", *(f"{kind} ({rows})" for kind, rows in status["failures"].items())])
+            expect(page.locator("#failed-place")).to_contain_text(f"of {status['failed']}", timeout=10_000)
+            assert page.locator("#waits tbody tr").count() >= 1
+
+
+def test_pause_rate_resume_and_stop(tmp_path: Path) -> None:
+    wanted = targets(ids(2000))
+    write_csv(tmp_path / "night.csv", wanted)
+    with (
+        serving(wanted) as service,
+        chromium() as browser,
+        watching(tmp_path / "night.ledger.db", "--control") as watch,
+        started(*RUN, "--rate", "50", "--base-url", service.url, cwd=tmp_path) as run,
+        opened(browser, watch.link) as page,
+    ):
+        assert "token" in watch.link
+        expect(page.locator("#state")).to_contain_text("running", timeout=20_000)
+        assert "token" not in page.url
+        page.get_by_label("because").fill("the switch is rebooting")
+        page.get_by_role("button", name="Pause").click()
+        expect(page.locator("#state")).to_contain_text("the switch is rebooting")
+        still = service.modified
+        time.sleep(0.5)
+        assert service.modified == still
+        page.get_by_role("textbox", name="Calls per second").fill("none at all")
+        page.get_by_role("button", name="Set rate").click()
+        expect(page.locator("#control-answer")).to_contain_text("refused")
+        page.get_by_role("textbox", name="Calls per second").fill("25")
+        page.get_by_role("button", name="Set rate").click()
+        expect(page.locator("#control-answer")).to_contain_text("rate: done")
+        page.get_by_role("button", name="Resume").click()
+        expect(page.locator("#tiles")).to_contain_text("of 25/s", timeout=10_000)
+        expect(page.locator("#state")).to_contain_text("running")
+        stop = page.get_by_role("button", name="Stop the run")
+        stop.click()
+        assert run.poll() is None  # once is not enough
+        stop.click()
+        assert run.wait(30) == 4
+        expect(page.locator("#state")).to_contain_text("stopped by the operator", timeout=10_000)
+        expect(stop).to_be_disabled()
+
+
+def test_a_restarted_server_with_another_token_says_so(tmp_path: Path) -> None:
+    made(tmp_path / "l.db", rows=10)
+    port = free_port()
+    with (
+        chromium() as browser,
+        watching(tmp_path / "l.db", "--private", port=port) as first,
+        opened(browser, first.link) as page,
+    ):
+        expect(page.locator("#state")).to_contain_text("went through")
+        page.reload()
+        expect(page.locator("#state")).to_contain_text("went through")  # the cookie lets it in
+        first.process.kill()
+        first.process.wait()
+        with watching(tmp_path / "l.db", "--private", port=port):
+            expect(page.locator("#stale")).to_contain_text("open the link", timeout=20_000)
+
+
+def test_twenty_thousand_failed_rows(tmp_path: Path) -> None:
+    made(tmp_path / "l.db", rows=25_000, failed=20_000)
+    with chromium() as browser, watching(tmp_path / "l.db") as watch, opened(browser, watch.link) as page:
+        rows = page.locator("#failed tbody tr")
+        place = page.locator("#failed-place")
+        expect(place).to_have_text("1 to 100 of 20,000")
+        page.locator("#failed-on").click()
+        expect(place).to_have_text("101 to 200 of 20,000")
+        assert rows.count() == 100
+        page.fill("#failed-text", "FLOW 3")
+        expect(place).to_have_text("1 to 100 of 2,857")
+        page.fill("#failed-text", "1125397061153569082")  # the last one
+        expect(rows).to_have_count(1)
+        page.fill("#failed-text", "")
+        expect(place).to_have_text("1 to 100 of 20,000")
+        with page.expect_download() as download:
+            page.click("#failed-save")
+        download.value.save_as(tmp_path / "failed.csv")
+    assert "20,000 rows" in bulkroute("check", "failed.csv", cwd=tmp_path).out
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=10, failed=5, text=lambda _: HOSTILE)
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("UPDATE batch SET manifest = ?", (HOSTILE,))
+        connection.execute("UPDATE row SET error = ? WHERE row = 1", (HOSTILE,))
+        connection.execute("INSERT INTO wait (run, started_at, reason) VALUES (1, 1, ?)", (HOSTILE,))
+        connection.execute("UPDATE run SET stopped = ?", (HOSTILE,))
+        connection.commit()
+    with chromium() as browser, watching(ledger) as watch, opened(browser, watch.link) as page:
+        expect(page.locator("h1")).to_have_text(HOSTILE)
+        expect(page.locator("#failed tbody tr td:nth-child(7)").nth(1)).to_have_text(HOSTILE)
+        expect(page.locator("#waits tbody tr td:nth-child(4)")).to_have_text(HOSTILE)
+        expect(page.locator("#state")).to_have_text(f"stopped: {HOSTILE}")
+        page.select_option("#failed-kind", HOSTILE)
+        expect(page.locator("#failed tbody tr")).to_have_count(1)
+        assert page.evaluate("window.hit") is None
+        assert page.locator("img").count() == 0

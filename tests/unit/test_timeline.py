@@ -1,0 +1,95 @@
+"""Buckets hold every call once, however they are folded; percentiles are those of the sorted values."""
+
+import math
+import random
+from collections import Counter
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkroute.ledger import reading
+from bulkroute.ledger.store import open_for_reading, open_for_run
+from bulkroute.pages.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
+from tests.ledgers import made
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=300))
+def test_percentiles_are_of_the_nearest_rank(values: list[int]) -> None:
+    ordered = sorted(values)
+    expected = {
+        name: ordered[math.ceil(share * len(ordered)) - 1]
+        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+    }
+    assert percentiles(Counter(map(float, values))) == expected
+
+
+def test_no_values_have_no_percentiles() -> None:
+    assert percentiles(Counter()) == {"p50": None, "p95": None, "p99": None}
+
+
+@given(st.lists(st.floats(0.1, 60_000), max_size=100))
+def test_a_histogram_counts_every_call_and_leaves_no_bar_out(values: list[float]) -> None:
+    bars = distribution(Counter(values))
+    assert sum(bar["calls"] for bar in bars) == len(values)
+    assert all(before["to"] == after["from"] for before, after in pairwise(bars))
+    if values:
+        assert bars[0]["from"] <= min(values) * 1.01
+        assert bars[-1]["to"] >= max(values) * 0.99
+
+
+@given(st.dictionaries(st.integers(0, 900), st.integers(1, 50), max_size=60), st.integers(0, 6))
+def test_folding_keeps_every_call(calls: dict[int, int], times: int) -> None:
+    buckets = {place: Bucket(Counter(done=count), Counter({10.0: count})) for place, count in calls.items()}
+    stretch = Stretch(0, max(calls, default=0) + random.random(), 10, buckets)
+    for _ in range(times):
+        stretch.fold()
+    slices = stretch.slices(2.0**times)
+    assert sum(bucket.calls.total() for _, _, bucket in slices) == sum(calls.values())
+    assert sum(bucket.latencies_ms.total() for _, _, bucket in slices) == sum(calls.values())
+    assert sum(seconds for _, seconds, _ in slices) == pytest.approx(max(stretch.seconds, 0.001), abs=0.002)
+
+
+def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> None:
+    """The live page reads new calls only, and folds; the report reads all at once."""
+    ledger = made(tmp_path / "l.db", rows=4000, failed=300, run_s=1900)
+    with closing(open_for_run(ledger)) as writer, closing(open_for_reading(ledger)) as reader:
+        runs = reading.runs(reader, 1)
+        whole = Timeline(1)
+        whole.advance(reader, runs, None)
+        expected = whole.series()
+        attempts = writer.execute("SELECT * FROM attempt ORDER BY attempt").fetchall()
+        writer.execute("DELETE FROM attempt")
+        parts = Timeline(1)
+        for at in range(0, len(attempts), 700):
+            writer.executemany("INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?)", attempts[at : at + 700])
+            parts.advance(reader, [runs[0]._replace(ended_at=None)], None)
+        parts.advance(reader, runs, None)
+    assert parts.series() == expected
+    assert parts.latencies_ms() == whole.latencies_ms()
+    assert len(expected["x"]) <= MOST_BUCKETS
+    assert whole.stretches[1].calls == 4000
+
+
+def test_runs_follow_one_another_with_a_gap(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=100, run_s=10)
+    with closing(open_for_run(ledger)) as connection:
+        connection.execute(
+            "INSERT INTO run (run, batch, command, started_at, pid, host, version, service) SELECT 2, 1, 'run', started_at + 90000, 1, host, '0', service FROM run"
+        )
+        connection.execute("UPDATE run SET ended_at = started_at + 10, exit_code = 0 WHERE run = 2")
+        connection.execute(
+            "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict) SELECT row, 2, 2, started_at + 90000, latency_ms, 'throttled' FROM attempt"
+        )
+        timeline = Timeline(1)
+        timeline.advance(connection, reading.runs(connection, 1), None)
+    series = timeline.series()
+    assert [mark["x"] for mark in series["runs"]] == [0, 12]
+    assert series["end"] == 22
+    assert series["calls"].count(None) == 1
+    assert series["throttled"][-1] == pytest.approx(10, rel=0.3)
+    assert series["p50"][-1] is None  # throttled calls have no latency of interest
+    assert timeline.stretches[2].throttled == timeline.stretches[2].retries == 100
