@@ -29,10 +29,13 @@ def ledger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def merged(
-    connection: sqlite3.Connection, rows: Iterable[tuple[str, int, int]], batch: Batch | None = None
+    connection: sqlite3.Connection,
+    rows: Iterable[tuple[str, int, int]],
+    batch: Batch | None = None,
+    first_line: int = 2,
 ) -> tuple[Batch, Changes]:
     with Staging() as staging:
-        staging.load([Row(line, *row) for line, row in enumerate(rows, start=2)], Faults("m.csv"))
+        staging.load([Row(line, *row) for line, row in enumerate(rows, start=first_line)], Faults("m.csv"))
         return merging.merge(connection, batch, staging, "m.csv", "digest")
 
 
@@ -161,6 +164,12 @@ def test_a_merge_leaves_other_batches_alone(ledger: sqlite3.Connection) -> None:
     second, _changes = merged(ledger, [("c", 3, 9), ("a", 3, 9)])
     assert merged(ledger, [("a", 3, 8), ("b", 3, 7)], second)[1] == Changes(new=1, retargeted=1, gone=1)
     assert standing(ledger, first) == before
+
+
+def test_a_row_of_another_batch_is_not_taken_for_one_that_stands_where_it_should(ledger: sqlite3.Connection) -> None:
+    first, _changes = merged(ledger, [("a", 1, 1)])
+    merged(ledger, [("b", 1, 2)], first_line=3)
+    assert merged(ledger, [("a", 1, 1), ("b", 1, 2)], first)[1] == Changes(new=1)
 
 
 targets_by_id = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.sampled_from((1, 3)), st.integers(1, 2)))
