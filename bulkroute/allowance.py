@@ -110,6 +110,8 @@ class Allowance:
         self._found = float(most) if most > FEW else None
         if self._climb == FASTEST_CLIMB and 0 < most < HANDFUL and self._span_s() < SPAN_S / 2:
             # A burst right at the start was cut off: the service allows that much in a second, and likely more.
+            # That is no measure for a later one to agree with.
+            self._found = None
             rate_per_s = min(2 * most, self._before)
         elif most > FEW:
             rate_per_s = min(most, self._before)

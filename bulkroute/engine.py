@@ -8,20 +8,27 @@ The command line uses this same class.
 
 import contextlib
 import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from bulkroute import control, intake
+from bulkroute.bindings.asking import Asker, own_throttle
+from bulkroute.bindings.plan import Plan
+from bulkroute.bindings.reading import LiveReader
+from bulkroute.bindings.verify import Verified, verify
 from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
+from bulkroute.errors import StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import lock
-from bulkroute.ledger.batch import Batch, Changes
-from bulkroute.ledger.store import ledger_errors, open_for_run
+from bulkroute.ledger import lock, reading, undoing
+from bulkroute.ledger.live import LiveBindings
+from bulkroute.ledger.reading import Counts
+from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
 from bulkroute.pacing import Pacer
+from bulkroute.preparing import Blocking, Preparation, Prepared
 from bulkroute.retry import full_jitter
 from bulkroute.run import Run
 from bulkroute.settings import Settings
@@ -33,18 +40,28 @@ def unwatched(_event: Event) -> None:
     """Watch nothing."""
 
 
+class Question(NamedTuple):
+    """What a person is asked to agree to, before the first call of a run or rollback."""
+
+    prepared: Prepared
+    counts: Counts
+
+
+Confirm = Callable[[Question], Awaitable[bool]]
+
+
 class Engine:
     """Rebinds called routes at one service. Use as an async context manager, within one event loop."""
 
-    def __init__(self, settings: Settings, *, watch: Watcher = unwatched) -> None:
-        """`watch` gets the events of a run as they happen; it must not block."""
+    def __init__(self, settings: Settings, *, watch: Watcher = unwatched, confirm: Confirm | None = None) -> None:
+        """`watch` gets the events of a run as they happen; it must not block. `confirm` is asked before sending."""
+        self._confirm = confirm
         self._settings = settings
         self._watch = watch
         self._exits = contextlib.AsyncExitStack()
         self.current: Run | None = None
         """The run under way: to see how far it is, or to stop it."""
-        self.reading = False
-        """Whether a manifest is being taken in, which lets nothing else happen; nothing was sent then."""
+        self._blocking = Blocking()
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
@@ -65,6 +82,11 @@ class Engine:
         )
         self._exits.push_async_callback(self._tokens.close)
         self._pacer = Pacer(settings.rate_per_s)
+        self._asker = Asker(
+            self._client, self._tokens, self._pacer, settings, own_throttle(self._pacer, settings, self._notice)
+        )
+        self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
+        self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
         self._deadlines = Deadlines(settings.max_duration_s, settings.until)
         return self
 
@@ -83,43 +105,85 @@ class Engine:
         """
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         with lock.hold(path), contextlib.ExitStack() as exits:
-            self.reading = True
-            try:
-                connection, batch, changes = self._take_in(source, format, path, exits)
-            finally:
-                self.reading = False
-            self.current = Run(
-                self._settings,
-                client=self._client,
-                tokens=self._tokens,
-                pacer=self._pacer,
-                ledger=path,
-                connection=connection,
-                batch=batch,
-                changes=changes,
-                watch=self._watch,
-                deadlines=self._deadlines,
-            )
-            async with control.serving(path, lambda: self.current, self._notice):
-                summary = await self.current.execute()
-        self._watch(RunEnded(summary))
+            connection, prepared = await self._preparation.take_in(source, format, path, exits)
+            return await self._work_through(path, connection, prepared)
+
+    @property
+    def reading(self) -> bool:
+        """Whether a manifest is being taken in, which lets nothing else happen; nothing was sent then."""
+        return self._blocking.on
+
+    async def rollback(self, ledger: str | Path) -> Summary:
+        """Put back the earlier bindings of rows that the ledger's batch changed; the same call again goes on.
+
+        Only where the live binding is still what was written; others fail as `conflict`. Raises LedgerBusy,
+        LedgerError, and what reading live bindings raises.
+        """
+        path = Path(ledger)
+        with contextlib.closing(open_for_reading(path)):
+            pass  # nothing is made where there is no ledger, not even a lock
+        with lock.hold(path), contextlib.closing(open_for_run(path)) as connection:
+            with LiveBindings() as live:
+                await self._reader.read(live)
+                prepared = self._preparation.take_back(connection, path, live)
+            summary = await self._work_through(path, connection, prepared)
+            with ledger_errors(path, "record what was rolled back"):
+                undoing.settle(connection, close=False)
         return summary
 
-    def _take_in(
-        self, source: Source, format_: str | None, path: Path, exits: contextlib.ExitStack
-    ) -> tuple[sqlite3.Connection, Batch, Changes]:
-        """Bring the manifest into the ledger and open it for the run; nothing is made where the manifest has faults."""
-        connection, batch = None, None
-        if path.exists():
-            connection = exits.enter_context(contextlib.closing(open_for_run(path)))
-            with ledger_errors(path, "read the batch"):
-                batch = None if self._settings.fresh else batches.latest(connection)
-            if batch is not None and intake.is_known(source, format_, batch):
-                return connection, batch, Changes()
-        with intake.staged(source, format_, self._notice) as (staging, digest):
-            if connection is None:
-                connection = exits.enter_context(contextlib.closing(open_for_run(path)))
-            return connection, *intake.merge(connection, path, batch, staging, intake.name_of(source), digest)
+    @contextlib.asynccontextmanager
+    async def plan(self, source: Source, *, format: str | None = None) -> AsyncIterator[Plan]:  # noqa: A002  as in --format
+        """Read live bindings and give what a run of the manifest would change, for the block. Changes nothing.
+
+        Raises ManifestError, UsageError (strict targets), and what reading live bindings raises.
+        """
+        with contextlib.ExitStack() as inputs:
+            with self._blocking.alone():
+                staging, _digest = inputs.enter_context(intake.staged(source, format, self._notice))
+            live = inputs.enter_context(LiveBindings())
+            await self._reader.read(live)
+            with contextlib.closing(Plan(staging, live)) as plan:
+                await plan.check_targets(self._asker, self._notice, strict=self._settings.strict_targets)
+                yield plan
+
+    async def verify(self, ledger: str | Path) -> Verified:
+        """Hold the rows that the ledger calls done against live bindings, also while a run writes it.
+
+        Raises LedgerError, and what reading live bindings raises.
+        """
+        path = Path(ledger)
+        with contextlib.closing(open_for_reading(path)) as connection:
+            return await verify(connection, path, self._reader, self._settings.backoff_s, self._notice)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[LiveBindings]:
+        """Read the live bindings and give them for the block. Raises what reading raises."""
+        with LiveBindings() as live:
+            await self._reader.read(live)
+            yield live
+
+    async def _work_through(self, path: Path, connection: sqlite3.Connection, prepared: Prepared) -> Summary:
+        """Ask whoever is to be asked, and run the batch to its end."""
+        if self._confirm is not None and prepared.halted is None and prepared.counts.pending:
+            if not await self._confirm(Question(prepared, prepared.counts)):
+                raise StoppedEarly("nothing was sent", hint="the same command asks again; --yes asks nothing")
+        self._pacer.set_rate(self._settings.rate_per_s)  # reading may have been throttled; the run learns by itself
+        self.current = Run(
+            self._settings,
+            client=self._client,
+            tokens=self._tokens,
+            pacer=self._pacer,
+            ledger=path,
+            connection=connection,
+            prepared=prepared,
+            reader=self._reader,
+            watch=self._watch,
+            deadlines=self._deadlines,
+        )
+        async with control.serving(path, lambda: self.current, self._notice):
+            summary = await self.current.execute()
+        self._watch(RunEnded(summary))
+        return summary
 
     def _notice(self, text: str) -> None:
         self._watch(Notice(text))

@@ -2,10 +2,12 @@
 
     BulkrouteError                    exit
     ├── UsageError                      2   wrong usage or settings
+    ├── StoppedEarly                    4   before anything was sent; the same command starts again
     ├── LedgerError                     5   damaged, foreign, newer, full, not writable
     ├── ManifestError                  65   the manifest is invalid, nothing was sent
     ├── Interrupted                     4   a signal, before there was a run to stop
     ├── ServiceUnreachable             69   no connection to the service at all
+    │   └── ReadingRefused             69   the service does not let its bindings be read
     ├── NotRunning                     69   `ctl` found no run to talk to
     ├── LedgerBusy                     75   another run holds the ledger
     └── CredentialsRefused             77   the service refuses the credentials
@@ -83,6 +85,16 @@ class ServiceUnreachable(BulkrouteError):
     """Nothing at the service's address answers; no row could be tried."""
 
     exit_code = ExitCode.UNREACHABLE
+
+
+class ReadingRefused(ServiceUnreachable):
+    """A reading endpoint is missing, refuses the call, or gives no answer that can be used."""
+
+
+class StoppedEarly(BulkrouteError):
+    """The command ended before it changed anything; it can be given again as it is."""
+
+    exit_code = ExitCode.STOPPED
 
 
 class Interrupted(BulkrouteError):

@@ -23,6 +23,9 @@ class RunStarted(NamedTuple):
     failed_before: int
     in_doubt: int
     changes: str
+    command: str
+    refused: int
+    """Rows that fail without a call, as the live bindings show."""
     rate_per_s: float | None
     concurrency: int
     service: str

@@ -1,10 +1,11 @@
 """Rows of a ledger as CSV (which is a valid manifest) or JSON lines."""
 
+import contextlib
 import csv
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -29,12 +30,17 @@ def rows(connection: sqlite3.Connection, ledger: Path, statuses: list[Status]) -
         yield from reading.export(connection, batch.number, statuses)
 
 
-def write_csv(records: Iterable[Record], file: TextIO) -> None:
+def write_csv(
+    records: Iterable[Record],
+    file: TextIO,
+    columns: Sequence[str] = reading.EXPORT_COLUMNS,
+    free_text: Sequence[str] = FREE_TEXT,
+) -> None:
     """Write CSV with a header; text that a spreadsheet would run as a formula is defused by an apostrophe."""
-    writer = csv.DictWriter(file, reading.EXPORT_COLUMNS)
+    writer = csv.DictWriter(file, columns)
     writer.writeheader()
     for record in records:
-        writer.writerow({**record, **{column: _defused(record[column]) for column in FREE_TEXT}})
+        writer.writerow({**record, **{column: _defused(record[column]) for column in free_text}})
 
 
 def _defused(text: str | None) -> str | None:
@@ -56,12 +62,19 @@ def write(records: Iterable[Record], format_: str, file: TextIO) -> None:
 
 
 def write_file(records: Iterable[Record], format_: str, path: Path) -> None:
-    """Write to a new file beside `path` and put it in its place once it is whole. Raises UsageError."""
+    """Write to `path`, which changes only once everything is written. Raises UsageError."""
+    with replacing(path) as file:
+        write(records, format_, file)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """Give a new file beside `path`, and put it in its place once the block is done. Raises UsageError."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         try:
             with partial.open("x", encoding="utf-8", newline="") as file:
-                write(records, format_, file)
+                yield file
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -8,6 +8,8 @@
        ├───────> UNCHANGED   (the live binding is already the wanted one) ────────────────────┤
        └───────> FAILED      (locked, unknown id, conflict: never sent) ──────────────────────┘
 
+    SUCCEEDED, FAILED ──> SENT      (a rollback of the row that was cut off, before the batch is run again)
+
 SENT is on disk before the bytes leave. A row found SENT when no run holds the ledger is *in doubt*: its call may
 or may not have been applied. Nothing else can be in doubt.
 """

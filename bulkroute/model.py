@@ -19,7 +19,8 @@ class Binding(NamedTuple):
 
     def __str__(self) -> str:
         """Return the target as people write it: `skill_queue 101`."""
-        return f"{DeviceType(self.devicetype).name.lower()} {self.device_id}"
+        names = {kind.value: kind.name.lower() for kind in DeviceType}
+        return f"{names.get(self.devicetype, f'devicetype {self.devicetype}')} {self.device_id}"
 
 
 class Row(NamedTuple):

@@ -68,8 +68,12 @@ def judge(answer: Reply | NoReply, *, clean: Callable[[str], str]) -> Verdict:
     """Return what an answer to modifyCalledRoute means. `clean` makes the service's texts fit to be kept and shown."""
     if isinstance(answer, NoReply):
         return Verdict(Ruling.AGAIN, answer.kind, None, None, clean(answer.description))
+    return judge_parsed(answer, parse(answer), clean=clean)
+
+
+def judge_parsed(answer: Reply, said: Mapping[str, Any] | None, *, clean: Callable[[str], str]) -> Verdict:
+    """Return what an answer means whose JSON object is `said`."""
     status = answer.http_status
-    said = _parse(answer)
     if status == 200 and said is not None and (return_code := _text(said.get("returnCode"), clean)) is not None:
         description = _text(said.get("description"), clean)
         if return_code == "0":
@@ -98,7 +102,7 @@ def _judge_status(status: int) -> tuple[Ruling, FailureKind | None]:
     return Ruling.FAILED, FailureKind.BAD_ANSWER
 
 
-def _parse(answer: Reply) -> dict[str, Any] | None:
+def parse(answer: Reply) -> dict[str, Any] | None:
     """Return the answer's JSON object, None for anything else."""
     if not answer.whole:
         return None

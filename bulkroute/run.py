@@ -7,10 +7,11 @@ starts once it is stopping.
 import asyncio
 import sqlite3
 import time
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from bulkroute.bindings.reading import LiveReader
+from bulkroute.canary import Canary
 from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
 from bulkroute.delivery import Delivery, Gate, GateClosed
@@ -18,15 +19,19 @@ from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnrea
 from bulkroute.events import RateChanged, RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.batch import Batch, Changes, RunEnd, Work
+from bulkroute.ledger.batch import RunEnd
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.store import ledger_errors
+from bulkroute.limits import Limits
 from bulkroute.model import Status
 from bulkroute.pacing import Pacer
+from bulkroute.pool import Pool
+from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
-from bulkroute.retry import Ruling, full_jitter
+from bulkroute.retry import full_jitter
 from bulkroute.settings import Settings
 from bulkroute.summary import Summary, verdict
+from bulkroute.tally import Tally
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 from bulkroute.version import __version__
@@ -34,9 +39,6 @@ from bulkroute.waits import Waits
 
 PAUSED = "paused"
 """The key of the operator's hold."""
-
-MOST_IN_BACKOFF = 10_000
-"""Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
 
 
 class Stop(NamedTuple):
@@ -58,12 +60,17 @@ class Run:
         pacer: Pacer,
         ledger: Path,
         connection: sqlite3.Connection,
-        batch: Batch,
-        changes: Changes,
+        prepared: Prepared,
+        reader: LiveReader,
         watch: Watcher,
         deadlines: Deadlines,
     ) -> None:
+        batch = prepared.batch
+        command = "run" if batch.parent is None else "rollback"
         self._settings = settings
+        self._prepared = prepared
+        self._reader = reader
+        self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
         self._pacer = pacer
         self._ledger = ledger
         self._connection = connection
@@ -74,20 +81,15 @@ class Run:
             self._number = batches.begin_run(
                 connection,
                 batch,
-                command="run",
+                command=command,
                 version=__version__,
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )
-            failed, in_doubt = batches.reopen(connection, batch)
-            self._counts = reading.count(connection, batch.number)
-        self._succeeded = self._failed = self._attempts = self._retries = self._throttled = self._answers = 0
+        self._counts = prepared.counts
+        self._tally = Tally()
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
-        self._offered = 0
-        """Rows at the gate that have not begun."""
-        self._rows: set[asyncio.Task[None]] = set()
-        """Rows that have begun and have no outcome yet."""
         self._journal = Journal(connection, ledger, self._number, self._committed)
         self._gate = Gate(settings.concurrency, pacer, self._journal, tokens)
         self._waits = Waits(pacer, self._journal, watch)
@@ -100,7 +102,7 @@ class Run:
             tell=self._rate_changed,
         )
         self._deadlines = deadlines
-        self._delivery = Delivery(
+        delivery = Delivery(
             gate=self._gate,
             client=client,
             tokens=tokens,
@@ -111,6 +113,7 @@ class Run:
             wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
             stop=self.stop,
         )
+        self._pool = Pool(self._gate, delivery.deliver, self._give_up, settings.max_rows)
         watch(
             RunStarted(
                 ledger=str(ledger),
@@ -118,9 +121,11 @@ class Run:
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
-                failed_before=failed,
-                in_doubt=in_doubt,
-                changes=str(changes),
+                command=command,
+                refused=prepared.refused,
+                failed_before=prepared.failed_before,
+                in_doubt=prepared.in_doubt,
+                changes=str(prepared.changes),
                 rate_per_s=settings.rate_per_s,
                 concurrency=settings.concurrency,
                 service=settings.base_url,
@@ -135,14 +140,14 @@ class Run:
             run=self._number,
             seconds=time.monotonic() - self._started_s,
             total=self._counts.total,
-            succeeded=self._counts.succeeded + self._succeeded,
+            succeeded=self._counts.succeeded + self._tally.succeeded,
             unchanged=self._counts.unchanged,
-            failed=self._counts.failed + self._failed,
+            failed=self._counts.failed + self._tally.failed,
             in_flight=self._gate.in_flight,
-            in_backoff=max(0, self._offered + len(self._rows) - (self._gate.slots - self._gate.room)),
-            attempts=self._attempts,
-            retries=self._retries,
-            throttled=self._throttled,
+            in_backoff=self._pool.in_backoff,
+            attempts=self._tally.attempts,
+            retries=self._tally.retries,
+            throttled=self._tally.throttled,
             concurrency=self._gate.slots,
             asked_per_s=self._throttle.asked_per_s,
             rate_per_s=self._pacer.rate_per_s,
@@ -150,15 +155,8 @@ class Run:
             holds=self._pacer.holds(),
             stopping=self._stop.reason if self._stop else None,
             ends_at=self._deadlines.ends_at,
-            eta_s=self._eta_s(),
+            eta_s=self._tally.eta_s(self._counts.pending, time.monotonic() - self._started_s),
         )
-
-    def _eta_s(self) -> float | None:
-        """Return in how many seconds the last row will be done at the pace so far, None where nothing tells."""
-        settled = self._succeeded + self._failed
-        left = self._counts.pending - settled
-        seconds = time.monotonic() - self._started_s
-        return left * seconds / settled if settled else None
 
     def clock(self) -> float:
         """Return the time on the pacer's clock, which holds go by."""
@@ -192,15 +190,13 @@ class Run:
         """Start no more calls; those in flight are awaited and recorded. The first reason stands."""
         if self._stop is None:
             self._stop = Stop(exit_code, reason)
-            self._gate.close()
-            self._gate.left.set()
+            self._pool.close()
             self._watch(Stopping(reason, self._gate.in_flight))
 
     def abort(self) -> None:
         """Stop at once: calls in flight are cut off and their rows stay in doubt, as the ledger says."""
         self.stop("aborted")
-        for row in self._rows:
-            row.cancel()
+        self._pool.cancel()
 
     async def execute(self) -> Summary:
         """Work until every row has its outcome or the run is stopped; record how it ended.
@@ -212,63 +208,85 @@ class Run:
             asyncio.create_task(self._gate.start(), name="gate: start"),
         ]
         for loop in loops:
-            loop.add_done_callback(self._ended)
+            loop.add_done_callback(self._loop_ended)
         self._deadlines.arm(self.stop)
         try:
             try:
                 with ledger_errors(self._ledger, "read the rows to send"):
-                    await self._feed()
+                    await self._work()
             except LedgerError as error:
                 # The calls in flight are still awaited: what can be recorded of them is.
                 self._broken = self._broken or error
                 self.stop(str(error), ExitCode.LEDGER)
-            await self._await_rows()
+            await self._pool.drain()
         finally:
             self._deadlines.close()
             self._waits.close()
-            for task in (*loops, *self._rows):
-                task.cancel()
-            await asyncio.gather(*loops, *self._rows, return_exceptions=True)
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, *self._pool.cancel(), return_exceptions=True)
         if self._broken is not None:
             raise self._broken
         await self._journal.flush()
         return self._close()
 
-    async def _feed(self) -> None:
-        """Begin a row whenever there is room for it."""
-        for work in batches.pending(self._connection, self._batch):
-            while self._stop is None and (self._gate.room <= 0 or len(self._rows) >= MOST_IN_BACKOFF):
-                self._gate.left.clear()
-                await self._gate.left.wait()
-            if self._stop is not None:
-                return
-            self._offered += 1
-            self._gate.offer(work.number, partial(self._begin, work), self._refused)
+    async def _work(self) -> None:
+        """Send the canary where one is asked for, and then all the rest."""
+        if self._prepared.halted is not None:
+            self.stop(str(self._prepared.halted), self._prepared.halted.exit_code)
+        self._announce_findings()
+        if self._settings.canary and self._stop is None:
+            await self._send_canary()
+        if self._counts.pending:
+            await self._pool.feed(batches.pending(self._connection, self._batch))
+        await self._pool.drain()
+        if self._pool.is_full and batches.has_pending(self._connection, self._batch):
+            self.stop(f"--max-rows {self._pool.begun} is reached")
 
-    def _begin(self, work: Work, token: str) -> None:
-        """Give a row that the gate admitted a task of its own."""
-        self._offered -= 1
-        row = asyncio.create_task(self._delivery.deliver(work, token))
-        self._rows.add(row)
-        row.add_done_callback(self._ended)
+    def _announce_findings(self) -> None:
+        """Announce the rows that failed without a call, and hold them against the limits."""
+        prepared = self._prepared
+        for finding in prepared.findings(self._connection):
+            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+        self._limits.found(
+            failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
+        )
+        self._stop_at_limit()
 
-    def _refused(self) -> None:
-        """Take note that the gate closed before a row's turn; it is still pending."""
-        self._offered -= 1
-
-    async def _await_rows(self) -> None:
-        while self._offered or self._rows:
-            self._gate.left.clear()
-            await self._gate.left.wait()
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Take note that a row, or a loop of the gate, ended."""
-        self._rows.discard(task)
-        self._gate.left.set()
-        error = None if task.cancelled() else task.exception()
-        if error is None or isinstance(error, GateClosed):
+    def _stop_at_limit(self) -> None:
+        """Stop where a limit is reached, naming the commonest reason in the service's own words."""
+        if self._stop is not None or (reached := self._limits.reached()) is None:
             return
-        if isinstance(error, ServiceUnreachable) and self._answers:
+        commonest = reading.reasons(self._connection, self._batch.number)[0]
+        why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
+        self.stop(f"{reached}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}", ExitCode.LIMIT)
+
+    async def _send_canary(self) -> None:
+        """Send the canary's rows and go on only if they are right."""
+        most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
+        canary = Canary(
+            self._connection, self._batch, most, self._reader.sharing(self._throttle), self._settings.backoff_s
+        )
+        await self._pool.feed(canary.works())
+        await self._pool.drain()
+        if self._stop is not None:
+            return
+        try:
+            wrong = await canary.judge(self._gate.rest)
+        except GateClosed:
+            return
+        except BulkrouteError as error:
+            wrong = f"the canary cannot be read back: {error}"
+        if wrong is not None:
+            self.stop(wrong, ExitCode.LIMIT)
+
+    def _loop_ended(self, loop: asyncio.Task[None]) -> None:
+        if not loop.cancelled() and (error := loop.exception()) is not None:
+            self._give_up(error)
+
+    def _give_up(self, error: BaseException) -> None:
+        """End the run for what a row, or a loop of the gate, raised."""
+        if isinstance(error, ServiceUnreachable) and self._tally.answers:
             self.stop(str(error))  # no token any more: rows were tried, the rest can be resumed
         elif isinstance(error, BulkrouteError) and not isinstance(error, LedgerError):
             self.stop(str(error), error.exit_code)
@@ -279,46 +297,44 @@ class Run:
     def _committed(self, attempts: list[Attempt]) -> None:
         """Count attempts that have just reached the disk, and announce the rows they failed."""
         for attempt in attempts:
-            self._attempts += 1
-            self._answers += attempt.http_status is not None
-            self._retries += attempt.number > 1
-            self._throttled += attempt.verdict == Ruling.THROTTLED.value
+            self._tally.count(attempt)
             if attempt.status is Status.SUCCEEDED:
-                self._succeeded += 1
+                self._limits.finished(failed=False)
             elif attempt.status is Status.FAILED:
-                self._failed += 1
-                self._watch(
-                    RowFailed(
-                        attempt.id, attempt.error or "", attempt.http_status, attempt.return_code, attempt.description
-                    )
-                )
+                self._limits.finished(failed=True)
+                said = (attempt.http_status, attempt.return_code, attempt.description)
+                self._watch(RowFailed(attempt.id, attempt.error or "", *said))
+        self._stop_at_limit()
 
     def _close(self) -> Summary:
         """Record the end of the run; return the summary."""
         seconds = time.monotonic() - self._started_s
         with ledger_errors(self._ledger, "record the end of the run"):
-            counts = reading.count(self._connection, self._batch.number)
+            # A walk through all rows, which a run that found nothing to do need not make again.
+            counts = reading.count(self._connection, self._batch.number) if self._pool.begun else self._counts
             stop = self._stop
             if stop and stop.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
                 stop = None  # what was in flight was the last of it: there is nothing to resume
             exit_code = (
                 stop.exit_code
                 if stop
-                else verdict(failed=counts.failed, pending=counts.pending, in_doubt=counts.in_doubt)
+                else verdict(
+                    failed=counts.failed + self._prepared.left_behind, pending=counts.pending, in_doubt=counts.in_doubt
+                )
             )
             reason = stop.reason if stop else None
-            end = RunEnd(seconds, self._attempts, self._retries, self._throttled, reason, exit_code)
+            end = RunEnd(seconds, self._tally.attempts, self._tally.retries, self._tally.throttled, reason, exit_code)
             batches.end_run(self._connection, self._number, end)
         return Summary(
             ledger=str(self._ledger),
             batch=self._batch.number,
             run=self._number,
             **counts._asdict(),
-            attempts=self._attempts,
-            retries=self._retries,
-            throttled=self._throttled,
+            attempts=self._tally.attempts,
+            retries=self._tally.retries,
+            throttled=self._tally.throttled,
             seconds=round(seconds, 3),
-            rate=round(self._attempts / seconds, 2) if seconds else 0.0,
+            rate=round(self._tally.attempts / seconds, 2) if seconds else 0.0,
             stopped=reason,
             exit_code=int(exit_code),
         )

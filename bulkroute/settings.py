@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bulkroute.errors import UsageError
+from bulkroute.limits import FailureLimit
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -96,6 +97,16 @@ class Settings:
     """For one call, once it is sent."""
     max_throttle_wait_s: float = 900.0
     """How long throttling may hold the run up without one success."""
+    snapshot: bool = True
+    """Read live bindings first."""
+    canary: int = 0
+    """Rows to send and read back before the rest; 0: none."""
+    max_failures: FailureLimit | None = None
+    max_consecutive_failures: int | None = 20
+    max_rows: int | None = None
+    """Rows after which to stop cleanly."""
+    strict_targets: bool = False
+    """Refuse targets that calls cannot reach, instead of warning of them."""
     max_duration_s: float | None = None
     """Start no more calls after so long, measured on a clock that does not jump."""
     until: datetime | None = None
@@ -112,8 +123,10 @@ class Settings:
                 check_root_url(name, url, allow_http=self.allow_http)
         if self.rate_per_s is not None and not 0 < self.rate_per_s < math.inf:
             raise UsageError(f"the rate must be above 0, not {self.rate_per_s:g}", hint="0.5, 20, 600/m or unlimited")
-        for name in ("concurrency", "max_attempts"):
-            if getattr(self, name) < 1:
+        if self.canary < 0:
+            raise UsageError("--canary must be at least 0")
+        for name in ("concurrency", "max_attempts", "max_consecutive_failures", "max_rows"):
+            if (most := getattr(self, name)) is not None and most < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
         for name in ("timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s"):
             if not 0 < getattr(self, name) < math.inf:

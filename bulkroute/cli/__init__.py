@@ -17,6 +17,10 @@ from bulkroute.version import __version__
 COMMANDS = {
     "check": "Check a manifest; nothing is sent.",
     "run": "Send what is not done yet; the same command again resumes.",
+    "plan": "Show what a run would change; nothing is changed.",
+    "verify": "Compare live bindings with what a ledger says was done.",
+    "rollback": "Put back the earlier bindings of rows that a ledger's batch changed.",
+    "snapshot": "Write the live bindings as a manifest.",
     "status": "Show how a ledger stands.",
     "ctl": "Pause, slow down, speed up or stop a run that is going on.",
     "export": "Write the rows of a ledger as CSV or JSON lines.",

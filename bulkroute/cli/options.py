@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from bulkroute.deadlines import parse_until
+from bulkroute.limits import parse_failure_limit
 from bulkroute.settings import Credentials, Settings, parse_duration, parse_header, parse_rate
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +42,7 @@ def _until(text: str) -> datetime:
 UNTIL = Parsed("time", _until)
 DURATION = Parsed("duration", parse_duration)
 RATE = Parsed("rate", parse_rate)
+FAILURES = Parsed("failures", parse_failure_limit)
 HEADER = Parsed("header", parse_header)
 PATH = click.Path(dir_okay=False, path_type=Path)
 
@@ -121,6 +123,29 @@ def telling_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def limit_options(command: F) -> F:
+    """Add when to stop before the end, for commands that change routes."""
+    options = [
+        click.option("--max-failures", type=FAILURES, metavar="N|N%", help="Stop when so many rows have failed."),
+        click.option(
+            "--max-consecutive-failures",
+            type=click.IntRange(1),
+            metavar="N",
+            default=20,
+            help="Stop when so many rows in a row have failed.",
+        ),
+        click.option("--max-rows", type=click.IntRange(1), metavar="N", help="Stop cleanly after N rows."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def limits_of(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of `limit_options`."""
+    return {name: options[name] for name in ("max_failures", "max_consecutive_failures", "max_rows")}
 
 
 def settings_of(options: dict[str, Any], **extra: Any) -> Settings:

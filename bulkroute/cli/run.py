@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, telling_options, window_options
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, limit_options, telling_options, window_options
 
 
 @click.command(context_settings=CONTEXT)
@@ -15,7 +15,20 @@ from bulkroute.cli.options import CONTEXT, PATH, connection_options, telling_opt
 @click.option("--ledger", type=PATH, metavar="FILE", help="[default: the manifest with the suffix .ledger.db]")
 @connection_options
 @window_options
-@click.option("--snapshot/--no-snapshot", default=True, help="Read live bindings first.")
+@limit_options
+@click.option(
+    "--snapshot/--no-snapshot",
+    default=True,
+    help="Read live bindings first: skip rows already right, keep what rollback needs, refuse locked and unknown ids.",
+)
+@click.option(
+    "--canary",
+    type=click.IntRange(0),
+    metavar="N",
+    default=0,
+    help="Send N rows over all targets, read them back, go on only if all are right.",
+)
+@click.option("--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded.")
 @click.option("--fresh", is_flag=True, help="Forget earlier success: start a new batch in the same ledger.")
 @click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
 @telling_options

@@ -5,7 +5,7 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import click
 
 from bulkroute import intake
+from bulkroute.cli.asking import confirm_with
 from bulkroute.cli.interrupting import Interrupts
-from bulkroute.cli.options import settings_of, window_of
+from bulkroute.cli.options import limits_of, settings_of, window_of
 from bulkroute.console import records
 from bulkroute.console.closing import closing_line, next_commands, print_closing
 from bulkroute.console.lines import Lines
@@ -22,16 +23,20 @@ from bulkroute.console.records import Records
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError
 from bulkroute.events import Event, Notice, Watcher
+from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason
 from bulkroute.ledger.store import open_for_reading
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
 from bulkroute.settings import Credentials, Secret, Settings
-from bulkroute.standing import standing
 from bulkroute.summary import Summary
 
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""
+
+
+Settle = Callable[[Interrupts, AsyncExitStack], Awaitable[Settings]]
+Work = Callable[[Engine], Coroutine[Any, Any, Summary]]
 
 
 class Face(Protocol):
@@ -51,15 +56,38 @@ class Face(Protocol):
 
 def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
     """Run, print the summary, return the exit code."""
+
+    async def settings(interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
+        return await _settings(manifest, options, interrupts, exits)
+
+    return work_to_the_end(
+        options,
+        lambda: options["ledger"] or intake.default_ledger(manifest),
+        settings,
+        lambda engine: engine.run(manifest, ledger=options["ledger"], format=options["format_"]),
+    )
+
+
+def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
+    """Roll back, print the summary, return the exit code."""
+
+    async def settings(_interrupts: Interrupts, _exits: AsyncExitStack) -> Settings:
+        return settings_of(options, **limits_of(options), **window_of(options))
+
+    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger))
+
+
+def work_to_the_end(options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work) -> int:
+    """Do a run's work, print the summary, return the exit code."""
     interrupts = Interrupts()
     metrics = _metrics(options["metrics_file"])
     code = -1
     try:
         with interrupts.taken():
-            summary = interrupts.run(_run(manifest, options, interrupts, [metrics] if metrics else []))
+            summary = interrupts.run(_work(options, interrupts, settings, work, [metrics] if metrics else []))
         code = summary.exit_code or 0
         with contextlib.suppress(OSError):  # as below: nobody is there to be told
-            close_with(summary, options, options["ledger"] or intake.default_ledger(manifest))
+            close_with(summary, options, ledger())
     except BulkrouteError as error:
         code = error.exit_code
         raise
@@ -102,7 +130,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
     reasons: list[Reason] = []
     if summary.failed:
         with closing(open_for_reading(ledger)) as connection:
-            reasons = standing(connection, ledger).reasons
+            reasons = reading.reasons(connection, summary.batch)
     advice = next_commands(summary, command_line(), shlex.quote(str(ledger)))
     if options["log_format"] == "json":
         for reason in reasons:
@@ -119,9 +147,11 @@ def command_line() -> str:
     return shlex.join([word for word in words if word != "--fresh"])
 
 
-async def _run(manifest: str, options: dict[str, Any], interrupts: Interrupts, extra: Sequence[Face]) -> Summary:
+async def _work(
+    options: dict[str, Any], interrupts: Interrupts, settle: Settle, work: Work, extra: Sequence[Face]
+) -> Summary:
     async with AsyncExitStack() as exits:
-        settings = await _settings(manifest, options, interrupts, exits)
+        settings = await settle(interrupts, exits)
         shown = [*faces(options), *extra]
         for face in shown:
             exits.callback(face.close)
@@ -131,11 +161,11 @@ async def _run(manifest: str, options: dict[str, Any], interrupts: Interrupts, e
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
                     face.watch(event)
 
-        engine = await exits.enter_async_context(Engine(settings, watch=watch))
+        engine = await exits.enter_async_context(Engine(settings, watch=watch, confirm=confirm_with(options)))
         interrupts.engine = engine
         tickers = [asyncio.create_task(_tick(engine, face, watch), name="progress") for face in shown]
         try:
-            return await engine.run(manifest, ledger=options["ledger"], format=options["format_"])
+            return await work(engine)
         finally:
             for ticker in tickers:
                 ticker.cancel()
@@ -157,15 +187,19 @@ async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
 
 async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
     """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
-    own = {"fresh": options["fresh"], **window_of(options)}
+    own = {name: options[name] for name in ("fresh", "snapshot", "canary", "strict_targets")}
+    own |= {**limits_of(options), **window_of(options)}
     if not options["simulate"]:
         return settings_of(options, **own)
-    from bulkroute.simulator import Simulator, routes_for  # here, since only simulations need it
+    from bulkroute.simulator import Simulator, routes_for, targets_for  # here, since only simulations need it
 
     interrupts.blocking = True
     with open_manifest(manifest, options["format_"]) as opened:
-        ids = [row.id for row in opened.rows(Faults())]
+        wanted = {row.id: (row.devicetype, row.device_id) for row in opened.rows(Faults())}
     interrupts.blocking = False
-    simulator = await exits.enter_async_context(Simulator(routes_for(ids), app_key=SIMULATED, app_secret=SIMULATED))
+    skills, flows = targets_for(wanted.values())
+    simulator = await exits.enter_async_context(
+        Simulator(routes_for(wanted), app_key=SIMULATED, app_secret=SIMULATED, skills=skills, flows=flows)
+    )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
     return settings_of({**options, "base_url": simulator.url}, credentials=credentials, **own)

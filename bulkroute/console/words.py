@@ -40,7 +40,7 @@ def describe(event: Event) -> str:
 
 def _describe_start(event: RunStarted) -> str:
     parts = [
-        f"run {event.run}: {event.total - event.done:,} of {event.total:,} rows to do"
+        f"{event.command} {event.run}: {event.total - event.done - event.refused:,} of {event.total:,} rows to do"
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
     if event.ends_at is not None:

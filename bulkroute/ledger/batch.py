@@ -21,11 +21,15 @@ BLANK_RESULT = (
 
 
 class Batch(NamedTuple):
-    """One set of rows; `digest` is that of the manifest merged last, '' where a merge never finished."""
+    """One set of rows; `digest` is that of the manifest merged last, '' where a merge never finished.
+
+    `parent` is the number of the batch that a rollback puts back, None for any other batch.
+    """
 
     number: int
     manifest: str
     digest: str
+    parent: int | None = None
 
 
 class Work(NamedTuple):
@@ -54,7 +58,9 @@ class Changes(NamedTuple):
 
 def latest(connection: sqlite3.Connection) -> Batch | None:
     """Return the batch that repeated runs continue, None in a ledger that has none yet."""
-    found = connection.execute("SELECT batch, manifest, digest FROM batch ORDER BY batch DESC LIMIT 1").fetchone()
+    found = connection.execute(
+        "SELECT batch, manifest, digest FROM batch WHERE parent IS NULL ORDER BY batch DESC LIMIT 1"
+    ).fetchone()
     return Batch(*found) if found else None
 
 
@@ -73,6 +79,28 @@ def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
         f"{again}, attempts = attempts + 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'", (batch.number,)
     ).rowcount
     return failed, in_doubt
+
+
+def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Tell whether anything of the batch is left to send, settle or try again."""
+    (found,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM row WHERE batch = ?"
+        f" AND (status = '{Status.SENT}' OR (listed AND status IN ('{Status.PENDING}', '{Status.FAILED}'))))",
+        (batch.number,),
+    ).fetchone()
+    return bool(found)
+
+
+def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Tell whether rows are still to be sent."""
+    return next(pending(connection, batch), None) is not None
+
+
+def works(connection: sqlite3.Connection, rows: list[int]) -> Iterator[Work]:
+    """Yield the rows of these keys, in their order."""
+    for key in rows:
+        row = connection.execute("SELECT line, id, devicetype, device_id FROM row WHERE row = ?", (key,)).fetchone()
+        yield Work(key, Row(*row))
 
 
 def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:

@@ -9,9 +9,10 @@ that are in no order took 20 s, the walk takes 0.3 s.)
 import sqlite3
 import time
 
+from bulkroute import lifecycle
 from bulkroute.ledger.batch import BLANK_RESULT, Batch, Changes
 from bulkroute.ledger.staging import Staging
-from bulkroute.ledger.store import transaction
+from bulkroute.ledger.store import sql_list, transaction
 from bulkroute.model import Status
 
 TABLES = {
@@ -26,6 +27,12 @@ _DIFFERS = (
     "(row.id IS NOT staged.id OR row.batch IS NOT :batch OR NOT row.listed OR row.line <> staged.line"
     " OR row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
 )
+_WAS_SENT = f"(status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR (attempts > 0 AND written_devicetype IS NULL))"
+_WRITTEN = ", ".join(
+    f"written_{column} = iif({_WAS_SENT}, row.{column}, written_{column})" for column in ("devicetype", "device_id")
+)
+"""A rollback has to know what a retargeted row was bound to; of a row that failed it is only a guess."""
+
 _RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
 
 
@@ -74,8 +81,7 @@ def _update(connection: sqlite3.Connection, batch: int) -> Changes:
 def _find_moved(connection: sqlite3.Connection, batch: int) -> None:
     for table, columns in TABLES.items():
         connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
-    first = connection.execute("SELECT row FROM row WHERE batch = ? ORDER BY row LIMIT 1", (batch,)).fetchone()
-    values = {"batch": batch, "offset": first[0] - 1 if first else 0}
+    values = {"batch": batch, "offset": _offset(connection, batch)}
     connection.execute(
         "INSERT INTO moved SELECT staged.rowid FROM incoming.staged AS staged"
         f" LEFT JOIN row ON {_SAME_PLACE} WHERE {_DIFFERS} ORDER BY staged.rowid",
@@ -93,6 +99,12 @@ def _find_moved(connection: sqlite3.Connection, batch: int) -> None:
     )
 
 
+def _offset(connection: sqlite3.Connection, batch: int) -> int:
+    """Return how far a row's key in the ledger is from its place in the staging, where nothing has moved."""
+    first = connection.execute("SELECT row FROM row WHERE batch = ? ORDER BY row LIMIT 1", (batch,)).fetchone()
+    return int(first[0]) - 1 if first else 0
+
+
 def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
     gone = connection.execute(
         "UPDATE row SET listed = 0 WHERE listed AND row IN (SELECT row FROM loose EXCEPT SELECT row FROM pair)"
@@ -102,7 +114,7 @@ def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
     ).rowcount
     found = "FROM pair JOIN incoming.staged AS staged ON staged.rowid = pair.place WHERE row.row = pair.row"
     retargeted = connection.execute(
-        "UPDATE row SET devicetype = staged.devicetype, device_id = staged.device_id,"
+        f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
         f" status = '{Status.PENDING}', attempts = 0, {BLANK_RESULT} {found} AND {_RETARGETED}"
     ).rowcount
     connection.execute(f"UPDATE row SET line = staged.line {found} AND row.line <> staged.line")
@@ -113,3 +125,22 @@ def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
         (batch,),
     ).rowcount
     return Changes(new, retargeted, gone, returned)
+
+
+def brings_work(connection: sqlite3.Connection, batch: Batch, staging: Staging) -> bool:
+    """Tell whether a staged manifest holds a row that is not done with its target in the batch."""
+    done = (
+        "row.batch = :batch AND row.id = staged.id AND row.devicetype = staged.devicetype"
+        f" AND row.device_id = staged.device_id AND row.status IN ({sql_list(lifecycle.DONE)})"
+    )
+    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
+    try:
+        (found,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged"
+            f" LEFT JOIN row ON {_SAME_PLACE} AND {done} WHERE row.row IS NULL"
+            f" AND NOT EXISTS (SELECT 1 FROM row WHERE {done}))",
+            {"batch": batch.number, "offset": _offset(connection, batch.number)},
+        ).fetchone()
+    finally:
+        connection.execute("DETACH incoming")
+    return bool(found)

@@ -5,7 +5,9 @@ CREATE TABLE batch (
     batch       INTEGER PRIMARY KEY,
     created_at  REAL NOT NULL,
     manifest    TEXT NOT NULL,              -- its name, for messages
-    digest      TEXT NOT NULL               -- of the manifest merged last; '' while a merge never finished
+    digest      TEXT NOT NULL,              -- of the manifest merged last; '' while a merge never finished
+    parent      INTEGER REFERENCES batch,   -- of a rollback: the batch whose rows it puts back
+    closed      INTEGER NOT NULL DEFAULT 0  -- of a rollback: its batch was run again since, so it is not gone on with
 ) STRICT;
 
 CREATE TABLE run (
@@ -43,6 +45,8 @@ CREATE TABLE row (
     description TEXT,
     before_devicetype INTEGER,              -- the binding found before this batch first changed it; written once
     before_device_id  INTEGER,
+    written_devicetype INTEGER,             -- of a retargeted row: the target this batch sent it to last before that
+    written_device_id  INTEGER,
     latency_ms  REAL,
     finished_at REAL
 ) STRICT;

@@ -62,6 +62,8 @@ class Staging:
             self._folder.cleanup()
             raise
         self.count = 0
+        self.dropped = 0
+        """Rows left out because the same id with the same target stands further up."""
 
     def load(self, rows: Iterable[Row], faults: FaultList) -> None:
         """Take all rows; an id that stands twice is dropped (same target) or a fault (different targets).
@@ -104,6 +106,7 @@ class Staging:
                     line,
                     f"id {row_id} is to go to {later}, but line {first_line} sends it to {first}; keep one of them",
                 )
+        self.dropped = dropped
         if dropped:
             rows = "row was" if dropped == 1 else "rows were"
             faults.warn(f"{dropped} {rows} dropped: the same id with the same target stands further up")

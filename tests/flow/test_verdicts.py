@@ -67,6 +67,7 @@ def one_row(folder: Path, answers: list[Answer]) -> tuple[Summary, dict[str, obj
             rate_per_s=None,
             max_attempts=3,
             max_throttle_wait_s=100,
+            snapshot=False,
         )
         async with Engine(settings) as engine:
             summary = await engine.run([("1125397061153369092", 1, 101)], ledger=folder / "one.ledger.db")

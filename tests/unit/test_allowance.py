@@ -94,3 +94,20 @@ def test_a_handful_is_no_measure(accepted: int) -> None:
     allowance.refused(2.0, 400.0)
     assert allowance.rate_per_s is not None
     assert LOWEST_PER_S <= allowance.rate_per_s <= 4
+
+
+def test_the_burst_of_a_leaky_bucket_is_not_taken_for_its_limit() -> None:
+    allowance = Allowance()
+    for number in range(8):
+        allowance.accepted(number / 400, number / 400)
+    allowance.refused(0.2, 400.0)
+    allowance.resumed()
+    for number in range(7):
+        allowance.accepted(0.3 + number / 20, 0.3 + number / 20)
+    allowance.refused(0.9, 50.0)
+    allowance.resumed()
+    for number in range(40):  # all are accepted, at whatever rate that is
+        at = 1.0 + number / 20
+        allowance.accepted(at, at)
+    assert allowance.rate_per_s is not None
+    assert allowance.rate_per_s > 10

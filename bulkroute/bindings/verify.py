@@ -1,0 +1,54 @@
+"""The check of a ledger against live bindings: is every row that it calls done as it says? Changes nothing."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkroute.bindings.reading import LiveReader
+from bulkroute.errors import LedgerError
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger import comparing
+from bulkroute.ledger.comparing import Difference
+from bulkroute.ledger.live import LiveBindings
+from bulkroute.ledger.store import ledger_errors
+
+FRESH_S = 30.0
+"""Rows that got their outcome less than this ago may be listed late: differences are read again."""
+
+READ_AGAIN = 4
+"""How often differences of fresh rows are read again, after the backoff and then after twice as long each time."""
+
+
+class Verified(NamedTuple):
+    """What came of a check; `settled` is False where the service's list never came to rest."""
+
+    ledger: str
+    batch: int
+    checked: int
+    differences: list[Difference]
+    settled: bool
+
+
+async def verify(
+    connection: sqlite3.Connection, ledger: Path, reader: LiveReader, backoff_s: float, tell: Callable[[str], None]
+) -> Verified:
+    """Hold the rows called done against live bindings. `backoff_s`: before the first reading again. Raises LedgerError, and what reading raises."""
+    with ledger_errors(ledger, "read the ledger"):
+        batch = batches.latest(connection)
+        if batch is None:
+            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        waits = iter([backoff_s * 2**number for number in range(READ_AGAIN)])
+        while True:
+            with LiveBindings() as live:
+                await reader.read(live)
+                found = comparing.differences(connection, batch, live.path)
+            fresh = time.time() - comparing.last_finish(connection, batch) < FRESH_S
+            wait_s = next(waits, None)
+            if not found or not fresh or wait_s is None:
+                checked = comparing.done_rows(connection, batch)
+                return Verified(str(ledger), batch.number, checked, found, live.settled)
+            tell(f"{len(found):,} differences; the list may lag behind, it is read again in {wait_s:g} s")
+            await asyncio.sleep(wait_s)

@@ -1,0 +1,139 @@
+"""Rows held against the live bindings, for people to read: the plan of a manifest, the check of a ledger. Reads only."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkroute import lifecycle
+from bulkroute.ledger.batch import Batch
+from bulkroute.ledger.live import LOCKED, Target, TargetState, attached
+from bulkroute.ledger.settling import IS_WANTED
+from bulkroute.ledger.store import sql_list
+from bulkroute.model import Binding
+
+_STANDING = (
+    "CASE WHEN live.id IS NULL THEN 'unknown'"
+    " WHEN live.devicetype = staged.devicetype AND live.device_id = staged.device_id THEN 'right'"
+    f" WHEN live.editable IN {LOCKED} THEN 'locked' ELSE 'change' END"
+)
+_JOINED = "incoming.staged AS staged LEFT JOIN seen.binding AS live ON live.id = staged.id"
+
+
+class PlanCounts(NamedTuple):
+    """How many rows of a manifest a run would treat in which way."""
+
+    rows: int
+    to_change: int
+    already_right: int
+    locked: int
+    unknown: int
+    twice: int
+    """Rows dropped because the manifest says the same further up."""
+
+
+class Change(NamedTuple):
+    """Rows that would go from one target to another; `before` is None where the list names no usable target."""
+
+    before: Binding | None
+    after: Binding
+    rows: int
+
+
+class PlanRow(NamedTuple):
+    """One row of a plan; `standing` is change, right, locked or unknown."""
+
+    line: int
+    id: str
+    standing: str
+    before: Binding | None
+    after: Binding
+
+
+class Difference(NamedTuple):
+    """A row whose live binding is not what the ledger says; `now` is None where it is not listed or has no target."""
+
+    id: str
+    was: Binding | None
+    wanted: Binding
+    now: Binding | None
+
+
+class Comparison:
+    """A staged manifest held against live bindings. Both files must outlive it."""
+
+    def __init__(self, staged: Path, live: Path) -> None:
+        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection.execute("PRAGMA temp_store = FILE")
+        self._connection.execute("ATTACH ? AS incoming", (str(staged),))
+        self._connection.execute("ATTACH ? AS seen", (str(live),))
+
+    def counts(self, dropped: int) -> PlanCounts:
+        """Count the rows by what a run would do with them."""
+        found = dict(self._connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM {_JOINED} GROUP BY 1"))
+        change, right, locked, unknown = (found.get(name, 0) for name in ("change", "right", "locked", "unknown"))
+        return PlanCounts(sum(found.values()), change, right, locked, unknown, dropped)
+
+    def targets(self) -> list[Target]:
+        """Return the targets of rows to change that no live row leads to."""
+        found = self._connection.execute(
+            f"SELECT DISTINCT staged.devicetype, staged.device_id FROM {_JOINED} WHERE {_STANDING} = 'change'"
+            " EXCEPT SELECT devicetype, device_id FROM seen.target"
+        )
+        return [Target(devicetype, device_id, TargetState.UNKNOWN) for devicetype, device_id in found]
+
+    def changes(self) -> Iterator[Change]:
+        """Yield the changes grouped by where from and where to, the most frequent first."""
+        for *targets, rows in self._connection.execute(
+            "SELECT live.devicetype, live.device_id, staged.devicetype, staged.device_id, count(*) AS rows"
+            f" FROM {_JOINED} WHERE {_STANDING} = 'change' GROUP BY 1, 2, 3, 4 ORDER BY rows DESC, 1, 2, 3, 4"
+        ):
+            yield Change(_binding(*targets[:2]), Binding(*targets[2:]), rows)
+
+    def rows(self) -> Iterator[PlanRow]:
+        """Yield every row in the manifest's order."""
+        for line, row_id, standing, *targets in self._connection.execute(
+            f"SELECT staged.line, staged.id, {_STANDING}, live.devicetype, live.device_id, staged.devicetype,"
+            f" staged.device_id FROM {_JOINED} ORDER BY staged.rowid"
+        ):
+            yield PlanRow(line, row_id, standing, _binding(*targets[:2]), Binding(*targets[2:]))
+
+    def close(self) -> None:
+        """Let go of both files."""
+        self._connection.close()
+
+
+def _binding(devicetype: int | None, device_id: int | None) -> Binding | None:
+    return None if devicetype is None or device_id is None else Binding(devicetype, device_id)
+
+
+def done_rows(connection: sqlite3.Connection, batch: Batch) -> int:
+    """Return how many rows the ledger calls done."""
+    (rows,) = connection.execute(
+        f"SELECT count(*) FROM row WHERE batch = ? AND status IN ({sql_list(sorted(lifecycle.DONE))})", (batch.number,)
+    ).fetchone()
+    return int(rows)
+
+
+def last_finish(connection: sqlite3.Connection, batch: Batch) -> float:
+    """Return when the last row of a batch got its outcome, in seconds since the epoch; 0 where none has."""
+    (at,) = connection.execute(
+        "SELECT coalesce(max(finished_at), 0) FROM row WHERE batch = ?", (batch.number,)
+    ).fetchone()
+    return float(at)
+
+
+def differences(connection: sqlite3.Connection, batch: Batch, live: Path) -> list[Difference]:
+    """Return the rows called done whose live binding is another one, in the manifest's order."""
+    with attached(connection, seen=live):
+        found = connection.execute(
+            "SELECT row.id, row.before_devicetype, row.before_device_id, row.devicetype, row.device_id,"
+            " live.devicetype, live.device_id FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f" WHERE row.batch = ? AND row.status IN ({sql_list(sorted(lifecycle.DONE))})"
+            f" AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.line, row.row",
+            (batch.number,),
+        ).fetchall()
+    return [
+        Difference(row_id, _binding(*targets[:2]), Binding(*targets[2:4]), _binding(*targets[4:]))
+        for row_id, *targets in found
+    ]

@@ -1,0 +1,216 @@
+"""The rows of a batch held against the live bindings, before anything is sent. All in SQL: memory stays flat.
+
+What is decided here costs no call: rows in doubt are settled, rows that are right already become UNCHANGED, and rows
+whose id is not there, is locked or was changed by somebody else fail. The binding found is kept as *before*, written
+once. Each function is one transaction, and doing it twice changes nothing more.
+"""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkroute.ledger.batch import BLANK_RESULT, Batch
+from bulkroute.ledger.live import LOCKED, Target, TargetState, attached
+from bulkroute.model import FailureKind, Status
+
+IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
+IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.before_device_id"
+IS_WRITTEN = "live.devicetype = row.written_devicetype AND live.device_id = row.written_device_id"
+
+_KIND = "CASE {0} WHEN 1 THEN 'skill_queue' WHEN 3 THEN 'ivr' ELSE 'devicetype ' || {0} END || ' ' || {1}"
+_BEFORE = f"coalesce({_KIND.format('row.before_devicetype', 'row.before_device_id')}, 'not recorded')"
+_WANTED = _KIND.format("row.devicetype", "row.device_id")
+_LIVE = f"coalesce({_KIND.format('live.devicetype', 'live.device_id')}, 'without a target')"
+
+
+def _story(batch: Batch) -> str:
+    """Return SQL that says what a row was bound to, what it should be or was made, and what it is."""
+    if batch.parent is None:
+        return f"'was ' || {_BEFORE} || ', wanted ' || {_WANTED} || ', is ' || {_LIVE}"
+    return f"'was ' || {_WANTED} || ', wrote ' || {_BEFORE} || ', is ' || {_LIVE}"
+
+
+class Doubts(NamedTuple):
+    """What became of rows in doubt, in rows."""
+
+    landed: int = 0
+    again: int = 0
+    conflict: int = 0
+
+    def __str__(self) -> str:
+        """Return `2 landed, 1 to be sent again`."""
+        words = ("landed", "to be sent again", "changed by somebody else")
+        return ", ".join(f"{rows:,} {word}" for rows, word in zip(self, words, strict=True) if rows)
+
+
+class Finding(NamedTuple):
+    """A row that fails without a call."""
+
+    id: str
+    error: str
+    description: str
+
+
+@contextlib.contextmanager
+def _comparing(connection: sqlite3.Connection, live: Path) -> Iterator[None]:
+    with attached(connection, seen=live):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def settle_doubts(connection: sqlite3.Connection, batch: Batch, live: Path) -> Doubts:
+    """Settle the rows in doubt, by the batch's own targets: so it comes before another manifest is merged.
+
+    A row in conflict is looked at again: it goes on once its live binding is the earlier or the wanted one.
+    """
+    known = f"FROM seen.binding AS live WHERE row.batch = ? AND live.id = row.id AND row.status = '{Status.SENT}'"
+    end = "attempts = attempts + 1, finished_at = ?"
+    now, number = time.time(), batch.number
+    with _comparing(connection, live):
+        landed = connection.execute(
+            f"UPDATE row SET status = '{Status.SUCCEEDED}', {BLANK_RESULT.replace('finished_at = NULL', end)} {known}"
+            f" AND {IS_WANTED}",
+            (now, number),
+        ).rowcount
+        conflict = connection.execute(
+            f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.CONFLICT}', {end},"
+            f" description = {_story(batch)} {known}"
+            f" AND before_devicetype IS NOT NULL AND ({IS_BEFORE}) IS NOT TRUE AND ({IS_WRITTEN}) IS NOT TRUE",
+            (now, number),
+        ).rowcount
+        again = connection.execute(
+            f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}, attempts = attempts + 1"
+            f" WHERE batch = ? AND status = '{Status.SENT}'",
+            (number,),
+        ).rowcount
+        connection.execute(
+            f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT} FROM seen.binding AS live"
+            f" WHERE row.batch = ? AND live.id = row.id AND row.error = '{FailureKind.CONFLICT}'"
+            f" AND ({IS_WANTED} OR {IS_BEFORE} OR {IS_WRITTEN})",
+            (number,),
+        )
+    return Doubts(landed, again, conflict)
+
+
+def mark(connection: sqlite3.Connection, batch: Batch, live: Path) -> float:
+    """Give pending rows that need no call, or must get none, their outcome; return its time, for `findings`.
+
+    In a rollback a row whose live binding is no longer what was written is a conflict.
+    """
+    now = time.time()
+    pending = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
+    known = f"FROM seen.binding AS live WHERE {pending} AND live.id = row.id"
+    fail = f"UPDATE row SET status = '{Status.FAILED}', finished_at = ?, error = "
+    with _comparing(connection, live):
+        connection.execute(
+            # What this batch may have written itself is not what was there before.
+            "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
+            f" {known} AND before_devicetype IS NULL AND live.device_id IS NOT NULL"
+            f" AND ({IS_WRITTEN}) IS NOT TRUE AND NOT (attempts > 0 AND {IS_WANTED})",
+            (batch.number,),
+        )
+        connection.execute(
+            f"UPDATE row SET status = '{Status.UNCHANGED}', {BLANK_RESULT.replace('finished_at = NULL', 'finished_at = ?')}"
+            f" {known} AND {IS_WANTED}",
+            (now, batch.number),
+        )
+        connection.execute(
+            f"{fail} '{FailureKind.UNKNOWN_ID}', description = 'no called route has this id'"
+            f" WHERE {pending} AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id)",
+            (now, batch.number),
+        )
+        connection.execute(
+            f"{fail} '{FailureKind.LOCKED}', description = 'editable is ' || live.editable || ': it must not be changed'"
+            f" {known} AND live.editable IN {LOCKED}",
+            (now, batch.number),
+        )
+        if batch.parent is not None:
+            connection.execute(
+                f"{fail} '{FailureKind.CONFLICT}', description = {_story(batch)} {known} AND ({IS_BEFORE}) IS NOT TRUE",
+                (now, batch.number),
+            )
+    return now
+
+
+def findings(connection: sqlite3.Connection, batch: Batch, marked_at: float) -> Iterator[Finding]:
+    """Yield the rows that `mark` failed at that time, in the manifest's order."""
+    for row in connection.execute(
+        "SELECT id, error, description FROM row"
+        f" WHERE batch = ? AND status = '{Status.FAILED}' AND finished_at = ? ORDER BY row",
+        (batch.number, marked_at),
+    ):
+        yield Finding(*row)
+
+
+def longest_streak(connection: sqlite3.Connection, batch: Batch, marked_at: float) -> int:
+    """Return how many rows in a row of the manifest `mark` failed, for what the manifest itself is to blame for."""
+    longest = streak = 0
+    blamed = f"error IN ('{FailureKind.UNKNOWN_ID}', '{FailureKind.LOCKED}') AND finished_at = ?"
+    for (failed,) in connection.execute(
+        f"SELECT {blamed} FROM row WHERE batch = ? AND listed ORDER BY row", (marked_at, batch.number)
+    ):
+        streak = streak + 1 if failed else 0
+        longest = max(longest, streak)
+    return longest
+
+
+def unchanged_at(connection: sqlite3.Connection, batch: Batch, marked_at: float) -> int:
+    """Return how many rows `mark` found right already at that time."""
+    (rows,) = connection.execute(
+        f"SELECT count(*) FROM row WHERE batch = ? AND status = '{Status.UNCHANGED}' AND finished_at = ?",
+        (batch.number, marked_at),
+    ).fetchone()
+    return int(rows)
+
+
+def wanted_targets(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> list[Target]:
+    """Return the targets of pending rows that no live row leads to."""
+    question = (
+        f"SELECT DISTINCT devicetype, device_id FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}'"
+    )
+    if live is None:
+        found = connection.execute(question, (batch.number,)).fetchall()
+    else:
+        with attached(connection, seen=live):
+            found = connection.execute(
+                f"{question} EXCEPT SELECT devicetype, device_id FROM seen.target", (batch.number,)
+            ).fetchall()
+    return [Target(devicetype, device_id, TargetState.UNKNOWN) for devicetype, device_id in found]
+
+
+def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[int]:
+    """Return the keys of `count` pending rows, spread evenly over their distinct targets."""
+    found = connection.execute(
+        "SELECT row FROM (SELECT row, row_number() OVER (PARTITION BY devicetype, device_id ORDER BY row) AS place"
+        f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY place, row LIMIT ?",
+        (batch.number, count),
+    )
+    return [row for (row,) in found]
+
+
+def canary_differences(connection: sqlite3.Connection, rows: list[int], live: Path) -> list[str]:
+    """Say of each of these rows whose live binding is not the wanted one what it is instead."""
+    with attached(connection, seen=live):
+        found = connection.execute(
+            f"SELECT row.id || ': wanted ' || {_WANTED} || ', is ' || iif(live.id IS NULL, 'not listed', {_LIVE})"
+            " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f" WHERE row.row IN ({', '.join(map(str, rows))}) AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.row"
+        ).fetchall()
+    return [text for (text,) in found]
+
+
+def failures_of(connection: sqlite3.Connection, rows: list[int]) -> list[str]:
+    """Say of each of these rows that failed why."""
+    found = connection.execute(
+        "SELECT id || ': ' || error || coalesce(', ' || description, '') FROM row"
+        f" WHERE row IN ({', '.join(map(str, rows))}) AND status = '{Status.FAILED}' ORDER BY row"
+    )
+    return [text for (text,) in found]

@@ -1,0 +1,107 @@
+"""Rollback batches: which rows a batch changed, what they are put back to, and what that means for the batch.
+
+A rollback is a batch of its own, with a parent: its rows want the parent's recorded *before*, and their own *before*
+is what the parent wrote. So it is sent, resumed and settled like any other batch.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from bulkroute import lifecycle
+from bulkroute.ledger.batch import BLANK_RESULT, Batch
+from bulkroute.ledger.live import attached
+from bulkroute.ledger.settling import IS_WRITTEN
+from bulkroute.ledger.store import sql_list
+from bulkroute.model import FailureKind, Status
+
+_TOUCHED = (
+    f"(row.status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR row.attempts > 0 OR row.written_devicetype IS NOT NULL)"
+)
+"""Which rows of a batch may have been changed by it: a call that failed may have been applied all the same."""
+
+
+def open_rollback(connection: sqlite3.Connection, parent: Batch, live: Path) -> Batch:
+    """Return the rollback of `parent` that is under way, or a new one, with every row the parent may have changed."""
+    with attached(connection, seen=live):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            number = _under_way(connection, parent) or _create(connection, parent)
+            connection.execute(
+                "INSERT INTO row (batch, id, line, devicetype, device_id, before_devicetype, before_device_id)"
+                " SELECT ?1, row.id, row.line, row.before_devicetype, row.before_device_id,"
+                f" iif({IS_WRITTEN}, row.written_devicetype, row.devicetype),"
+                f" iif({IS_WRITTEN}, row.written_device_id, row.device_id)"
+                " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+                f" WHERE row.batch = ?2 AND {_TOUCHED} AND row.before_devicetype IS NOT NULL ORDER BY row.row"
+                " ON CONFLICT (batch, id) DO NOTHING",
+                (number, parent.number),
+            )
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+    return Batch(number, parent.manifest, "", parent.number)
+
+
+def _under_way(connection: sqlite3.Connection, parent: Batch) -> int | None:
+    found = connection.execute(
+        "SELECT max(batch) FROM batch WHERE parent = ? AND NOT closed", (parent.number,)
+    ).fetchone()
+    return found[0] if found else None
+
+
+def _create(connection: sqlite3.Connection, parent: Batch) -> int:
+    made = connection.execute(
+        "INSERT INTO batch (created_at, manifest, digest, parent) VALUES (?, ?, '', ?)",
+        (time.time(), parent.manifest, parent.number),
+    )
+    return made.lastrowid or 0
+
+
+def without_before(connection: sqlite3.Connection, parent: Batch) -> int:
+    """Return how many rows the batch may have changed without knowing what they were bound to."""
+    (rows,) = connection.execute(
+        f"SELECT count(*) FROM row WHERE batch = ? AND {_TOUCHED} AND before_devicetype IS NULL", (parent.number,)
+    ).fetchone()
+    return int(rows)
+
+
+def _any_open(connection: sqlite3.Connection) -> bool:
+    (found,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM batch WHERE parent IS NOT NULL AND NOT closed)"
+    ).fetchone()
+    return bool(found)
+
+
+def settle(connection: sqlite3.Connection, *, close: bool) -> None:
+    """Make the rows that a rollback has put back pending again in its parent, as if they had never been sent.
+
+    `close`: the parent is about to be run again, so a later rollback starts anew. Rows that a rollback may have put
+    back, but got no clear answer for, are in doubt then.
+    """
+    if not _any_open(connection):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(
+            f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}, attempts = 0,"
+            " written_devicetype = NULL, written_device_id = NULL"
+            " FROM batch AS back JOIN row AS undone ON undone.batch = back.batch"
+            " WHERE NOT back.closed AND row.batch = back.parent AND row.id = undone.id"
+            f" AND undone.status IN ({sql_list(sorted(lifecycle.DONE))})"
+        )
+        if close:
+            connection.execute(
+                f"UPDATE row SET status = '{Status.SENT}', {BLANK_RESULT}"
+                " FROM batch AS back JOIN row AS undone ON undone.batch = back.batch"
+                " WHERE NOT back.closed AND row.batch = back.parent AND row.id = undone.id"
+                f" AND (undone.status = '{Status.SENT}' OR (undone.attempts > 0"
+                f" AND undone.status IN ('{Status.PENDING}', '{Status.FAILED}')"
+                f" AND undone.error IS NOT '{FailureKind.CONFLICT}'))"
+            )
+            connection.execute("UPDATE batch SET closed = 1 WHERE parent IS NOT NULL AND NOT closed")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

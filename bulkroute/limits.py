@@ -1,0 +1,69 @@
+"""When failures end a run: so many in all, a share of what is finished, or so many in a row.
+
+Every kind of failure counts, over the run that is going on; failures of earlier runs do not.
+"""
+
+import re
+from typing import NamedTuple
+
+SHARE_COUNTS_FROM_ROWS = 20
+"""A share of fewer finished rows than this says nothing yet."""
+
+
+class FailureLimit(NamedTuple):
+    """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
+
+    rows: int | None = None
+    share: float | None = None
+
+    def __str__(self) -> str:
+        """Return the limit as it is written on the command line."""
+        return str(self.rows) if self.share is None else f"{self.share * 100:g}%"
+
+
+def parse_failure_limit(text: str) -> FailureLimit:
+    """Read `50` or `2.5%`. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?|\.\d+)\s*%", text.strip(), re.ASCII)
+    if match and match[1] and int(match[1]) > 0:
+        return FailureLimit(rows=int(match[1]))
+    if match and match[2] and 0 < float(match[2]) <= 100:
+        return FailureLimit(share=float(match[2]) / 100)
+    raise ValueError(f"{text!r} is not a limit of failures; write a number of rows, 1 or more, or a share such as 5%")
+
+
+class Limits:
+    """Counts outcomes and tells which limit they reach."""
+
+    def __init__(self, most: FailureLimit | None, most_in_a_row: int | None) -> None:
+        """None stands for no limit."""
+        self._most = most
+        self._most_in_a_row = most_in_a_row
+        self._failed = 0
+        self._finished = 0
+        self._in_a_row = 0
+        self._longest = 0
+
+    def found(self, *, failed: int, unchanged: int, longest_streak: int) -> None:
+        """Take what the live bindings decided without a call."""
+        self._failed += failed
+        self._finished += failed + unchanged
+        self._longest = longest_streak
+
+    def finished(self, *, failed: bool) -> None:
+        """Take one outcome, in the order in which rows got theirs."""
+        self._finished += 1
+        self._failed += failed
+        self._in_a_row = self._in_a_row + 1 if failed else 0
+        self._longest = max(self._longest, self._in_a_row)
+
+    def reached(self) -> str | None:
+        """Return the limit that is reached, in words; None while there is none."""
+        if self._most_in_a_row is not None and self._longest >= self._most_in_a_row:
+            return f"--max-consecutive-failures {self._most_in_a_row} is reached: {self._longest} rows in a row failed"
+        if self._most is None:
+            return None
+        counts = f"--max-failures {self._most} is reached: {self._failed} of {self._finished} finished rows failed"
+        if self._most.rows is not None:
+            return counts if self._failed >= self._most.rows else None
+        enough = self._finished >= SHARE_COUNTS_FROM_ROWS
+        return counts if enough and self._failed >= (self._most.share or 0) * self._finished > 0 else None

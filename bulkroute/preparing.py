@@ -1,0 +1,222 @@
+"""What happens to a batch before its first call: rows in doubt, rows that failed, and what the live bindings decide.
+
+With live bindings: in doubt -> settled, then (the manifest is merged), then failed -> pending, then right already,
+unknown, locked, conflict. Without: rows in doubt are sent again, and nothing else is known.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkroute import intake
+from bulkroute.bindings import targets
+from bulkroute.bindings.asking import Asker
+from bulkroute.bindings.reading import LiveReader
+from bulkroute.errors import BulkrouteError, CredentialsRefused, LedgerError, ReadingRefused
+from bulkroute.intake import Source
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger import merging, reading, settling, undoing
+from bulkroute.ledger.batch import Batch, Changes
+from bulkroute.ledger.live import LiveBindings
+from bulkroute.ledger.reading import Counts
+from bulkroute.ledger.settling import Finding
+from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.store import ledger_errors, open_for_run
+from bulkroute.settings import Settings
+
+
+class Prepared(NamedTuple):
+    """A batch that is ready to be sent, and what was found on the way; counts are rows."""
+
+    batch: Batch
+    changes: Changes
+    counts: Counts
+    failed_before: int = 0
+    in_doubt: int = 0
+    """Of those in doubt, how many are sent again."""
+    unchanged: int = 0
+    refused: int = 0
+    longest_streak: int = 0
+    left_behind: int = 0
+    """Rows that a rollback cannot put back, since their earlier binding is not recorded."""
+    halted: BulkrouteError | None = None
+    """Why nothing may be sent: the live bindings could not be read."""
+    marked_at: float | None = None
+    """When live bindings decided; None where they were not read."""
+
+    def findings(self, connection: sqlite3.Connection) -> Iterator[Finding]:
+        """Yield the rows that fail without a call."""
+        if self.marked_at is None or not self.refused:
+            return iter(())
+        return settling.findings(connection, self.batch, self.marked_at)
+
+
+def _prepare(
+    connection: sqlite3.Connection, ledger: Path, batch: Batch, changes: Changes, live: LiveBindings | None, again: int
+) -> Prepared:
+    """Reopen what earlier runs left undone, and let the live bindings decide what they can. Raises LedgerError.
+
+    `again`: rows in doubt that were settled already and are sent again.
+    """
+    with ledger_errors(ledger, "prepare the run"):
+        counts = reading.count(connection, batch.number)
+        failed = in_doubt = 0
+        if (
+            counts.failed or counts.in_doubt
+        ):  # each is a walk through all rows, which a finished batch need not wait for
+            failed, in_doubt = batches.reopen(connection, batch)
+            counts = reading.count(connection, batch.number)
+        if live is None:
+            return Prepared(batch, changes, counts, failed, in_doubt)
+        if in_doubt:
+            raise LedgerError("rows in doubt were not settled", where=str(ledger), hint="run the same command again")
+        marked_at = settling.mark(connection, batch, live.path)
+        return Prepared(
+            batch,
+            changes,
+            reading.count(connection, batch.number),
+            failed,
+            again,
+            unchanged=settling.unchanged_at(connection, batch, marked_at),
+            refused=sum(1 for _finding in settling.findings(connection, batch, marked_at)),
+            longest_streak=settling.longest_streak(connection, batch, marked_at),
+            marked_at=marked_at,
+        )
+
+
+class Blocking:
+    """Tells whether plain code runs that no event loop could interrupt."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Say so for the block."""
+        self.on = True
+        try:
+            yield
+        finally:
+            self.on = False
+
+
+class Preparation:
+    """Gets batches of one service ready to be sent."""
+
+    def __init__(
+        self, settings: Settings, asker: Asker, reader: LiveReader, blocking: Blocking, tell: Callable[[str], None]
+    ) -> None:
+        """`tell` gets what an operator should know."""
+        self._blocking = blocking
+        self._settings = settings
+        self._asker = asker
+        self._reader = reader
+        self._tell = tell
+
+    async def take_in(
+        self, source: Source, format_: str | None, path: Path, exits: contextlib.ExitStack
+    ) -> tuple[sqlite3.Connection, Prepared]:
+        """Bring the manifest into the ledger and get it ready; nothing is made where the manifest has faults.
+
+        `exits` gets the ledger's connection to close. Raises ManifestError, LedgerError, UsageError.
+        """
+        connection, batch = None, None
+        if path.exists():  # noqa: ASYNC240 -- nothing else runs yet
+            connection = exits.enter_context(contextlib.closing(open_for_run(path)))
+            with ledger_errors(path, "read the batch"):
+                batch = None if self._settings.fresh else batches.latest(connection)
+        with contextlib.ExitStack() as inputs:
+            staged = None
+            with self._blocking.alone():
+                if batch is None or not intake.is_known(source, format_, batch):
+                    staged = inputs.enter_context(intake.staged(source, format_, self._tell))
+            if connection is not None:
+                with ledger_errors(path, "settle earlier rollbacks"):
+                    undoing.settle(connection, close=True)
+            live, again, halted = await self._consult(connection, path, batch, staged[0] if staged else None, inputs)
+            if connection is None:
+                connection = exits.enter_context(contextlib.closing(open_for_run(path)))
+            changes = Changes()
+            if staged is not None:
+                batch, changes = intake.merge(connection, path, batch, staged[0], intake.name_of(source), staged[1])
+            elif batch is None:
+                raise LedgerError("the batch is gone", where=str(path), hint="run the same command again")
+            if halted is not None:
+                with ledger_errors(path, "read the batch"):
+                    counts = reading.count(connection, batch.number)
+                return connection, Prepared(batch, changes, counts, halted=halted)
+            prepared = _prepare(connection, path, batch, changes, live, again)
+            await self._check_targets(connection, path, prepared, live)
+        return connection, prepared
+
+    async def _consult(
+        self,
+        connection: sqlite3.Connection | None,
+        path: Path,
+        batch: Batch | None,
+        staging: Staging | None,
+        inputs: contextlib.ExitStack,
+    ) -> tuple[LiveBindings | None, int, BulkrouteError | None]:
+        """Read live bindings if there is work, and settle rows in doubt by them.
+
+        Returns the bindings, how many rows in doubt are sent again, and why the bindings could not be read.
+        """
+        if not self._settings.snapshot:
+            return None, 0, None
+        if connection is not None and batch is not None:
+            with ledger_errors(path, "read the batch"):
+                work = batches.has_work(connection, batch)
+                work = work or (staging is not None and merging.brings_work(connection, batch, staging))
+            if not work:
+                return None, 0, None
+        live = inputs.enter_context(LiveBindings())
+        try:
+            await self._reader.read(live)
+        except (ReadingRefused, CredentialsRefused) as error:
+            error.hint = f"{error.hint}; " * bool(error.hint) + "--no-snapshot goes without reading live bindings"
+            return None, 0, error
+        except BulkrouteError as error:
+            return None, 0, error
+        if connection is None or batch is None:
+            return live, 0, None
+        with ledger_errors(path, "settle rows in doubt"):
+            doubts = settling.settle_doubts(connection, batch, live.path)
+        if any(doubts):
+            self._tell(f"rows in doubt after a crash, held against their live bindings: {doubts}")
+        return live, doubts.again, None
+
+    async def _check_targets(
+        self, connection: sqlite3.Connection, path: Path, prepared: Prepared, live: LiveBindings | None
+    ) -> None:
+        """Warn of targets that calls cannot reach, or refuse them. Raises UsageError."""
+        if live is None and not self._settings.strict_targets:
+            return
+        with ledger_errors(path, "read the batch"):
+            wanted = settling.wanted_targets(connection, prepared.batch, live.path if live else None)
+        known = await targets.look_up(self._asker, wanted, self._tell)
+        if self._settings.strict_targets:
+            targets.demand_sound(known)
+        for text in targets.warnings(known):
+            self._tell(f"warning: {text}")
+
+    def take_back(self, connection: sqlite3.Connection, ledger: Path, live: LiveBindings) -> Prepared:
+        """Make or reopen the rollback of the ledger's batch, and let the live bindings decide what they can.
+
+        Raises LedgerError.
+        """
+        with ledger_errors(ledger, "prepare the rollback"):
+            parent = batches.latest(connection)
+            if parent is None:
+                raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+            if left_behind := undoing.without_before(connection, parent):
+                self._tell(
+                    f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"
+                    " are not recorded"
+                )
+            undoing.settle(connection, close=False)
+            batch = undoing.open_rollback(connection, parent, live.path)
+            doubts = settling.settle_doubts(connection, batch, live.path)
+        prepared = _prepare(connection, ledger, batch, Changes(), live, doubts.again)
+        return prepared._replace(left_behind=left_behind)

@@ -1,0 +1,195 @@
+"""Verify and rollback through the real command line; the simulator is the oracle."""
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bulkroute.simulator import Faults
+from tests.harness import Service, Target, bulkroute, exported, ids, serving, started, targets, write_csv
+
+FAST = ("--rate", "unlimited", "--concurrency", "32", "--backoff", "0.01", "--backoff-cap", "0.05")
+
+
+def kill_after(service: Service, modified: int, *arguments: object, cwd: Path) -> None:
+    """Start a command and SIGKILL it once the service has seen so many calls."""
+    with started(*arguments, cwd=cwd) as process:
+        deadline_s = time.monotonic() + 60
+        while service.modified < modified:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline_s
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+
+
+def test_verify_tells_what_differs(tmp_path: Path) -> None:
+    wanted = targets(ids(130))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted, Faults(read_delay_s=4)) as service:
+        before = dict(service.bindings)
+        connection = ("--base-url", service.url, "--rate", "unlimited")
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        good = bulkroute("verify", "night.ledger.db", *connection, cwd=tmp_path)
+        assert good.code == 0, good.out
+        assert "130 of 130 rows done are as the ledger says" in good.out
+        foreign = list(wanted)[7]
+        service.simulator.rebind(foreign, 1, 999)
+        bad = bulkroute("verify", "night.ledger.db", *connection, "--json", cwd=tmp_path)
+        assert bad.code == 6
+        assert bad.summary["checked"] == 130
+        assert bad.summary["differences"] == [
+            {
+                "id": foreign,
+                "was": {"devicetype": before[foreign][0], "deviceId": before[foreign][1]},
+                "wanted": {"devicetype": wanted[foreign][0], "deviceId": wanted[foreign][1]},
+                "is": {"devicetype": 1, "deviceId": 999},
+            }
+        ]
+        assert service.modified == 130
+
+
+def test_verify_finds_success_that_was_not_applied(tmp_path: Path) -> None:
+    wanted = targets(ids(40))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted, Faults(not_applied_ids=0.1)) as service:
+        connection = ("--base-url", service.url, *FAST)
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        untrue = {row_id for row_id in wanted if service.bindings[row_id] != wanted[row_id]}
+        assert untrue
+        found = bulkroute("verify", "night.ledger.db", *connection, "--json", cwd=tmp_path)
+        assert found.code == 6
+        assert {each["id"] for each in found.summary["differences"]} == untrue
+
+
+def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again(tmp_path: Path) -> None:
+    wanted = targets(ids(60))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted) as service:
+        before = dict(service.bindings)
+        connection = ("--base-url", service.url, *FAST)
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        foreign = list(wanted)[11]
+        service.simulator.rebind(foreign, 1, 999)
+
+        back = bulkroute("rollback", "night.ledger.db", *connection, "--json", cwd=tmp_path)
+        assert back.code == 1, back.err
+        assert back.summary["succeeded"] == 59
+        assert back.summary["failures"] == {"conflict": 1}
+        assert f"{foreign}: conflict" in back.err
+        assert "is skill_queue 999" in back.err
+        assert dict(service.bindings) == {**before, foreign: (1, 999)}
+        assert service.modified == 60 + 59
+        assert {
+            row["status"] for row_id, row in exported(tmp_path / "night.ledger.db").items() if row_id != foreign
+        } == {"pending"}
+
+        repeated = bulkroute("rollback", "night.ledger.db", *connection, cwd=tmp_path)
+        assert repeated.code == 1
+        assert service.modified == 60 + 59
+
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        assert dict(service.bindings) == {**wanted, foreign: (1, 999)}
+        assert service.modified == 60 + 59 + 59
+        assert bulkroute("rollback", "night.ledger.db", *connection, cwd=tmp_path).code == 1
+        assert dict(service.bindings) == {**before, foreign: (1, 999)}
+
+
+def test_a_rollback_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
+    wanted = targets(ids(200))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted, Faults(latency_ms=20)) as service:
+        before = dict(service.bindings)
+        connection = ("--base-url", service.url, *FAST)
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        foreign = list(wanted)[150]
+        service.simulator.rebind(foreign, 1, 999)
+        slow = ("--base-url", service.url, "--rate", "200", "--concurrency", "8")
+        kill_after(service, 200 + 50, "rollback", "night.ledger.db", *slow, cwd=tmp_path)
+        assert dict(service.bindings) != {**before, foreign: (1, 999)}
+
+        back = bulkroute("rollback", "night.ledger.db", *connection, "--json", cwd=tmp_path)
+        assert back.code == 1, back.err
+        assert back.summary["total"] == 200
+        assert back.summary["failures"] == {"conflict": 1}
+        assert dict(service.bindings) == {**before, foreign: (1, 999)}
+        assert service.modified <= 200 + 199 + 8
+
+
+def test_a_run_after_half_a_rollback_completes_the_batch_again(tmp_path: Path) -> None:
+    wanted = targets(ids(80))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted, Faults(latency_ms=20)) as service:
+        before = dict(service.bindings)
+        connection = ("--base-url", service.url, *FAST)
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        slow = ("--base-url", service.url, "--rate", "200", "--concurrency", "8")
+        kill_after(service, 80 + 30, "rollback", "night.ledger.db", *slow, cwd=tmp_path)
+        # Rows of the rollback that were in doubt are known only to it: the run must find them by itself.
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        assert dict(service.bindings) == wanted
+        assert bulkroute("rollback", "night.ledger.db", *connection, cwd=tmp_path).code == 0
+        assert dict(service.bindings) == before
+
+
+def test_rows_in_doubt_are_settled_by_reading_back(tmp_path: Path) -> None:
+    wanted = targets(ids(120))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted, Faults(latency_ms=300)) as service:
+        slow = ("--base-url", service.url, "--rate", "unlimited", "--concurrency", "32")
+        kill_after(service, 16, "run", "night.csv", *slow, cwd=tmp_path)
+        doubted = [row_id for row_id, row in exported(tmp_path / "night.ledger.db").items() if row["status"] == "sent"]
+        landed = [row_id for row_id in doubted if service.bindings[row_id] == wanted[row_id]]
+        assert len(landed) >= 3
+        early, foreign = landed[0], landed[1]
+        before = exported(tmp_path / "night.ledger.db")[early]
+        service.simulator.rebind(early, int(before["before_devicetype"]), int(before["before_deviceId"]))
+        service.simulator.rebind(foreign, 1, 999)
+
+        result = bulkroute("run", "night.csv", "--base-url", service.url, *FAST, "--json", cwd=tmp_path)
+        assert result.code == 1, result.err
+        assert result.summary["failures"] == {"conflict": 1}
+        assert dict(service.bindings) == {**wanted, foreign: (1, 999)}
+        assert service.simulator.calls_per_id[foreign] == 1
+        assert service.simulator.calls_per_id[early] == 2
+        assert all(service.simulator.calls_per_id[row_id] == 1 for row_id in landed[1:])
+
+        service.simulator.rebind(foreign, int(before["before_devicetype"]), int(before["before_deviceId"]))
+        assert bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path).code == 1
+
+
+def test_a_retargeted_row_goes_all_the_way_back(tmp_path: Path) -> None:
+    wanted = targets(ids(10))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted) as service:
+        before = dict(service.bindings)
+        connection = ("--base-url", service.url, *FAST)
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        moved: dict[str, Target] = dict.fromkeys(wanted, (1, 150))
+        write_csv(tmp_path / "night.csv", moved)
+        assert bulkroute("run", "night.csv", *connection, "--max-rows", "4", cwd=tmp_path).code == 4
+        assert sum(target == (1, 150) for target in service.bindings.values()) == 4
+        assert bulkroute("rollback", "night.ledger.db", *connection, cwd=tmp_path).code == 0
+        assert dict(service.bindings) == before
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_was_sent_without_a_snapshot_cannot_be_put_back(tmp_path: Path, gone: bool) -> None:
+    wanted = targets(ids(6))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted) as service:
+        connection = ("--base-url", service.url, *FAST)
+        assert bulkroute("run", "night.csv", *connection, "--no-snapshot", cwd=tmp_path).code == 0
+        if gone:
+            write_csv(tmp_path / "night.csv", dict(list(wanted.items())[:3]))
+            assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        back = bulkroute("rollback", "night.ledger.db", *connection, cwd=tmp_path)
+        assert "6 rows cannot be put back" in back.err
+        assert back.code == 1
+        assert dict(service.bindings) == wanted
+
+
+def test_rollback_makes_no_ledger(tmp_path: Path) -> None:
+    back = bulkroute("rollback", "none.ledger.db", "--base-url", "http://127.0.0.1:9", cwd=tmp_path)
+    assert back.code == 5
+    assert list(tmp_path.iterdir()) == []
