@@ -23,7 +23,7 @@ from bulkroute.deadlines import Deadlines
 from bulkroute.errors import StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
-from bulkroute.ledger import lock, reading, undoing
+from bulkroute.ledger import lock, undoing
 from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.reading import Counts
 from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
@@ -164,11 +164,13 @@ class Engine:
 
     async def _work_through(self, path: Path, connection: sqlite3.Connection, prepared: Prepared) -> Summary:
         """Ask whoever is to be asked, and run the batch to its end."""
-        if self._confirm is not None and prepared.halted is None:
-            with ledger_errors(path, "read the batch"):
-                counts = reading.count(connection, prepared.batch.number)
-            if counts.pending and not await self._confirm(Question(prepared, counts)):
-                raise StoppedEarly("nothing was sent", hint="the same command asks again; --yes asks nothing")
+        if (
+            self._confirm is not None
+            and prepared.halted is None
+            and prepared.counts.pending
+            and not await self._confirm(Question(prepared, prepared.counts))
+        ):
+            raise StoppedEarly("nothing was sent", hint="the same command asks again; --yes asks nothing")
         self._pacer.set_rate(self._settings.rate_per_s)  # reading may have been throttled; the run learns by itself
         self.current = Run(
             self._settings,

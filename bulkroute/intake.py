@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bulkroute.errors import UsageError
-from bulkroute.ledger import batch as batches
+from bulkroute.ledger import merging
 from bulkroute.ledger.batch import Batch, Changes
 from bulkroute.ledger.staging import Staging
 from bulkroute.ledger.store import ledger_errors
@@ -67,4 +67,4 @@ def merge(
 ) -> tuple[Batch, Changes]:
     """Take a staged manifest over into `batch`, or into a new one where it is None. Raises LedgerError."""
     with ledger_errors(ledger, "take over the manifest"):
-        return batches.merge(connection, batch, staging, name, digest)
+        return merging.merge(connection, batch, staging, name, digest)

@@ -17,9 +17,10 @@ from bulkroute.bindings.reading import LiveReader
 from bulkroute.errors import BulkrouteError, CredentialsRefused, LedgerError, ReadingRefused
 from bulkroute.intake import Source
 from bulkroute.ledger import batch as batches
-from bulkroute.ledger import settling, undoing
+from bulkroute.ledger import merging, reading, settling, undoing
 from bulkroute.ledger.batch import Batch, Changes
 from bulkroute.ledger.live import LiveBindings
+from bulkroute.ledger.reading import Counts
 from bulkroute.ledger.settling import Finding
 from bulkroute.ledger.staging import Staging
 from bulkroute.ledger.store import ledger_errors, open_for_run
@@ -31,6 +32,7 @@ class Prepared(NamedTuple):
 
     batch: Batch
     changes: Changes
+    counts: Counts
     failed_before: int = 0
     in_doubt: int = 0
     """Of those in doubt, how many are sent again."""
@@ -59,15 +61,22 @@ def _prepare(
     `again`: rows in doubt that were settled already and are sent again.
     """
     with ledger_errors(ledger, "prepare the run"):
-        failed, in_doubt = batches.reopen(connection, batch)
+        counts = reading.count(connection, batch.number)
+        failed = in_doubt = 0
+        if (
+            counts.failed or counts.in_doubt
+        ):  # each is a walk through all rows, which a finished batch need not wait for
+            failed, in_doubt = batches.reopen(connection, batch)
+            counts = reading.count(connection, batch.number)
         if live is None:
-            return Prepared(batch, changes, failed, in_doubt)
+            return Prepared(batch, changes, counts, failed, in_doubt)
         if in_doubt:
             raise LedgerError("rows in doubt were not settled", where=str(ledger), hint="run the same command again")
         marked_at = settling.mark(connection, batch, live.path)
         return Prepared(
             batch,
             changes,
+            reading.count(connection, batch.number),
             failed,
             again,
             unchanged=settling.unchanged_at(connection, batch, marked_at),
@@ -135,7 +144,9 @@ class Preparation:
             elif batch is None:
                 raise LedgerError("the batch is gone", where=str(path), hint="run the same command again")
             if halted is not None:
-                return connection, Prepared(batch, changes, halted=halted)
+                with ledger_errors(path, "read the batch"):
+                    counts = reading.count(connection, batch.number)
+                return connection, Prepared(batch, changes, counts, halted=halted)
             prepared = _prepare(connection, path, batch, changes, live, again)
             await self._check_targets(connection, path, prepared, live)
         return connection, prepared
@@ -157,7 +168,7 @@ class Preparation:
         if connection is not None and batch is not None:
             with ledger_errors(path, "read the batch"):
                 work = batches.has_work(connection, batch)
-                work = work or (staging is not None and batches.brings_work(connection, batch, staging))
+                work = work or (staging is not None and merging.brings_work(connection, batch, staging))
             if not work:
                 return None, 0, None
         live = inputs.enter_context(LiveBindings())

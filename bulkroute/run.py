@@ -86,7 +86,7 @@ class Run:
                 service=settings.base_url,
                 rate_per_s=settings.rate_per_s,
             )
-            self._counts = reading.count(connection, batch.number)
+        self._counts = prepared.counts
         self._tally = Tally()
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
@@ -237,7 +237,8 @@ class Run:
         self._announce_findings()
         if self._settings.canary and self._stop is None:
             await self._send_canary()
-        await self._pool.feed(batches.pending(self._connection, self._batch))
+        if self._counts.pending:
+            await self._pool.feed(batches.pending(self._connection, self._batch))
         await self._pool.drain()
         if self._pool.is_full and batches.has_pending(self._connection, self._batch):
             self.stop(f"--max-rows {self._pool.begun} is reached")
@@ -309,7 +310,8 @@ class Run:
         """Record the end of the run; return the summary."""
         seconds = time.monotonic() - self._started_s
         with ledger_errors(self._ledger, "record the end of the run"):
-            counts = reading.count(self._connection, self._batch.number)
+            # A walk through all rows, which a run that found nothing to do need not make again.
+            counts = reading.count(self._connection, self._batch.number) if self._pool.begun else self._counts
             stop = self._stop
             if stop and stop.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
                 stop = None  # what was in flight was the last of it: there is nothing to resume

@@ -1,4 +1,4 @@
-"""What the ledger is working through: batches, runs, and the merge of a manifest into them.
+"""What the ledger is working through: batches, their rows still to be sent, and runs.
 
 Every function is one transaction on the connection of the run that holds the lock.
 """
@@ -10,9 +10,6 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bulkroute import lifecycle
-from bulkroute.ledger.staging import Staging
-from bulkroute.ledger.store import sql_list, transaction
 from bulkroute.model import FailureKind, Row, Status
 
 CHUNK_ROWS = 256
@@ -21,13 +18,6 @@ CHUNK_ROWS = 256
 BLANK_RESULT = (
     "error = NULL, http_status = NULL, return_code = NULL, description = NULL, latency_ms = NULL, finished_at = NULL"
 )
-
-
-_WAS_SENT = f"(status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR (attempts > 0 AND written_devicetype IS NULL))"
-_WRITTEN = ", ".join(
-    f"written_{column} = iif({_WAS_SENT}, row.{column}, written_{column})" for column in ("devicetype", "device_id")
-)
-"""A rollback has to know what a retargeted row was bound to; of a row that failed it is only a guess."""
 
 
 class Batch(NamedTuple):
@@ -74,68 +64,6 @@ def latest(connection: sqlite3.Connection) -> Batch | None:
     return Batch(*found) if found else None
 
 
-def merge(
-    connection: sqlite3.Connection, batch: Batch | None, staging: Staging, name: str, digest: str
-) -> tuple[Batch, Changes]:
-    """Take the staged manifest over: into `batch`, or into a new one where it is None.
-
-    By id and target, never by position: a row that is done with the same target stays done, one with another target
-    is pending again, one that is gone is kept for the record and no longer worked on.
-    """
-    # After an error the connection is closed, and what is attached with it.
-    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
-    with transaction(connection):
-        changes = Changes()
-        if batch is None:
-            batch = _create(connection, name)
-            _insert(connection, batch.number)
-        else:
-            changes = _update(connection, batch.number)
-        connection.execute("UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (name, digest, batch.number))
-    connection.execute("DETACH incoming")
-    return Batch(batch.number, name, digest), changes
-
-
-def _create(connection: sqlite3.Connection, name: str) -> Batch:
-    made = connection.execute("INSERT INTO batch (created_at, manifest, digest) VALUES (?, ?, '')", (time.time(), name))
-    return Batch(made.lastrowid or 0, name, "")
-
-
-def _insert(connection: sqlite3.Connection, batch: int) -> int:
-    return connection.execute(
-        "INSERT INTO row (batch, id, line, devicetype, device_id)"
-        " SELECT ?1, id, line, devicetype, device_id FROM incoming.staged AS staged"
-        " WHERE NOT EXISTS (SELECT 1 FROM row WHERE row.batch = ?1 AND row.id = staged.id) ORDER BY staged.rowid",
-        (batch,),
-    ).rowcount
-
-
-def _update(connection: sqlite3.Connection, batch: int) -> Changes:
-    gone = connection.execute(
-        "UPDATE row SET listed = 0 WHERE batch = ? AND listed"
-        " AND NOT EXISTS (SELECT 1 FROM incoming.staged WHERE staged.id = row.id)",
-        (batch,),
-    ).rowcount
-    returned = connection.execute(
-        "UPDATE row SET listed = 1 WHERE batch = ? AND NOT listed"
-        " AND EXISTS (SELECT 1 FROM incoming.staged WHERE staged.id = row.id)",
-        (batch,),
-    ).rowcount
-    retargeted = connection.execute(
-        f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
-        f" status = '{Status.PENDING}', attempts = 0, {BLANK_RESULT} FROM incoming.staged AS staged"
-        " WHERE row.batch = ? AND row.id = staged.id"
-        " AND (row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)",
-        (batch,),
-    ).rowcount
-    connection.execute(
-        "UPDATE row SET line = staged.line FROM incoming.staged AS staged"
-        " WHERE row.batch = ? AND row.id = staged.id AND row.line <> staged.line",
-        (batch,),
-    )
-    return Changes(_insert(connection, batch), retargeted, gone, returned)
-
-
 def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
     """Make what earlier runs left undone pending again; return how many rows had failed and how many are in doubt.
 
@@ -163,21 +91,6 @@ def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:
     return bool(found)
 
 
-def brings_work(connection: sqlite3.Connection, batch: Batch, staging: Staging) -> bool:
-    """Tell whether a staged manifest holds a row that is not done with its target in the batch."""
-    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
-    try:
-        (found,) = connection.execute(
-            "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged WHERE NOT EXISTS (SELECT 1 FROM row"
-            " WHERE row.batch = ? AND row.id = staged.id AND row.devicetype = staged.devicetype"
-            f" AND row.device_id = staged.device_id AND row.status IN ({sql_list(lifecycle.DONE)})))",
-            (batch.number,),
-        ).fetchone()
-    finally:
-        connection.execute("DETACH incoming")
-    return bool(found)
-
-
 def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
     """Tell whether rows are still to be sent."""
     return next(pending(connection, batch), None) is not None
@@ -195,8 +108,7 @@ def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
     after = 0
     while True:
         chunk = connection.execute(
-            # By the key, not the index on (batch, id): that one would have to sort what is left, each time.
-            "SELECT row, line, id, devicetype, device_id FROM row NOT INDEXED"
+            "SELECT row, line, id, devicetype, device_id FROM row"
             f" WHERE batch = ? AND row > ? AND listed AND status = '{Status.PENDING}' ORDER BY row LIMIT {CHUNK_ROWS}",
             (batch.number, after),
         ).fetchall()

@@ -48,9 +48,11 @@ CREATE TABLE row (
     written_devicetype INTEGER,             -- of a retargeted row: the target this batch sent it to last before that
     written_device_id  INTEGER,
     latency_ms  REAL,
-    finished_at REAL,
-    UNIQUE (batch, id)
+    finished_at REAL
 ) STRICT;
+
+-- Not (batch, id): walking a batch along it would visit the rows in the order of their ids, which is no order at all.
+CREATE UNIQUE INDEX row_id ON row (id, batch);
 
 -- One line for each call that was answered or given up; a call cut off by a crash shows as its row's status 'sent'.
 CREATE TABLE attempt (

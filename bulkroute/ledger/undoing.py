@@ -67,12 +67,21 @@ def without_before(connection: sqlite3.Connection, parent: Batch) -> int:
     return int(rows)
 
 
+def _any_open(connection: sqlite3.Connection) -> bool:
+    (found,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM batch WHERE parent IS NOT NULL AND NOT closed)"
+    ).fetchone()
+    return bool(found)
+
+
 def settle(connection: sqlite3.Connection, *, close: bool) -> None:
     """Make the rows that a rollback has put back pending again in its parent, as if they had never been sent.
 
     `close`: the parent is about to be run again, so a later rollback starts anew. Rows that a rollback may have put
     back, but got no clear answer for, are in doubt then.
     """
+    if not _any_open(connection):
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute(

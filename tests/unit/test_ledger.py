@@ -6,12 +6,15 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger import batch as batches
-from bulkroute.ledger import lock, reading, store
+from bulkroute.ledger import lock, merging, reading, store
 from bulkroute.ledger.batch import Batch, Changes
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.staging import Staging
@@ -26,11 +29,14 @@ def ledger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def merged(
-    connection: sqlite3.Connection, rows: Iterable[tuple[str, int, int]], batch: Batch | None = None
+    connection: sqlite3.Connection,
+    rows: Iterable[tuple[str, int, int]],
+    batch: Batch | None = None,
+    first_line: int = 2,
 ) -> tuple[Batch, Changes]:
     with Staging() as staging:
-        staging.load([Row(line, *row) for line, row in enumerate(rows, start=2)], Faults("m.csv"))
-        return batches.merge(connection, batch, staging, "m.csv", "digest")
+        staging.load([Row(line, *row) for line, row in enumerate(rows, start=first_line)], Faults("m.csv"))
+        return merging.merge(connection, batch, staging, "m.csv", "digest")
 
 
 def statuses(connection: sqlite3.Connection) -> dict[str, str]:
@@ -135,6 +141,72 @@ def test_merging_goes_by_id_and_target_not_by_position(ledger: sqlite3.Connectio
     assert changes == Changes(gone=3, returned=1)
     assert statuses(ledger) == {"a": "succeeded", "d": "succeeded"}
     assert reading.count(ledger, batch.number).total == 2
+
+
+def standing(connection: sqlite3.Connection, batch: Batch) -> dict[str, tuple[object, ...]]:
+    found = connection.execute(
+        "SELECT id, devicetype, device_id, line, listed, status FROM row WHERE batch = ?", (batch.number,)
+    )
+    return {row_id: tuple(values) for row_id, *values in found}
+
+
+def test_a_merge_of_the_same_rows_changes_nothing_wherever_gaps_are(ledger: sqlite3.Connection) -> None:
+    rows = [("a", 1, 1), ("b", 1, 2), ("b", 1, 2), ("c", 1, 3), ("a", 1, 1), ("d", 1, 4)]
+    batch, _changes = merged(ledger, rows)
+    before = standing(ledger, batch)
+    assert merged(ledger, rows, batch)[1] == Changes()
+    assert standing(ledger, batch) == before
+
+
+def test_a_merge_leaves_other_batches_alone(ledger: sqlite3.Connection) -> None:
+    first, _changes = merged(ledger, [("a", 1, 1), ("b", 1, 2), ("c", 1, 3)])
+    before = standing(ledger, first)
+    second, _changes = merged(ledger, [("c", 3, 9), ("a", 3, 9)])
+    assert merged(ledger, [("a", 3, 8), ("b", 3, 7)], second)[1] == Changes(new=1, retargeted=1, gone=1)
+    assert standing(ledger, first) == before
+
+
+def test_a_row_of_another_batch_is_not_taken_for_one_that_stands_where_it_should(ledger: sqlite3.Connection) -> None:
+    first, _changes = merged(ledger, [("a", 1, 1)])
+    merged(ledger, [("b", 1, 2)], first_line=3)
+    assert merged(ledger, [("a", 1, 1), ("b", 1, 2)], first)[1] == Changes(new=1)
+
+
+targets_by_id = st.dictionaries(st.sampled_from("abcdefgh"), st.tuples(st.sampled_from((1, 3)), st.integers(1, 2)))
+
+
+@given(st.lists(st.tuples(targets_by_id, st.randoms(use_true_random=False)), min_size=2, max_size=5))
+def test_any_merges_leave_what_a_plain_dictionary_would(
+    manifests: list[tuple[dict[str, tuple[int, int]], Random]],
+) -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        store._make(connection)
+        batch: Batch | None = None
+        expected: dict[str, tuple[object, ...]] = {}
+        for wanted, shuffled in manifests:
+            rows = [(row_id, *target) for row_id, target in wanted.items()]
+            shuffled.shuffle(rows)
+            batch, changes = merged(connection, rows, batch)
+            listed = {row_id for row_id, values in expected.items() if values[3]}
+            known = expected.keys() & wanted.keys()
+            changed = {row_id for row_id in known if expected[row_id][:2] != wanted[row_id]}
+            if expected:
+                assert changes == Changes(
+                    len(wanted.keys() - expected.keys()),
+                    len(changed),
+                    len(listed - wanted.keys()),
+                    len(known - listed),
+                )
+            lines = {row[0]: line for line, row in enumerate(rows, start=2)}
+            expected |= {row_id: (*values[:3], 0, values[4]) for row_id, values in expected.items()}
+            for row_id, target in wanted.items():
+                kept = row_id in expected and row_id not in changed
+                expected[row_id] = (*target, lines[row_id], 1, expected[row_id][4] if kept else "pending")
+            assert standing(connection, batch) == expected
+            done = {row_id for row_id in wanted if shuffled.random() < 0.5}
+            for row_id in done:
+                connection.execute("UPDATE row SET status = 'succeeded' WHERE id = ?", (row_id,))
+                expected[row_id] = (*expected[row_id][:4], "succeeded")
 
 
 def test_reopening_tries_failed_rows_and_rows_in_doubt_again_but_no_conflict(ledger: sqlite3.Connection) -> None:

@@ -1,0 +1,146 @@
+"""A staged manifest taken over into a batch, by id and target, never by position, in one transaction.
+
+A row that is done with the same target stays done, one with another target is pending again, one that is gone is kept
+for the record and no longer worked on. What a merge costs goes by what changed: rows that stand where they stood are
+passed over in one walk through both files, and only the others are looked up by id. (Looking up each of a million ids
+that are in no order took 20 s, the walk takes 0.3 s.)
+"""
+
+import sqlite3
+import time
+
+from bulkroute import lifecycle
+from bulkroute.ledger.batch import BLANK_RESULT, Batch, Changes
+from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.store import sql_list, transaction
+from bulkroute.model import Status
+
+TABLES = {
+    "moved": "place INTEGER PRIMARY KEY",  # rows of the manifest that do not stand in the ledger where they used to
+    "loose": "row INTEGER PRIMARY KEY",  # the same, seen from the ledger
+    "pair": "place INTEGER PRIMARY KEY, row INTEGER",  # which of the first is which of the second, by id
+}
+"""Temporary tables of a merge; a rollback removes them too."""
+
+_SAME_PLACE = "row.row = staged.rowid + :offset"
+_DIFFERS = (
+    "(row.id IS NOT staged.id OR row.batch IS NOT :batch OR NOT row.listed OR row.line <> staged.line"
+    " OR row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
+)
+_WAS_SENT = f"(status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR (attempts > 0 AND written_devicetype IS NULL))"
+_WRITTEN = ", ".join(
+    f"written_{column} = iif({_WAS_SENT}, row.{column}, written_{column})" for column in ("devicetype", "device_id")
+)
+"""A rollback has to know what a retargeted row was bound to; of a row that failed it is only a guess."""
+
+_RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
+
+
+def merge(
+    connection: sqlite3.Connection, batch: Batch | None, staging: Staging, name: str, digest: str
+) -> tuple[Batch, Changes]:
+    """Take the staged manifest over: into `batch`, or into a new one where it is None."""
+    # After an error the connection is closed, and what is attached with it.
+    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
+    with transaction(connection):
+        changes = Changes()
+        if batch is None:
+            batch = _create(connection, name)
+        else:
+            changes = _update(connection, batch.number)
+        connection.execute("UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (name, digest, batch.number))
+    connection.execute("DETACH incoming")
+    return batch._replace(manifest=name, digest=digest), changes
+
+
+def _create(connection: sqlite3.Connection, name: str) -> Batch:
+    """Make a batch of the staged rows. Their keys keep the distances they have in the staging, which `_update` uses."""
+    made = connection.execute("INSERT INTO batch (created_at, manifest, digest) VALUES (?, ?, '')", (time.time(), name))
+    batch = made.lastrowid or 0
+    # Ids come in any order: a million of them are put into the index in 7 s one by one, in 1 s sorted.
+    (index,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'row_id'").fetchone()
+    connection.execute("DROP INDEX row_id")
+    connection.execute(
+        "INSERT INTO row (row, batch, id, line, devicetype, device_id)"
+        " SELECT (SELECT coalesce(max(row), 0) FROM row) + rowid, ?, id, line, devicetype, device_id"
+        " FROM incoming.staged ORDER BY rowid",
+        (batch,),
+    )
+    connection.execute(index)
+    return Batch(batch, name, "")
+
+
+def _update(connection: sqlite3.Connection, batch: int) -> Changes:
+    _find_moved(connection, batch)
+    changes = _apply(connection, batch)
+    for table in TABLES:
+        connection.execute(f"DROP TABLE {table}")
+    return changes
+
+
+def _find_moved(connection: sqlite3.Connection, batch: int) -> None:
+    for table, columns in TABLES.items():
+        connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
+    values = {"batch": batch, "offset": _offset(connection, batch)}
+    connection.execute(
+        "INSERT INTO moved SELECT staged.rowid FROM incoming.staged AS staged"
+        f" LEFT JOIN row ON {_SAME_PLACE} WHERE {_DIFFERS} ORDER BY staged.rowid",
+        values,
+    )
+    connection.execute(
+        "INSERT INTO loose SELECT row.row FROM row LEFT JOIN incoming.staged AS staged ON staged.rowid = row.row - :offset"
+        f" WHERE row.batch = :batch AND {_DIFFERS} ORDER BY row.row",
+        values,
+    )
+    connection.execute(
+        "INSERT INTO pair SELECT moved.place, row.row FROM moved CROSS JOIN incoming.staged AS staged"
+        " ON staged.rowid = moved.place CROSS JOIN row ON row.id = staged.id AND row.batch = ?",
+        (batch,),
+    )
+
+
+def _offset(connection: sqlite3.Connection, batch: int) -> int:
+    """Return how far a row's key in the ledger is from its place in the staging, where nothing has moved."""
+    first = connection.execute("SELECT row FROM row WHERE batch = ? ORDER BY row LIMIT 1", (batch,)).fetchone()
+    return int(first[0]) - 1 if first else 0
+
+
+def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
+    gone = connection.execute(
+        "UPDATE row SET listed = 0 WHERE listed AND row IN (SELECT row FROM loose EXCEPT SELECT row FROM pair)"
+    ).rowcount
+    returned = connection.execute(
+        "UPDATE row SET listed = 1 WHERE NOT listed AND row IN (SELECT row FROM pair)"
+    ).rowcount
+    found = "FROM pair JOIN incoming.staged AS staged ON staged.rowid = pair.place WHERE row.row = pair.row"
+    retargeted = connection.execute(
+        f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
+        f" status = '{Status.PENDING}', attempts = 0, {BLANK_RESULT} {found} AND {_RETARGETED}"
+    ).rowcount
+    connection.execute(f"UPDATE row SET line = staged.line {found} AND row.line <> staged.line")
+    new = connection.execute(
+        "INSERT INTO row (batch, id, line, devicetype, device_id)"
+        " SELECT ?, id, line, devicetype, device_id FROM moved JOIN incoming.staged AS staged ON staged.rowid = place"
+        " WHERE place NOT IN (SELECT place FROM pair) ORDER BY place",
+        (batch,),
+    ).rowcount
+    return Changes(new, retargeted, gone, returned)
+
+
+def brings_work(connection: sqlite3.Connection, batch: Batch, staging: Staging) -> bool:
+    """Tell whether a staged manifest holds a row that is not done with its target in the batch."""
+    done = (
+        "row.batch = :batch AND row.id = staged.id AND row.devicetype = staged.devicetype"
+        f" AND row.device_id = staged.device_id AND row.status IN ({sql_list(lifecycle.DONE)})"
+    )
+    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
+    try:
+        (found,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged"
+            f" LEFT JOIN row ON {_SAME_PLACE} AND {done} WHERE row.row IS NULL"
+            f" AND NOT EXISTS (SELECT 1 FROM row WHERE {done}))",
+            {"batch": batch.number, "offset": _offset(connection, batch.number)},
+        ).fetchone()
+    finally:
+        connection.execute("DETACH incoming")
+    return bool(found)

@@ -1,0 +1,133 @@
+"""Rows per second and CPU seconds a row against other clients, interleaved: every round measures each of them once."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from tests.bench import manifests
+from tests.bench.figures import Finding, at_least, at_most, per_row, ratios, spread
+from tests.bench.processes import SCRIPT, Spent, json_of, python, spend, terminal
+from tests.bench.service import Nginx
+
+CONCURRENCY = 64
+FEW = 1_000
+"""Rows of the run whose cost is taken off: a start, a manifest, a ledger, and few calls."""
+PARALLEL_ROWS = 1_000
+
+
+def run_command(manifest: Path, root: str, *more: object, rate: object = "unlimited") -> list[object]:
+    """Return the command that sends a manifest as fast as it goes."""
+    fixed = ("--concurrency", CONCURRENCY, "--no-snapshot", "--json", "--timeout", 600)
+    return [SCRIPT, "run", manifest, "--base-url", root, "--rate", rate, *fixed, *more]
+
+
+def fresh(manifest: Path) -> Path:
+    """Remove the manifest's ledger and return the manifest."""
+    for left in manifest.parent.glob(manifest.stem + ".ledger.db*"):
+        left.unlink()
+    return manifest
+
+
+def compare(folder: Path, service: Nginx, missing: set[str], *, rows: int, rounds: int) -> list[Finding]:
+    """Measure all clients in turn, round by round."""
+    contest = _Contest(folder, service, missing, rows)
+    for _ in range(rounds):
+        contest.round()
+    return contest.findings()
+
+
+class _Contest:
+    """The figures of all rounds, by client."""
+
+    def __init__(self, folder: Path, service: Nginx, missing: set[str], rows: int) -> None:
+        self._folder = folder
+        self._service = service
+        self._missing = missing
+        self._rows = rows
+        self._rates: dict[str, list[float]] = defaultdict(list)
+        self._cpu_s: dict[str, list[float]] = defaultdict(list)
+        self._many = manifests.write_csv(folder / "many.csv", rows)
+        self._few = manifests.write_csv(folder / "few.csv", FEW)
+        self._bodies = manifests.write_bodies(folder / "bodies", PARALLEL_ROWS)
+        self._config = manifests.write_curl_config(folder / "curl.config", service.modify_url, rows)
+        self._wrk = manifests.write_wrk_script(folder / "post.lua")
+
+    def round(self) -> None:
+        """Measure each client once."""
+        self._bare()
+        self._ours()
+        self._observed()
+        if "curl" not in self._missing:
+            spent = self._spend("curl", "--parallel", "--parallel-max", CONCURRENCY, "--config", self._config)
+            self._rates["curl"].append(self._rows / spent.wall_s)
+        if not self._missing & {"curl", "parallel"}:
+            post = ("curl", "-sf", "-o", "/dev/null", "-H", "Content-Type: application/json", "--data", "{}")
+            spent = self._spend(
+                "parallel", "--will-cite", "-j", CONCURRENCY, "-a", self._bodies, *post, self._service.modify_url
+            )
+            self._rates["parallel"].append(PARALLEL_ROWS / spent.wall_s)
+        if "wrk" not in self._missing:
+            spent = self._spend("wrk", "-t1", f"-c{CONCURRENCY}", "-d2s", "-s", self._wrk, self._service.modify_url)
+            found = re.search(r"Requests/sec:\s+([\d.]+)", spent.out)
+            self._rates["wrk"].append(float(found[1]) if found else 0.0)
+
+    def _spend(self, *command: object) -> Spent:
+        return spend(command, cwd=self._folder)
+
+    def _bare(self) -> None:
+        many, few = (
+            self._spend(*python("bare", self._service.modify_url, rows, CONCURRENCY)) for rows in (self._rows, FEW)
+        )
+        self._rates["bare"].append(float(many.out))
+        self._note_cpu("bare", many, few)
+
+    def _ours(self) -> None:
+        many, few = (
+            self._spend(*run_command(fresh(manifest), self._service.root, "--quiet"))
+            for manifest in (self._many, self._few)
+        )
+        self._rates["run"].append(json_of(many)["rate"])
+        self._rates["command"].append(self._rows / many.wall_s)
+        self._note_cpu("run", many, few)
+
+    def _note_cpu(self, client: str, many: Spent, few: Spent) -> None:
+        self._cpu_s[client].append(per_row(many.cpu_s, self._rows, few.cpu_s, FEW))
+        self._cpu_s[f"{client}, with its start"].append(many.cpu_s / self._rows)
+
+    def _observed(self) -> None:
+        metrics = ("--metrics-file", self._folder / "metrics.prom")
+        logged = run_command(fresh(self._many), self._service.root, *metrics, "--log-format", "json")
+        self._rates["logged"].append(json_of(self._spend(*logged))["rate"])
+        with terminal() as near:
+            drawn = run_command(fresh(self._many), self._service.root, *metrics)
+            self._rates["drawn"].append(json_of(spend(drawn, cwd=self._folder, stderr=near))["rate"])
+
+    def findings(self) -> list[Finding]:
+        """Return what all rounds say."""
+        rates, cpu_s = self._rates, self._cpu_s
+        ours = rates["run"]
+        found = [Finding("rows/s: bare aiohttp + uvloop loop", spread(rates["bare"]))]
+        found += [
+            Finding(f"rows/s: {name}", spread(rates[client]))
+            for client, name in (
+                ("run", "bulkroute run, from its first call to its last record"),
+                ("command", "bulkroute run, start and manifest included"),
+                ("curl", "curl --parallel"),
+                ("parallel", "GNU parallel + curl"),
+                ("wrk", "wrk"),
+            )
+            if rates[client]
+        ]
+        found.append(Finding("rows/s against the bare loop", ratios(ours, rates["bare"]), at_least(0.9)))
+        if rates["curl"]:
+            found.append(Finding("rows/s against curl --parallel", ratios(ours, rates["curl"]), at_least(0.75)))
+        if rates["parallel"]:
+            found.append(Finding("rows/s against GNU parallel + curl", ratios(ours, rates["parallel"]), at_least(50)))
+        whole = "run, with its start", "bare, with its start"
+        return [
+            *found,
+            Finding("CPU s a row against the bare loop", ratios(cpu_s["run"], cpu_s["bare"]), at_most(1.25)),
+            Finding("CPU s a row, starts included", ratios(*(cpu_s[client] for client in whole)), at_most(1.25)),
+            Finding("rows/s with metrics and JSON log", ratios(rates["logged"], ours), at_least(0.95)),
+            Finding("rows/s with metrics and drawn progress", ratios(rates["drawn"], ours), at_least(0.95)),
+        ]
