@@ -2,12 +2,13 @@
 # make test  lint, types, import layers and every test
 # make quick the part of the tests that takes under a minute
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
+# make soak an hour of nights that go wrong (SECONDS=600 SEED=7 to say otherwise)
 # make lock  renew requirements.lock (needs uv)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test quick lint bench clean lock
+.PHONY: run test quick soak bench lint clean lock
 
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh
@@ -20,6 +21,9 @@ quick: lint
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench $(BENCH)
+
+soak: .venv/ready
+	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TextIO
 from tests.harness import ROOT
 
 ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("BULKROUTE_")},
+    # PYTHONDONTWRITEBYTECODE, say, would have every start compile everything again.
+    **{name: value for name, value in os.environ.items() if not name.startswith(("BULKROUTE_", "PYTHON"))},
     "PYTHONPATH": str(ROOT),
     "BULKROUTE_TOKEN": "bench-" + "t" * 26,
     "TERM": "xterm",

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT, Result, bulkroute, exported, ids, serving, targets, write_csv
+from tests.certificates import certificates
+from tests.harness import Result, bulkroute, exported, ids, serving, targets, write_csv
 
-TLS = ROOT / "tests" / "tls"
 FLAGS = ("--no-snapshot", "--rate", "unlimited", "--max-attempts", 2, "--backoff", "0.01", "--timeout", 2, "--json")
 STATIC = {"BULKROUTE_TOKEN": "flow-token-hush", "BULKROUTE_APP_KEY": "", "BULKROUTE_APP_SECRET": ""}
 
@@ -66,9 +66,9 @@ def test_a_listener_that_says_nothing(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def tls_in_front(certificate: str, port: int) -> Iterator[str]:
-    """Serve TLS with a certificate of tests/tls, and pass what comes on to a port."""
+    """Serve TLS with one of the certificates, and pass what comes on to a port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(TLS / f"{certificate}.pem")
+    context.load_cert_chain(certificates() / f"{certificate}.pem")
 
     def pump(source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ def tls_in_front(certificate: str, port: int) -> Iterator[str]:
 )
 def test_a_certificate_that_proves_nothing(tmp_path: Path, certificate: str, reason: str) -> None:
     with serving(ids(2)) as service, tls_in_front(certificate, int(service.url.rpartition(":")[2])) as url:
-        result = run_against(url, tmp_path, SSL_CERT_FILE=str(TLS / "authority.pem"))
+        result = run_against(url, tmp_path, SSL_CERT_FILE=str(certificates() / "authority.pem"))
         check_unreachable(result, tmp_path, reason)
         assert "not trusted" in result.err
         assert not service.simulator.calls, "the token went to somebody unknown"
@@ -116,7 +116,7 @@ def test_a_certificate_that_proves_nothing(tmp_path: Path, certificate: str, rea
 
 def test_a_certificate_of_the_companys_own_authority(tmp_path: Path) -> None:
     with serving(ids(2)) as service, tls_in_front("good", int(service.url.rpartition(":")[2])) as url:
-        result = run_against(url, tmp_path, SSL_CERT_FILE=str(TLS / "authority.pem"))
+        result = run_against(url, tmp_path, SSL_CERT_FILE=str(certificates() / "authority.pem"))
         assert result.code == 0, result.err
         assert dict(service.bindings) == targets(ids(2))
 

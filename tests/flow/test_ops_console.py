@@ -16,7 +16,7 @@ from tests.harness import bulkroute, command, environment, ids, serving, targets
 
 ESCAPE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 COLOURFUL = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor", "CLICOLOR_FORCE": "1"}
-FAST = ("--no-snapshot", "--rate", "unlimited")
+FAST = ("--yes", "--no-snapshot", "--rate", "unlimited", "--max-consecutive-failures", "1000")
 
 
 @pytest.fixture

@@ -269,3 +269,17 @@ async def test_an_answer_needs_a_sent_row(tmp_path: Path) -> None:
             await journal.flush()
         await asyncio.sleep(0)
         assert statuses(connection) == {"a": "pending"}
+
+
+def test_another_programs_unfinished_journal_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "night.ledger.db"
+    with closing(sqlite3.connect(tmp_path / "songs.db")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript("CREATE TABLE song (title TEXT); INSERT INTO song VALUES ('Yesterday');")
+        path.write_bytes((tmp_path / "songs.db").read_bytes())
+        wal = path.with_name(path.name + "-wal")
+        wal.write_bytes((tmp_path / "songs.db-wal").read_bytes())
+    before = path.read_bytes(), wal.read_bytes()
+    with pytest.raises(LedgerError, match="not a ledger"):
+        store.open_for_run(path)
+    assert (path.read_bytes(), wal.read_bytes()) == before

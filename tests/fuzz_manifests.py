@@ -1,0 +1,41 @@
+"""Feeds the manifest readers with bytes that atheris makes up: `python -m tests.fuzz_manifests [-max_total_time=60]`.
+
+Whatever comes must end in rows or faults. atheris is no dependency: install it where it has a wheel.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+from bulkroute.manifest import Faults
+from bulkroute.manifest.csv_reader import CsvReader
+from bulkroute.manifest.text import TextBlocks
+from bulkroute.manifest.yaml_reader import YamlReader
+
+
+def read(data: bytes) -> None:
+    """Read one made-up manifest: the first byte chooses the format and the size of the blocks."""
+    kind, rest = data[:1], data[1:]
+    size = (1, 7, 4096)[(kind[0] >> 1) % 3] if kind else 1
+    places = iter(range(0, len(rest) + size, size))
+
+    def block(_size: int) -> bytes:
+        start = next(places, len(rest))
+        return rest[start : start + size]
+
+    faults = Faults("night")
+    reader: Any = YamlReader if kind and kind[0] & 1 else CsvReader
+    count = sum(1 for _ in reader(TextBlocks(block), faults).rows())
+    if not count and not faults.total:
+        raise AssertionError("neither rows nor faults")
+
+
+def main() -> None:
+    atheris: Any = importlib.import_module("atheris")
+    atheris.instrument_all()
+    atheris.Setup(sys.argv, read)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""The target of the fuzzer takes every corpus file; with atheris at hand it is also let loose for a few seconds."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz_manifests import read
+from tests.harness import ROOT
+
+CASES = ROOT / "tests" / "cases" / "manifests"
+
+
+@pytest.mark.parametrize("kind", range(6))
+def test_every_case_in_every_kind_of_block(kind: int) -> None:
+    for path in CASES.iterdir():
+        read(bytes([kind]) + path.read_bytes())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed")
+def test_the_fuzzer_finds_nothing_in_a_few_seconds(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tests.fuzz_manifests",
+            "-max_total_time=10",
+            f"-artifact_prefix={tmp_path}/",
+            str(CASES),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()[-3000:]
