@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-
 SCATTER = 618_033_989
 """Has no divisor in common with 10^9: so numbers times this, modulo 10^9, are all different."""
 
