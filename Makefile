@@ -1,8 +1,8 @@
 # make run   demo against the embedded simulator
 # make test  lint, types, import layers and every test
 # make quick the part of the tests that takes under a minute
-# make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
 # make soak an hour of nights that go wrong (SECONDS=600 SEED=7 to say otherwise)
+# make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
 # make lock  renew requirements.lock (needs uv)
 
 PYTHON ?= python3
@@ -19,11 +19,11 @@ test: lint
 quick: lint
 	$(BIN)/python -m pytest -m 'not slow'
 
-bench: .venv/ready
-	$(BIN)/python -m tests.bench $(BENCH)
-
 soak: .venv/ready
 	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+bench: .venv/ready
+	$(BIN)/python -m tests.bench $(BENCH)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -8,12 +8,16 @@ ever sent. Against other people: the token, where there is one.
 import hashlib
 import hmac
 import ipaddress
+import re
 import socket
 from http import HTTPStatus
 
 from aiohttp import web
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(?::[0-9]{1,5})?")
+"""What `Host` may look like; anything else is refused unread."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -48,7 +52,8 @@ class Access:
 
     def admit(self, request: web.Request) -> bool:
         """Let a request in or raise; return whether it brings the token in its link, to be kept in a cookie."""
-        if not self._is_ours(request.url.host or ""):
+        named = HOST.fullmatch(request.headers.get("Host", ""))
+        if named is None or not self._is_ours(named["name"] or named["address"]):
             raise web.HTTPMisdirectedRequest(text="this server does not go by that name\n")
         if request.method != "GET":
             self._demand_own_origin(request)

@@ -14,7 +14,7 @@ from bulkroute.ledger import figures, reading
 from bulkroute.ledger.batch import Batch
 from bulkroute.ledger.figures import FailedRow, Search, Wait
 from bulkroute.ledger.reading import RunRecord
-from bulkroute.ledger.store import ledger_errors
+from bulkroute.ledger.store import ledger_errors, snapshot
 from bulkroute.pages.tally import Tally
 from bulkroute.pages.timeline import Timeline, distribution, percentiles
 from bulkroute.version import __version__
@@ -40,23 +40,17 @@ class Snapshots:
         Raises LedgerError.
         """
         connection = self._connection
-        with ledger_errors(self._ledger, "read the ledger"):
-            connection.execute("BEGIN")
-            try:
-                batch = latest_batch(connection, self._ledger)
-                if self._batch is None or batch.number != self._batch.number:
-                    self._timeline, self._tally = Timeline(batch.number), Tally(batch.number)
-                self._batch = batch
-                runs = reading.runs(connection, batch.number)
-                counts, reasons = self._tally.read(connection, len(runs))
-                waits = figures.waits(connection, batch.number, MOST_WAITS)
-                state = state_of(runs, waits)
-                self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
-                failed = (
-                    figures.failed_rows(connection, batch.number, Search(), limit=failed_rows) if failed_rows else []
-                )
-            finally:
-                connection.execute("ROLLBACK")
+        with ledger_errors(self._ledger, "read the ledger"), snapshot(connection):
+            batch = latest_batch(connection, self._ledger)
+            if self._batch is None or batch.number != self._batch.number:
+                self._timeline, self._tally = Timeline(batch.number), Tally(batch.number)
+            self._batch = batch
+            runs = reading.runs(connection, batch.number)
+            counts, reasons = self._tally.read(connection, len(runs))
+            waits = figures.waits(connection, batch.number, MOST_WAITS)
+            state = state_of(runs, waits)
+            self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
+            failed = list(figures.failed_rows(connection, batch.number, Search(), limit=failed_rows))
         latencies_ms = self._timeline.latencies_ms()
         stretches = self._timeline.stretches
         return {

@@ -14,8 +14,9 @@ SHARE = 0.05
 class Tally:
     """The counts of one batch. In between, what calls since the last count brought to an end is added.
 
-    That is exact while one run goes on: a row that is called was not at its end before. A new run makes rows pending
-    again, so that with it all are counted anew.
+    That is exact for what calls do while one run goes on: a row that is called was not at its end before. Rows settled
+    without a call (unchanged, locked, unknown) come in with the next count of all. A new run makes rows pending again,
+    so that with it all are counted anew.
     """
 
     def __init__(self, batch: int) -> None:

@@ -118,7 +118,7 @@ def at_terminal(words: tuple[str, ...], folder: Path, env: Mapping[str, str]) ->
 @pytest.mark.slow
 def test_progress_is_drawn_on_a_terminal(folder: Path) -> None:
     with serving(ids(300), Faults(latency_ms=20)) as service:
-        words = ("run", "a night.csv", "--base-url", service.url, "--no-snapshot", "--rate", "100")
+        words = ("run", "a night.csv", "--base-url", service.url, "--yes", "--no-snapshot", "--rate", "100")
         code, shown = at_terminal(words, folder, {"TERM": "xterm", "COLUMNS": "80"})
         assert code == 0
         assert "\x1b[" in shown

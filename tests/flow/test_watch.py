@@ -59,6 +59,8 @@ def test_only_the_page_itself_may_control(tmp_path: Path) -> None:
         assert status(good, "{" * 100) == 400
         assert status(good, PAUSE + " " * 5000) == 413
         assert watch.ask("GET", "/events", {"Cookie": "x=y"}).status == 403
+        for host in ("[::1", "127.0.0.1@evil.example", "127.0.0.1.evil.example", "localhost:x", ""):
+            assert watch.ask("GET", "/", {"Host": host, "Cookie": good["Cookie"]}).status in {400, 421}, host
         assert watch.ask("GET", "/failed", {"Host": "evil.example", "Cookie": good["Cookie"]}).status == 421
 
 
@@ -105,6 +107,7 @@ def test_it_waits_for_a_ledger_and_tells_of_it_once_it_is_there(tmp_path: Path) 
         assert snapshot["counts"]["failed"] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ending_the_server_does_not_touch_the_run(tmp_path: Path, number: signal.Signals) -> None:
     wanted = targets(ids(200))

@@ -1,5 +1,6 @@
 """One read a tick for all who watch, none where nobody watches, and nothing that grows."""
 
+import asyncio
 import gc
 import sqlite3
 import tracemalloc
@@ -18,7 +19,7 @@ from tests.ledgers import made
 
 async def test_a_watcher_gets_the_state_now_then_beats_then_what_changed(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=50, failed=5)
-    async with Feed(ledger, tick_s=0.02) as feed, aclosing(feed.events()) as events:
+    async with asyncio.timeout(30), Feed(ledger, tick_s=0.02) as feed, aclosing(feed.events()) as events:
         assert (await anext(events)).startswith(b"event: snapshot")
         assert (await anext(events)).startswith(b"event: beat")
         with closing(sqlite3.connect(ledger)) as connection:
@@ -31,7 +32,12 @@ async def test_a_watcher_gets_the_state_now_then_beats_then_what_changed(tmp_pat
 
 async def test_who_was_busy_when_it_changed_does_not_miss_it(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=50, failed=5)
-    async with Feed(ledger, tick_s=0.02) as feed, aclosing(feed.events()) as slow, aclosing(feed.events()) as quick:
+    async with (
+        asyncio.timeout(30),
+        Feed(ledger, tick_s=0.02) as feed,
+        aclosing(feed.events()) as slow,
+        aclosing(feed.events()) as quick,
+    ):
         await anext(slow)
         with closing(sqlite3.connect(ledger)) as connection:
             connection.execute("UPDATE batch SET manifest = 'other.csv'")
@@ -44,7 +50,7 @@ async def test_who_was_busy_when_it_changed_does_not_miss_it(tmp_path: Path) -> 
 
 async def test_a_ledger_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=50)
-    async with Feed(ledger, tick_s=0.02) as feed, aclosing(feed.events()) as events:
+    async with asyncio.timeout(30), Feed(ledger, tick_s=0.02) as feed, aclosing(feed.events()) as events:
         assert b'"total":50' in await anext(events)
         made(tmp_path / "other.db", rows=70).replace(ledger)
         while b'"total":70' not in await anext(events):

@@ -93,3 +93,15 @@ def test_runs_follow_one_another_with_a_gap(tmp_path: Path) -> None:
     assert series["throttled"][-1] == pytest.approx(10, rel=0.3)
     assert series["p50"][-1] is None  # throttled calls have no latency of interest
     assert timeline.stretches[2].throttled == timeline.stretches[2].retries == 100
+
+
+def test_latencies_are_counted_to_two_digits(tmp_path: Path) -> None:
+    seen = {0.04: 0.0, 0.26: 0.3, 8.27: 8.3, 47.3: 47, 99.6: 100, 123.4: 120, 996: 1000, 1234: 1200, 12345: 12000}
+    ledger = made(tmp_path / "l.db", rows=len(seen))
+    with closing(open_for_run(ledger)) as connection:
+        connection.executemany(
+            "UPDATE attempt SET latency_ms = ? WHERE attempt = ?", zip(seen, range(1, 99), strict=False)
+        )
+        timeline = Timeline(1)
+        timeline.advance(connection, reading.runs(connection, 1), None)
+    assert timeline.latencies_ms() == Counter(seen.values())
