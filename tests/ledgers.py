@@ -23,7 +23,9 @@ def made(
     connection = open_for_run(path)
     start = time.time() - run_s - 60
     connection.execute("BEGIN")
-    connection.execute("INSERT INTO batch (batch, created_at, manifest, digest) VALUES (1, ?, 'night.csv', 'd')", (start,))
+    connection.execute(
+        "INSERT INTO batch (batch, created_at, manifest, digest) VALUES (1, ?, 'night.csv', 'd')", (start,)
+    )
     connection.execute(
         "INSERT INTO run (run, batch, command, started_at, pid, host, version, service, rate) VALUES (1, 1, 'run', ?, ?, ?, '0', 'http://127.0.0.1', ?)",
         (start, pid or os.getpid(), socket.gethostname(), rows / run_s),
