@@ -4,14 +4,12 @@ import contextlib
 import importlib
 import shlex
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from bulkroute.cli.config import read_config
-from bulkroute.cli.options import log_format
 from bulkroute.cli.streams import ReaderGone, open_closed, told_apart
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__
@@ -120,7 +118,7 @@ def _code_of(error: Exception) -> ExitCode:
 
 def _tell(error: Exception, code: ExitCode) -> None:
     """Print an error that ends the command, in the log's format."""
-    as_json = log_format.get() == "json"
+    as_json = _log_is_json()
     if isinstance(error, BulkrouteError):
         for fault in error.faults if isinstance(error, ManifestError) else []:
             _record("manifest_fault", text=fault) if as_json else click.echo(fault, err=True)
@@ -131,6 +129,8 @@ def _tell(error: Exception, code: ExitCode) -> None:
             return
         text = error.format_message()
     else:
+        import traceback  # here, since help must not wait for it
+
         bug = "this is a bug in bulkroute; the ledger holds what was done. Please report it."
         if as_json:
             _record("error", text=bug, exit_code=int(code), traceback="".join(traceback.format_exception(error)))
@@ -141,6 +141,12 @@ def _tell(error: Exception, code: ExitCode) -> None:
         _record("error", text=text, exit_code=int(code))
     else:
         click.echo(text, err=True)
+
+
+def _log_is_json() -> bool:
+    from bulkroute.cli.options import log_format  # here, since help must not wait for it
+
+    return log_format.get() == "json"
 
 
 def _record(event: str, **fields: Any) -> None:

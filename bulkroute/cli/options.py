@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from bulkroute.deadlines import parse_until
 from bulkroute.limits import parse_failure_limit
 from bulkroute.settings import Credentials, Settings, parse_duration, parse_header, parse_rate
 
@@ -36,6 +35,8 @@ class Parsed(click.ParamType[Any]):
 
 
 def _until(text: str) -> datetime:
+    from bulkroute.deadlines import parse_until  # here, since help must not wait for asyncio
+
     return parse_until(text, now=datetime.now().astimezone())
 
 
