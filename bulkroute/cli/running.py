@@ -21,7 +21,7 @@ from bulkroute.console.closing import closing_line, next_commands, print_closing
 from bulkroute.console.lines import Lines
 from bulkroute.console.records import Records
 from bulkroute.engine import Engine
-from bulkroute.errors import BulkrouteError
+from bulkroute.errors import BulkrouteError, UsageError
 from bulkroute.events import Event, Notice, Watcher
 from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason
@@ -195,6 +195,8 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
 
     interrupts.blocking = True
     with open_manifest(manifest, options["format_"]) as opened:
+        if not opened.rereadable:
+            raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
         wanted = {row.id: (row.devicetype, row.device_id) for row in opened.rows(Faults())}
     interrupts.blocking = False
     skills, flows = targets_for(wanted.values())

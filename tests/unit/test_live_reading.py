@@ -157,3 +157,10 @@ def test_what_a_later_reading_says_of_an_id_stands() -> None:
             live.take([LiveRoute("77", 1, device_id, "", "", "", "0")], reading)
         assert live.count() == 1
         assert next(live.routes()).device_id == 6
+
+
+def test_a_number_far_too_large_does_not_keep_it_reading() -> None:
+    found = read(MANY, Faults(wrong_total=10**12))
+    assert not found.settled
+    assert len(found.bindings) == 250
+    assert found.calls < 100
