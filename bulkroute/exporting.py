@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from bulkroute.errors import LedgerError, UsageError
+from bulkroute.errors import UsageError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.store import ledger_errors
@@ -24,9 +24,7 @@ FREE_TEXT = ("error", "return_code", "description")
 def rows(connection: sqlite3.Connection, ledger: Path, statuses: list[Status]) -> Iterator[Record]:
     """Yield the rows of the latest batch, of all statuses where none is named. Raises LedgerError."""
     with ledger_errors(ledger, "read the ledger"):
-        batch = batches.latest(connection)
-        if batch is None:
-            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        batch = batches.demand_latest(connection, ledger)
         yield from reading.export(connection, batch.number, statuses)
 
 

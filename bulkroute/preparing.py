@@ -63,9 +63,8 @@ def _prepare(
     with ledger_errors(ledger, "prepare the run"):
         counts = reading.count(connection, batch.number)
         failed = in_doubt = 0
-        if (
-            counts.failed or counts.in_doubt
-        ):  # each is a walk through all rows, which a finished batch need not wait for
+        # Each is a walk through all rows, which a finished batch need not wait for.
+        if counts.failed or counts.in_doubt:
             failed, in_doubt = batches.reopen(connection, batch)
             counts = reading.count(connection, batch.number)
         if live is None:
@@ -207,9 +206,7 @@ class Preparation:
         Raises LedgerError.
         """
         with ledger_errors(ledger, "prepare the rollback"):
-            parent = batches.latest(connection)
-            if parent is None:
-                raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+            parent = batches.demand_latest(connection, ledger)
             if left_behind := undoing.without_before(connection, parent):
                 self._tell(
                     f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"

@@ -4,7 +4,6 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.errors import LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason, RunRecord
@@ -24,9 +23,7 @@ class Standing(NamedTuple):
 def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
     """Read how the latest batch stands, in one consistent view. Raises LedgerError, for one without a batch too."""
     with ledger_errors(ledger, "read the ledger"), snapshot(connection):
-        batch = batches.latest(connection)
-        if batch is None:
-            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        batch = batches.demand_latest(connection, ledger)
         counts = reading.count(connection, batch.number)
         runs = reading.runs(connection, batch.number)
         run = runs[-1] if runs else None
