@@ -7,7 +7,7 @@ import pytest
 
 from bulkroute.bindings import targets
 from bulkroute.engine import Engine
-from bulkroute.errors import CredentialsRefused, ReadingRefused, StoppedEarly, UsageError
+from bulkroute.errors import CredentialsRefused, LedgerError, ReadingRefused, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice
 from bulkroute.ledger.live import LiveBindings, LiveRoute, Target, TargetState
 from bulkroute.settings import Credentials, Secret, Settings
@@ -157,3 +157,11 @@ def test_what_a_later_reading_says_of_an_id_stands() -> None:
             live.take([LiveRoute("77", 1, device_id, "", "", "", "0")], reading)
         assert live.count() == 1
         assert next(live.routes()).device_id == 6
+
+
+def test_a_full_temporary_disk_is_told_in_words() -> None:
+    with LiveBindings() as live:
+        live._connection.execute("PRAGMA max_page_count = 4")
+        many = [LiveRoute(str(number), 1, 5, "", "", "x" * 200, "0") for number in range(100)]
+        with pytest.raises(LedgerError, match=r"cannot keep the live bindings: .* full; .*TMPDIR"):
+            live.take(many, 1)
