@@ -1,19 +1,17 @@
 """Rows of a ledger as CSV (which is a valid manifest) or JSON lines."""
 
-import contextlib
 import csv
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from bulkroute.errors import UsageError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.model import Status
+from bulkroute.replacing import replacing
 
 Record = dict[str, Any]
 
@@ -63,18 +61,3 @@ def write_file(records: Iterable[Record], format_: str, path: Path) -> None:
     """Write to `path`, which changes only once everything is written. Raises UsageError."""
     with replacing(path) as file:
         write(records, format_, file)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """Give a new file beside `path`, and put it in its place once the block is done. Raises UsageError."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            with partial.open("x", encoding="utf-8", newline="") as file:
-                yield file
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(path)) from error

@@ -1,6 +1,5 @@
 """`bulkroute.toml`: settings by their flags' names, for all commands that know them."""
 
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ def read_config(file: str | None, known: Callable[[], set[str]]) -> dict[str, An
     path = Path(file or DEFAULT_FILE)
     if file is None and not path.exists():
         return {}
+    import tomllib  # here, since help must not wait for it
+
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
