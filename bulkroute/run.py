@@ -30,7 +30,7 @@ from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
 from bulkroute.retry import full_jitter
 from bulkroute.settings import Settings
-from bulkroute.summary import Summary, verdict
+from bulkroute.summary import Summary, mean_rate, verdict
 from bulkroute.tally import Tally
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
@@ -114,10 +114,14 @@ class Run:
             stop=self.stop,
         )
         self._pool = Pool(self._gate, delivery.deliver, self._give_up, settings.max_rows)
-        watch(
+        self._announce_start(command)
+
+    def _announce_start(self, command: str) -> None:
+        prepared, settings = self._prepared, self._settings
+        self._watch(
             RunStarted(
-                ledger=str(ledger),
-                batch=batch.number,
+                ledger=str(self._ledger),
+                batch=self._batch.number,
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
@@ -334,7 +338,7 @@ class Run:
             retries=self._tally.retries,
             throttled=self._tally.throttled,
             seconds=round(seconds, 3),
-            rate=round(self._tally.attempts / seconds, 2) if seconds else 0.0,
+            rate=mean_rate(self._tally.attempts, seconds),
             stopped=reason,
             exit_code=int(exit_code),
         )

@@ -8,7 +8,7 @@ from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason, RunRecord
 from bulkroute.ledger.store import ledger_errors, snapshot
-from bulkroute.summary import Summary
+from bulkroute.summary import Summary, mean_rate
 
 
 class Standing(NamedTuple):
@@ -43,7 +43,7 @@ def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
         retries=calls.retries,
         throttled=calls.throttled,
         seconds=round(seconds, 3),
-        rate=round(calls.attempts / seconds, 2) if seconds else 0.0,
+        rate=mean_rate(calls.attempts, seconds),
         stopped=run.stopped if run else None,
         exit_code=run.exit_code if run else None,
     )
