@@ -54,8 +54,10 @@ class Client:
             self._headers["X-APP-Key"] = app_key
         self._token: str | None = None
         self._token_headers: CIMultiDict[str] = CIMultiDict()
-        # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart.
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
+        # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart. The whole
+        # of connecting, the look-up of the name too, costs a timer a call: only until the service has answered once.
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 2)
+        self._later_timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
         self._service_proxy, self._token_proxy = _proxy_for(self._modify_url), _proxy_for(self._token_url)
 
     async def __aenter__(self) -> Self:
@@ -68,7 +70,6 @@ class Client:
             auto_decompress=False,
             skip_auto_headers=("Accept-Encoding", "User-Agent"),
             headers={"Accept": "application/json", "User-Agent": "bulkroute"},
-            timeout=self._timeout,
         )
         return self
 
@@ -104,8 +105,9 @@ class Client:
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str], proxy: URL | None) -> Reply | NoReply:
         try:
             async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False, proxy=proxy
+                url, data=body, headers=headers, allow_redirects=False, proxy=proxy, timeout=self._timeout
             ) as response:
+                self._timeout = self._later_timeout
                 content, whole = await _read(response.content)
                 if not whole:
                     response.close()

@@ -63,7 +63,6 @@ def _prepare(
     with ledger_errors(ledger, "prepare the run"):
         counts = reading.count(connection, batch.number)
         failed = in_doubt = 0
-        # Each is a walk through all rows, which a finished batch need not wait for.
         if counts.failed or counts.in_doubt:
             failed, in_doubt = batches.reopen(connection, batch)
             counts = reading.count(connection, batch.number)
@@ -134,6 +133,11 @@ class Preparation:
             if connection is not None:
                 with ledger_errors(path, "settle earlier rollbacks"):
                     undoing.settle(connection, close=True)
+            if staged is None and connection is not None and batch is not None:
+                with ledger_errors(path, "read the batch"):
+                    counts = reading.count(connection, batch.number)
+                if not (counts.pending or counts.failed or counts.in_doubt):
+                    return connection, Prepared(batch, Changes(), counts)  # nothing to ask, settle or send
             live, again, halted = await self._consult(connection, path, batch, staged[0] if staged else None, inputs)
             if connection is None:
                 connection = exits.enter_context(contextlib.closing(open_for_run(path)))

@@ -3,24 +3,24 @@
 # command again, which resumes and finishes. Leaves nothing behind.
 set -eu
 
-here=$(dirname "$0")
 work=$(mktemp -d)
 simulator=
 trap 'test -z "$simulator" || kill "$simulator" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
+cp "$(dirname "$0")/cutover.csv" "$work"
+cd "$work"
 
 export BULKROUTE_APP_KEY=demo-key BULKROUTE_APP_SECRET=demo-secret
-bulkroute simulate --manifest "$here/cutover.csv" --seed 1 --latency 80 --fail-500 0.2 --reset 0.02 --throttle 50 \
-    >"$work/listening" &
+: >listening
+bulkroute simulate --manifest cutover.csv --seed 1 --latency 80 --fail-500 0.2 --reset 0.02 --throttle 50 >listening &
 simulator=$!
-until grep -q listening "$work/listening"; do sleep 0.1; done
-url=$(sed -n 's/listening on //p' "$work/listening")
+until grep -q listening listening; do sleep 0.1; done
+BULKROUTE_BASE_URL=$(sed -n 's/listening on //p' listening)
+export BULKROUTE_BASE_URL
 
 again() {
-    echo
-    echo "\$ bulkroute run manifests/cutover.csv --base-url $url --rate 60 --max-attempts 2"
+    printf '\n$ bulkroute run cutover.csv --rate 60 --max-attempts 2 --yes\n'
     code=0
-    bulkroute run "$here/cutover.csv" --ledger "$work/cutover.ledger.db" --base-url "$url" \
-        --rate 60 --max-attempts 2 --yes || code=$?
+    bulkroute run cutover.csv --rate 60 --max-attempts 2 --yes || code=$?
     echo "exit code $code"
 }
 

@@ -3,14 +3,12 @@
 import importlib
 import shlex
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from bulkroute.cli.config import read_config
-from bulkroute.cli.options import log_format
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__
 
@@ -93,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except click.exceptions.Abort:
         code = ExitCode.STOPPED
     except click.ClickException as error:
-        if log_format.get() == "json":
+        if _log_is_json():
             _record("error", text=error.format_message(), exit_code=int(ExitCode.USAGE))
         else:
             error.show()
@@ -106,8 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         sys.stderr.close()
         code = ExitCode.STOPPED
     except Exception:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"
+        import traceback  # here, since help must not wait for it
+
         bug = "this is a bug in bulkroute; the ledger holds what was done. Please report it."
-        if log_format.get() == "json":
+        if _log_is_json():
             _record("error", text=bug, exit_code=int(ExitCode.BUG), traceback=traceback.format_exc())
         else:
             traceback.print_exc()
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
 def _tell(error: BulkrouteError) -> None:
     """Print an error that ends the command, in the log's format."""
     faults = error.faults if isinstance(error, ManifestError) else []
-    if log_format.get() == "json":
+    if _log_is_json():
         for fault in faults:
             _record("manifest_fault", text=fault)
         _record("error", text=str(error), exit_code=int(error.exit_code))
@@ -127,6 +127,12 @@ def _tell(error: BulkrouteError) -> None:
     for fault in faults:
         click.echo(fault, err=True)
     click.echo(f"bulkroute: {error}", err=True)
+
+
+def _log_is_json() -> bool:
+    from bulkroute.cli.options import log_format  # here, since help must not wait for it
+
+    return log_format.get() == "json"
 
 
 def _record(event: str, **fields: Any) -> None:

@@ -19,7 +19,7 @@ def read_config(file: str | None, known: Callable[[], set[str]]) -> dict[str, An
     path = Path(file or DEFAULT_FILE)
     if file is None and not path.exists():
         return {}
-    import tomllib  # here, since help must not wait for it
+    import tomllib  # here, since most commands find no file and help must not wait for it
 
     try:
         content = tomllib.loads(path.read_text("utf-8"))

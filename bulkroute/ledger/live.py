@@ -63,6 +63,7 @@ class LiveBindings(Scratch):
             " ext_code TEXT, device_desc TEXT, editable TEXT, reading INTEGER) WITHOUT ROWID;"
             "CREATE TABLE target (devicetype INTEGER, device_id INTEGER, name TEXT, state TEXT,"
             " PRIMARY KEY (devicetype, device_id)) WITHOUT ROWID;",
+            cache_kib=4000,
         )
         self.settled = False
         """Whether the readings agreed with the number of called routes that the service named."""

@@ -17,7 +17,7 @@ from bulkroute.errors import LedgerError
 class Scratch:
     """The file and the one connection that writes it. Use as a context manager."""
 
-    def __init__(self, name: str, doing: str, schema: str) -> None:
+    def __init__(self, name: str, doing: str, schema: str, *, cache_kib: int) -> None:
         """Make the temporary file; `doing` is what it is for. Raises LedgerError where its folder (TMPDIR) is of no use."""
         self._doing = doing
         with self.errors("temporary folder"):
@@ -28,7 +28,7 @@ class Scratch:
                 self._connection = sqlite3.connect(self.path, isolation_level=None)
                 # Nothing of it need survive a crash.
                 self._connection.executescript(
-                    f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-4000; {schema}"
+                    f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{cache_kib}; {schema}"
                 )
         except LedgerError:
             self._folder.cleanup()

@@ -34,6 +34,7 @@ class Staging(Scratch):
             "staging.db",
             "stage the manifest",
             "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);",
+            cache_kib=500,
         )
         self.count = 0
         self.dropped = 0

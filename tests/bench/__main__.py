@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -69,6 +70,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="about a minute: one round, few rows")
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "bench.json")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nginx is stopped then, too
     size = QUICK if arguments.quick else FULL
     lost = missing()
     for line in lost.values():

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, TextIO
 from tests.harness import ROOT
 
 ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("BULKROUTE_")},
+    # PYTHONDONTWRITEBYTECODE, say, would have every start compile everything again.
+    **{name: value for name, value in os.environ.items() if not name.startswith(("BULKROUTE_", "PYTHON"))},
     "PYTHONPATH": str(ROOT),
     "BULKROUTE_TOKEN": "bench-" + "t" * 26,
     "TERM": "xterm",
@@ -53,7 +54,11 @@ def spend(arguments: Sequence[object], *, cwd: Path, stderr: int | TextIO | None
             stdout=out,
             stderr=err if stderr is None else stderr,
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # the bench is interrupted: nothing that it started is left running
+            process.kill()
+            raise
         wall_s = time.perf_counter() - started_s
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)

@@ -38,7 +38,7 @@ def read_rows(ledger: Path) -> dict[str, Found]:
     with closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as connection:
         if not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
             return {}
-        rows = connection.execute("SELECT id, status, attempts FROM row")
+        rows = connection.execute("SELECT id, status, attempts FROM row WHERE batch = (SELECT max(batch) FROM batch)")
         return {row_id: Found(status, calls) for row_id, status, calls in rows}
 
 

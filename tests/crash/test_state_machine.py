@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from tests.crash.launcher import KILLS, Launcher
 from tests.crash.test_kill import FLAGS, SLOTS, read_rows
@@ -105,7 +112,5 @@ class Nights(RuleBasedStateMachine):
 @pytest.mark.slow
 def test_any_order_of_runs_kills_and_edits(launcher: Launcher) -> None:
     Nights.launcher = launcher
-    Nights.TestCase.settings = settings(
-        max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    Nights.TestCase("runTest").debug()
+    often = settings(max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(Nights, settings=often)

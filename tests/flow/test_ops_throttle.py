@@ -39,7 +39,9 @@ def night(faults: Faults, *, rows: int = 1200, seed: int = 1, **settings: Any) -
         row_ids = ids(rows)
         wanted = {"rate_per_s": 400.0, "concurrency": 16, **settings}
         async with Simulator(routes_for(row_ids), faults=faults, seed=seed, static_token=TOKEN) as simulator:
-            known = Settings(base_url=simulator.url, credentials=Credentials(token=Secret(TOKEN)), **wanted)
+            known = Settings(
+                base_url=simulator.url, snapshot=False, credentials=Credentials(token=Secret(TOKEN)), **wanted
+            )
             with tempfile.TemporaryDirectory() as folder:
                 async with Engine(known, watch=events.append) as engine:
                     ledger = Path(folder) / "night.ledger.db"
@@ -123,7 +125,9 @@ def test_a_limit_that_goes_away_is_noticed() -> None:
     async def scenario() -> float | None:
         row_ids = [f"r{place}" for place in range(30_000)]
         async with Simulator(routes_for(row_ids), faults=Faults(throttle=20), static_token=TOKEN) as simulator:
-            settings = Settings(base_url=simulator.url, rate_per_s=60, credentials=Credentials(token=Secret(TOKEN)))
+            settings = Settings(
+                base_url=simulator.url, snapshot=False, rate_per_s=60, credentials=Credentials(token=Secret(TOKEN))
+            )
             with tempfile.TemporaryDirectory() as folder:
                 async with Engine(settings) as engine:
                     ledger = Path(folder) / "night.ledger.db"
