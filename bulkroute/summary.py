@@ -42,8 +42,3 @@ class Summary:
 def verdict(*, failed: int, pending: int, in_doubt: int) -> ExitCode:
     """Return what a run that was not stopped tells its caller."""
     return ExitCode.SOME_FAILED if failed or pending or in_doubt else ExitCode.DONE
-
-
-def mean_rate(attempts: int, seconds: float) -> float:
-    """Return calls per second, on average; 0 where no time has passed."""
-    return round(attempts / seconds, 2) if seconds else 0.0
