@@ -7,6 +7,7 @@ The gate is the only way to the service: N calls in flight, SENT on disk, then a
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
@@ -56,6 +57,7 @@ class Gate:
         self._pacer = pacer
         self._journal = journal
         self._tokens = tokens
+        self._held = False
         self._waiting: deque[Entry] = deque()
         self._staged: deque[Entry] = deque()
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -134,6 +136,8 @@ class Gate:
     def _stageable(self) -> int:
         """Return how many waiting calls to note as SENT now."""
         room = min(len(self._waiting), self.slots - self.in_flight - len(self._staged))
+        if self._held:
+            return 0
         due = max(1, self._pacer.due_within(LEAD_S))
         # Half of them at least at a time, so that one commit serves several calls.
         return min(room, due - len(self._staged)) if len(self._staged) <= due // 2 else 0
@@ -141,10 +145,12 @@ class Gate:
     async def stage(self) -> None:
         """Keep the next calls noted as SENT. Runs until cancelled. Raises LedgerError."""
         while True:
+            # Nothing is noted as SENT while nothing may start: it would look like a call in the air.
+            self._held = bool(self._pacer.holds())
             count = self._stageable()
             if count <= 0:
                 self._stage_stirred.clear()
-                await self._stage_stirred.wait()
+                await self._wait_for_work()
                 continue
             entries = [self._waiting.popleft() for _ in range(count)]
             try:
@@ -158,6 +164,12 @@ class Gate:
                 return
             self._staged.extend(entries)
             self._start_stirred.set()
+
+    async def _wait_for_work(self) -> None:
+        """Wait until something changed that staging may wait for; the end of a hold is not told, so look now and then."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAD_S if self._held else None):
+                await self._stage_stirred.wait()
 
     async def start(self) -> None:
         """Let the staged calls go, each at its time. Runs until cancelled. Raises what TokenSource.get raises."""
@@ -255,6 +267,7 @@ class Delivery:
                 Attempt(
                     row=work.number,
                     id=work.row.id,
+                    tried=work.tried,
                     status=status,
                     error=error,
                     number=number,

@@ -23,9 +23,10 @@ from bulkroute.deadlines import Deadlines
 from bulkroute.errors import StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
+from bulkroute.ledger import batch as batches
 from bulkroute.ledger import lock
 from bulkroute.ledger.live import LiveBindings
-from bulkroute.ledger.store import open_for_reading, open_for_run
+from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
 from bulkroute.pacing import Pacer
 from bulkroute.preparing import Blocking, Preparation, Prepared
 from bulkroute.retry import full_jitter
@@ -97,6 +98,7 @@ class Engine:
         UsageError; whatever else ends the run is in `Summary.stopped` and `Summary.exit_code`.
         """
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
+        intake.demand_readable(source, format)
         with lock.hold(path), contextlib.ExitStack() as exits:
             connection, prepared = await self._preparation.take_in(source, format, path, exits)
             return await self._work_through(path, connection, prepared)
@@ -116,6 +118,7 @@ class Engine:
         with contextlib.closing(open_for_reading(path)):
             pass  # nothing is made where there is no ledger, not even a lock
         with lock.hold(path), contextlib.closing(open_for_run(path)) as connection:
+            self._demand_service(connection, path)
             with LiveBindings() as live:
                 await self._reader.read(live)
                 prepared = self._preparation.take_back(connection, path, live)
@@ -143,6 +146,7 @@ class Engine:
         """
         path = Path(ledger)
         with contextlib.closing(open_for_reading(path)) as connection:
+            self._demand_service(connection, path)
             return await verify(connection, path, self._reader, self._settings.backoff_s, self._notice)
 
     @contextlib.asynccontextmanager
@@ -178,6 +182,13 @@ class Engine:
             summary = await run.execute()
         self._watch(RunEnded(summary))
         return summary
+
+    def _demand_service(self, connection: sqlite3.Connection, path: Path) -> None:
+        """Refuse a ledger whose batch is of another service. Raises UsageError and LedgerError."""
+        if not self._settings.service_moved:
+            with ledger_errors(path, "read the batch"):
+                batch = batches.demand_latest(connection, path)
+                batches.demand_service(connection, batch, self._settings.service_name, path)
 
     def _notice(self, text: str) -> None:
         self._watch(Notice(text))

@@ -54,6 +54,13 @@ def default_ledger(source: Source) -> Path:
     return Path(source).with_suffix(".ledger.db")
 
 
+def demand_readable(source: Source, format_: str | None) -> None:
+    """Say at once what cannot be opened, before anything is locked or made. Raises ManifestError."""
+    if isinstance(source, str | Path) and str(source) != "-" and not Path(source).is_fifo():
+        with open_manifest(source, format_):
+            pass
+
+
 def is_known(source: Source, format_: str | None, batch: Batch | None) -> bool:
     """Tell whether the batch holds this very manifest already; then its rows need not be read again."""
     if batch is None or not batch.digest or not isinstance(source, str | Path) or str(source) == "-":

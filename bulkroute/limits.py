@@ -49,11 +49,11 @@ class Limits:
         self._finished += failed + unchanged
         self._longest = longest_streak
 
-    def finished(self, *, failed: bool) -> None:
-        """Take one outcome, in the order in which rows got theirs."""
+    def finished(self, *, failed: bool, streak: bool = True) -> None:
+        """Take one outcome, in the order in which rows got theirs; `streak`: a failure counts towards so many in a row."""
         self._finished += 1
         self._failed += failed
-        self._in_a_row = self._in_a_row + 1 if failed else 0
+        self._in_a_row = self._in_a_row + streak if failed else 0
         self._longest = max(self._longest, self._in_a_row)
 
     def reached(self) -> str | None:

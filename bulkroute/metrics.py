@@ -71,6 +71,7 @@ class Metrics:
         """Write how far the run is."""
         for status in ("succeeded", "unchanged", "failed"):
             self._rows.labels(status).set(getattr(progress, status))
+        self._rows.labels("in_doubt").set(0)  # a call in the air is not in doubt while its run goes on
         self._rows.labels("pending").set(progress.left)
         self._count(progress.attempts, progress.retries, progress.throttled)
         self._in_flight.set(progress.in_flight)

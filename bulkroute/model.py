@@ -63,3 +63,16 @@ class FailureKind(StrEnum):
     UNKNOWN_ID = "unknown_id"
     LOCKED = "locked"
     CONFLICT = "conflict"
+
+
+OF_THE_ROW = frozenset(
+    {
+        FailureKind.BUSINESS,
+        FailureKind.BAD_REQUEST,
+        FailureKind.NOT_FOUND,
+        FailureKind.UNKNOWN_ID,
+        FailureKind.LOCKED,
+        FailureKind.CONFLICT,
+    }
+)
+"""Failures that say something of one row, not of the service."""

@@ -14,7 +14,7 @@ from bulkroute import intake
 from bulkroute.bindings import targets
 from bulkroute.bindings.asking import Asker
 from bulkroute.bindings.reading import LiveReader
-from bulkroute.errors import BulkrouteError, CredentialsRefused, LedgerError, ReadingRefused
+from bulkroute.errors import BulkrouteError, LedgerError, ReadingRefused
 from bulkroute.intake import Source
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import merging, reading, settling, undoing
@@ -125,6 +125,8 @@ class Preparation:
             connection = exits.enter_context(contextlib.closing(open_for_run(path)))
             with ledger_errors(path, "read the batch"):
                 batch = None if self._settings.fresh else batches.latest(connection)
+            if batch is not None and not self._settings.service_moved:
+                batches.demand_service(connection, batch, self._settings.service_name, path)
         with contextlib.ExitStack() as inputs:
             staged = None
             with self._blocking.alone():
@@ -177,7 +179,7 @@ class Preparation:
         live = inputs.enter_context(LiveBindings())
         try:
             await self._reader.read(live)
-        except (ReadingRefused, CredentialsRefused) as error:
+        except ReadingRefused as error:
             error.hint = f"{error.hint}; " * bool(error.hint) + "--no-snapshot goes without reading live bindings"
             return None, 0, error
         except BulkrouteError as error:

@@ -16,7 +16,7 @@ from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
 from bulkroute.delivery import Delivery, Gate, GateClosed
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
-from bulkroute.events import RateChanged, RowFailed, RunStarted, Stopping, Watcher
+from bulkroute.events import Notice, RateChanged, RowFailed, RunStarted, Stopping, Watcher
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.batch import RunEnd
@@ -24,7 +24,7 @@ from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
-from bulkroute.model import Status
+from bulkroute.model import OF_THE_ROW, Status
 from bulkroute.pacing import Pacer
 from bulkroute.pool import Pool
 from bulkroute.preparing import Prepared
@@ -85,7 +85,7 @@ class Run:
                 batch,
                 command=command,
                 version=__version__,
-                service=settings.base_url,
+                service=settings.service_name,
                 rate_per_s=settings.rate_per_s,
             )
         self._counts = prepared.counts
@@ -161,8 +161,13 @@ class Run:
             holds=self._pacer.holds(),
             stopping=self._stop.reason if self._stop else None,
             ends_at=self._deadlines.ends_at,
-            eta_s=self._tally.eta_s(self._counts.pending, time.monotonic() - self._started_s),
+            eta_s=self._eta_s(),
         )
+
+    def _eta_s(self) -> float | None:
+        """Return in how many seconds the last row will be done at the pace so far; None where nothing tells."""
+        paused = any(hold.key == PAUSED for hold in self._pacer.holds())
+        return None if paused else self._tally.eta_s(self._counts.pending, time.monotonic() - self._started_s)
 
     def clock(self) -> float:
         """Return the time on the pacer's clock, which holds go by."""
@@ -285,6 +290,8 @@ class Run:
             wrong = f"the canary cannot be read back: {error}"
         if wrong is not None:
             self.stop(wrong, ExitCode.LIMIT)
+        elif self._pool.begun:
+            self._watch(Notice(f"canary: {self._pool.begun} rows were sent and read back right; going on"))
 
     def _loop_ended(self, loop: asyncio.Task[None]) -> None:
         if not loop.cancelled() and (error := loop.exception()) is not None:
@@ -307,7 +314,8 @@ class Run:
             if attempt.status is Status.SUCCEEDED:
                 self._limits.finished(failed=False)
             elif attempt.status is Status.FAILED:
-                self._limits.finished(failed=True)
+                # That a row is refused again tells nothing new of the service.
+                self._limits.finished(failed=True, streak=not (attempt.tried and attempt.error in OF_THE_ROW))
                 said = (attempt.http_status, attempt.return_code, attempt.description)
                 self._watch(RowFailed(attempt.id, attempt.error or "", *said))
         self._stop_at_limit()

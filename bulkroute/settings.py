@@ -113,8 +113,19 @@ class Settings:
     """Start no more calls from this moment on, by the wall clock; with its offset from UTC."""
     fresh: bool = False
     """Forget earlier success: start a new batch."""
+    service: str = ""
+    """What the ledger knows the service by; its base URL where nothing else is said."""
+    service_moved: bool = False
+    """Go on with a batch of a service whose address has changed."""
     allow_http: bool = False
     """Accept http:// to other hosts than this one."""
+
+    @property
+    def service_name(self) -> str:
+        """What the ledger knows the service by: an address that is written differently stays the same one."""
+        parts = urlsplit(self.base_url)
+        port = "" if parts.port in (None, 443 if parts.scheme == "https" else 80) else f":{parts.port}"
+        return self.service or f"{parts.scheme}://{parts.hostname}{port}"
 
     def __post_init__(self) -> None:
         """Check what can be checked. Raises UsageError."""

@@ -34,6 +34,12 @@ class Summary:
         """Rows whose binding is as wanted."""
         return self.succeeded + self.unchanged
 
+    @property
+    def window_closed(self) -> bool:
+        """Whether the run did what it could in the time or the rows it was given: nobody needs to act."""
+        named = any(flag in (self.stopped or "") for flag in ("--until", "--max-duration", "--max-rows"))
+        return self.exit_code == ExitCode.STOPPED and not self.failed and named
+
     def to_json(self) -> str:
         """Return the object on one line."""
         return json.dumps(asdict(self), ensure_ascii=False)

@@ -155,7 +155,9 @@ class TokenSource:
                     f"the token service refuses the app key: {self.clean(found)}",
                     hint="check BULKROUTE_APP_KEY and its secret, and that this address is on the allow list",
                 )
-            raise ServiceUnreachable(f"no token could be fetched: {self.clean(found)}", hint="check --auth-url")
+            raise ServiceUnreachable(
+                f"no token could be fetched: {self.clean(found)}", hint="check --base-url, and --auth-url if it is set"
+            )
         value, life_s = found
         self._tokens_seen.append(_spellings(value))
         self._token = Token(value, asked_at_s + RENEW_AT * life_s, asked_at_s + DEAD_AT * life_s)

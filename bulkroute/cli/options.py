@@ -67,6 +67,9 @@ manifest_format = click.option(
 strict_targets = click.option(
     "--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded."
 )
+service_moved = click.option(
+    "--service-moved", is_flag=True, help="The ledger's service has a new address: --base-url is the same service."
+)
 ask_nothing = click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
 
 connection_options = together(
@@ -164,6 +167,7 @@ def settings_of(options: dict[str, Any], **extra: Any) -> Settings:
         backoff_cap_s=options["backoff_cap"],
         timeout_s=options["timeout"],
         max_throttle_wait_s=options["max_throttle_wait"],
+        service_moved=options.get("service_moved", False),
         allow_http=options["allow_http"],
         credentials=extra.pop("credentials", None) or Credentials.from_environment(),
         **extra,

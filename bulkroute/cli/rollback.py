@@ -11,6 +11,7 @@ from bulkroute.cli.options import (
     ask_nothing,
     connection_options,
     limit_options,
+    service_moved,
     telling_options,
     window_options,
 )
@@ -21,6 +22,7 @@ from bulkroute.cli.options import (
 @connection_options
 @limit_options
 @window_options
+@service_moved
 @ask_nothing
 @telling_options
 def rollback(ledger: Path, **options: Any) -> int:

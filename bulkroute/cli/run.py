@@ -11,6 +11,7 @@ from bulkroute.cli.options import (
     connection_options,
     limit_options,
     manifest_format,
+    service_moved,
     strict_targets,
     telling_options,
     window_options,
@@ -37,6 +38,7 @@ from bulkroute.cli.options import (
     help="Send N rows over all targets, read them back, go on only if all are right.",
 )
 @strict_targets
+@service_moved
 @click.option("--fresh", is_flag=True, help="Forget earlier success: start a new batch in the same ledger.")
 @ask_nothing
 @telling_options

@@ -125,7 +125,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
     """Say how it ended: the summary on stdout if asked for, and the closing message on stderr."""
     if options["json_"]:
         click.echo(summary.to_json())
-    if options["quiet"] and not summary.exit_code:
+    if options["quiet"] and (not summary.exit_code or summary.window_closed):
         return
     reasons: list[Reason] = []
     if summary.failed:
@@ -205,4 +205,4 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
         Simulator(routes_for(wanted), app_key=SIMULATED, app_secret=SIMULATED, skills=skills, flows=flows)
     )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
-    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, **own)
+    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, service="the simulator", **own)

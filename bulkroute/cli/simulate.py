@@ -73,7 +73,7 @@ def simulate(
     admin: bool,
     **knobs: Any,
 ) -> None:
-    r"""Serve an imitation of the vendor's service, with faults drawn from a seed.
+    """Serve an imitation of the vendor's service, with faults drawn from a seed.
 
     It prints `listening on http://HOST:PORT` once it is ready, and ends on Ctrl-C. It lets in the app key `demo-key`
     with the secret `demo-secret`, and the token `demo-token`; BULKROUTE_SIMULATOR_APP_KEY,

@@ -5,12 +5,13 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, service_moved
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
 @connection_options
+@service_moved
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 def verify(ledger: Path, **options: Any) -> int:
     """Read live bindings and compare them with the rows that LEDGER calls done; exit 6 where they differ.

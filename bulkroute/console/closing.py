@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from bulkroute.console.words import duration, rate
 from bulkroute.errors import ExitCode
-from bulkroute.ledger.reading import Reason
+from bulkroute.ledger.reading import Reason, RunRecord
 from bulkroute.standing import Standing
 from bulkroute.summary import Summary
 
@@ -64,9 +65,34 @@ def outcome_table(summary: Summary, reasons: Sequence[Reason]) -> "Table":
     return table
 
 
+def runs_table(runs: Sequence[RunRecord]) -> "Table":
+    """Return the table of runs: when, how many calls, how each ended."""
+    from rich.table import Table  # here, as above
+    from rich.text import Text
+
+    table = Table(title="runs", title_justify="left")
+    for name in ("run", "started", "took", "calls", "exit", "how it ended"):
+        table.add_column(name, justify="right" if name in ("took", "calls", "exit") else "left", overflow="fold")
+    for run in runs:
+        started = datetime.fromtimestamp(run.started_at, UTC).astimezone()
+        ended = run.ended_at is not None
+        how = run.stopped or "went through" if ended else "has not ended: it goes on, or was killed"
+        table.add_row(
+            f"{run.run} {run.command}" if run.command != "run" else f"{run.run}",
+            f"{started:%Y-%m-%d %H:%M:%S}",
+            duration(run.seconds) if run.seconds is not None else "",
+            f"{run.attempts:,}" if run.attempts is not None else "",
+            f"{run.exit_code}" if run.exit_code is not None else "",
+            Text(how),
+        )
+    return table
+
+
 def print_standing(found: Standing) -> None:
     """Print how a ledger stands on stdout."""
-    terminal(sys.stdout).print(outcome_table(found.summary, found.reasons))
+    console = terminal(sys.stdout)
+    console.print(outcome_table(found.summary, found.reasons))
+    console.print(runs_table(found.runs))
 
 
 def closing_line(summary: Summary) -> str:

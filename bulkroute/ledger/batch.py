@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.errors import LedgerError
+from bulkroute.errors import LedgerError, UsageError
 from bulkroute.ledger.store import transaction
 from bulkroute.model import FailureKind, Row, Status
 
@@ -36,10 +36,11 @@ class Batch(NamedTuple):
 
 
 class Work(NamedTuple):
-    """A row on its way to the service: `number` is its key in the ledger."""
+    """A row on its way to the service: `number` is its key in the ledger, `tried` that an earlier run tried it."""
 
     number: int
     row: Row
+    tried: bool
 
 
 class Changes(NamedTuple):
@@ -75,6 +76,24 @@ def demand_latest(connection: sqlite3.Connection, ledger: Path) -> Batch:
     return batch
 
 
+def demand_service(connection: sqlite3.Connection, batch: Batch, service: str, ledger: Path) -> None:
+    """Refuse to go on with a batch that is of another service: what is done there is not done here.
+
+    Raises UsageError.
+    """
+    found = connection.execute(
+        "SELECT service FROM run WHERE batch IN (SELECT batch FROM batch WHERE ?1 IN (batch, parent))"
+        " ORDER BY run DESC LIMIT 1",
+        (batch.number,),
+    ).fetchone()
+    if found and found[0] != service:
+        raise UsageError(
+            f"this ledger's batch is of {found[0]}, not of {service}",
+            where=str(ledger),
+            hint="name another ledger, or start a new batch (--fresh); --service-moved if it is the same service",
+        )
+
+
 def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
     """Make what earlier runs left undone pending again; return how many rows had failed and how many are in doubt.
 
@@ -84,11 +103,13 @@ def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
     again = f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}"
     with transaction(connection):
         failed = connection.execute(
-            f"{again} WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND error <> '{FailureKind.CONFLICT}'",
+            f"{again}, tried = 1"
+            f" WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND error <> '{FailureKind.CONFLICT}'",
             (batch.number,),
         ).rowcount
         in_doubt = connection.execute(
-            f"{again}, attempts = attempts + 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'", (batch.number,)
+            f"{again}, attempts = attempts + 1, tried = 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'",
+            (batch.number,),
         ).rowcount
     return failed, in_doubt
 
@@ -111,21 +132,32 @@ def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
 def works(connection: sqlite3.Connection, rows: list[int]) -> Iterator[Work]:
     """Yield the rows of these keys, in their order."""
     for key in rows:
-        row = connection.execute("SELECT line, id, devicetype, device_id FROM row WHERE row = ?", (key,)).fetchone()
-        yield Work(key, Row(*row))
+        tried, *row = connection.execute(
+            "SELECT tried, line, id, devicetype, device_id FROM row WHERE row = ?", (key,)
+        ).fetchone()
+        yield Work(key, Row(*row), bool(tried))
 
 
 def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
-    """Yield the rows still to be sent, in the manifest's order, reading a few ahead."""
+    """Yield the rows still to be sent, in the manifest's order, reading a few ahead.
+
+    Those that an earlier run tried come last: they may fail again and again, and must not keep the others waiting.
+    """
+    for tried in (False, True):
+        yield from _pending(connection, batch, tried=tried)
+
+
+def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> Iterator[Work]:
     after = 0
     while True:
         chunk = connection.execute(
             "SELECT row, line, id, devicetype, device_id FROM row"
-            f" WHERE batch = ? AND row > ? AND listed AND status = '{Status.PENDING}' ORDER BY row LIMIT {CHUNK_ROWS}",
-            (batch.number, after),
+            f" WHERE batch = ? AND tried = ? AND row > ? AND listed AND status = '{Status.PENDING}'"
+            f" ORDER BY row LIMIT {CHUNK_ROWS}",
+            (batch.number, tried, after),
         ).fetchall()
         for number, *row in chunk:
-            yield Work(number, Row(*row))
+            yield Work(number, Row(*row), tried)
         if len(chunk) < CHUNK_ROWS:
             return
         after = chunk[-1][0]

@@ -23,11 +23,13 @@ from bulkroute.model import Status
 class Attempt(NamedTuple):
     """One call that was answered or given up, and where it leaves its row (`status`).
 
-    `number` is the try it belongs to, 1 for the first in this run; `counted` is False where it used up no try.
+    `number` is the try it belongs to, 1 for the first in this run; `counted` is False where it used up no try; `tried`
+    tells that an earlier run tried the row.
     """
 
     row: int
     id: str
+    tried: bool
     status: Status
     error: str | None
     number: int

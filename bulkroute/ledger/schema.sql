@@ -39,6 +39,7 @@ CREATE TABLE row (
     listed      INTEGER NOT NULL DEFAULT 1, -- 0: no longer in the manifest
     status      TEXT NOT NULL DEFAULT 'pending',
     error       TEXT,
+    tried       INTEGER NOT NULL DEFAULT 0, -- 1: by an earlier run; its turn comes after those that were not
     attempts    INTEGER NOT NULL DEFAULT 0, -- over all runs since the row was last retargeted
     http_status INTEGER,
     return_code TEXT,

@@ -182,10 +182,10 @@ def wanted_targets(connection: sqlite3.Connection, batch: Batch, live: Path | No
 
 
 def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[int]:
-    """Return the keys of `count` pending rows, spread evenly over their distinct targets."""
+    """Return the keys of `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
     found = connection.execute(
-        "SELECT row FROM (SELECT row, row_number() OVER (PARTITION BY devicetype, device_id ORDER BY row) AS place"
-        f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY place, row LIMIT ?",
+        "SELECT row FROM (SELECT row, row_number() OVER (PARTITION BY tried, devicetype, device_id ORDER BY row) AS place, tried"
+        f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY tried, place, row LIMIT ?",
         (batch.number, count),
     )
     return [row for (row,) in found]

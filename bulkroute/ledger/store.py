@@ -141,7 +141,11 @@ def _check_header(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(len(SQLITE_MAGIC))
     if header and header != SQLITE_MAGIC:
-        raise LedgerError("this is not a ledger", where=str(path), hint="name another file with --ledger")
+        raise LedgerError(
+            "this is not a ledger",
+            where=str(path),
+            hint="name the ledger, not the manifest: a file that `bulkroute run` made",
+        )
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:
@@ -163,7 +167,11 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
-        raise LedgerError("this database is not a ledger", where=str(path), hint="name another file with --ledger")
+        raise LedgerError(
+            "this database is not a ledger",
+            where=str(path),
+            hint="name the ledger, not the manifest: a file that `bulkroute run` made",
+        )
     if version > FORMAT:
         raise LedgerError(
             f"the ledger has format {version}, newer than the {FORMAT} known here",

@@ -47,6 +47,7 @@ def attempt(row: int, status: Status, **changed: object) -> Attempt:
     values = {
         "row": row,
         "id": "any",
+        "tried": False,
         "status": status,
         "error": None,
         "number": 1,
