@@ -1,14 +1,16 @@
 """How a ledger stands: totals of its batch, why rows failed, the runs so far. Read from the ledger alone."""
 
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.errors import LedgerError
+from bulkroute.errors import BulkrouteError, LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason, RunRecord
-from bulkroute.ledger.store import ledger_errors, snapshot
+from bulkroute.ledger.store import ledger_errors, open_for_reading, snapshot
 from bulkroute.summary import Summary
 
 
@@ -51,3 +53,23 @@ def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
         exit_code=run.exit_code if run else None,
     )
     return Standing(summary, batch.manifest, why, runs)
+
+
+def ended_by(error: BulkrouteError, ledger: Path) -> Summary:
+    """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
+    try:
+        with closing(open_for_reading(ledger)) as connection:
+            found = standing(connection, ledger).summary
+    except LedgerError:
+        found = Summary(str(ledger), None, None, total=0, succeeded=0, unchanged=0, failed=0, pending=0, in_doubt=0)
+    return replace(
+        found,
+        run=None,
+        attempts=0,
+        retries=0,
+        throttled=0,
+        seconds=0.0,
+        rate=0.0,
+        stopped=str(error),
+        exit_code=int(error.exit_code),
+    )
