@@ -52,10 +52,12 @@ class Client:
         self._headers = {"Content-Type": "application/json", **dict(headers)}
         if app_key:
             self._headers["X-APP-Key"] = app_key
-        # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart.
         self._token: str | None = None
         self._token_headers: CIMultiDict[str] = CIMultiDict()
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
+        # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart. The whole
+        # of connecting, the look-up of the name too, costs a timer a call: only until the service has answered once.
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 2)
+        self._later_timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
         self._proxies = {url: _proxy_for(url) for url in (self._modify_url, self._token_url)}
 
     async def __aenter__(self) -> Self:
@@ -68,7 +70,6 @@ class Client:
             auto_decompress=False,
             skip_auto_headers=("Accept-Encoding", "User-Agent"),
             headers={"Accept": "application/json", "User-Agent": "bulkroute"},
-            timeout=self._timeout,
         )
         return self
 
@@ -106,8 +107,9 @@ class Client:
         proxy = self._proxies[self._token_url if url is self._token_url else self._modify_url]
         try:
             async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False, proxy=proxy
+                url, data=body, headers=headers, allow_redirects=False, proxy=proxy, timeout=self._timeout
             ) as response:
+                self._timeout = self._later_timeout
                 content, whole = await _read(response.content)
                 if not whole:
                     response.close()

@@ -42,6 +42,7 @@ def merge(
     """Take the staged manifest over: into `batch`, or into a new one where it is None."""
     # After an error the connection is closed, and what is attached with it.
     connection.execute("ATTACH ? AS incoming", (str(staging.path),))
+    connection.execute("PRAGMA incoming.cache_size=-500")
     with transaction(connection):
         changes = Changes()
         if batch is None:
@@ -134,6 +135,7 @@ def brings_work(connection: sqlite3.Connection, batch: Batch, staging: Staging) 
         f" AND row.device_id = staged.device_id AND row.status IN ({sql_list(lifecycle.DONE)})"
     )
     connection.execute("ATTACH ? AS incoming", (str(staging.path),))
+    connection.execute("PRAGMA incoming.cache_size=-500")
     try:
         (found,) = connection.execute(
             "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged"

@@ -55,7 +55,7 @@ class Staging:
                 self._connection = sqlite3.connect(self.path, isolation_level=None)
                 self._connection.executescript(
                     # Thrown away in any case, so nothing of it need survive a crash.
-                    "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-2000;"
+                    "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-500;"
                     "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);"
                 )
         except LedgerError:

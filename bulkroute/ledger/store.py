@@ -89,6 +89,8 @@ def open_for_run(path: Path) -> sqlite3.Connection:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
+            # A run goes through the rows in order; more pages would only add to its memory.
+            connection.execute("PRAGMA cache_size=-1000")
             if _is_blank(connection):
                 _make(connection)
         except BaseException:

@@ -22,6 +22,8 @@ def test_every_case_in_every_kind_of_block(kind: int) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("atheris") is None, reason="atheris is not installed")
 def test_the_fuzzer_finds_nothing_in_a_few_seconds(tmp_path: Path) -> None:
+    found = tmp_path / "found"  # the fuzzer keeps what it finds interesting in the first folder it is given
+    found.mkdir()
     done = subprocess.run(
         [
             sys.executable,
@@ -29,6 +31,7 @@ def test_the_fuzzer_finds_nothing_in_a_few_seconds(tmp_path: Path) -> None:
             "tests.fuzz_manifests",
             "-max_total_time=10",
             f"-artifact_prefix={tmp_path}/",
+            str(found),
             str(CASES),
         ],
         cwd=ROOT,

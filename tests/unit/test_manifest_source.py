@@ -203,8 +203,8 @@ def test_the_samples_say_the_same() -> None:
 def test_the_faulty_sample_has_a_fault_on_nearly_every_line() -> None:
     with open_manifest(SAMPLES / "faulty.csv") as manifest:
         rows, faults = read(manifest)
-    assert [text.split(":")[1] for text in faults.kept] == [str(line) for line in (*range(3, 13), 14)]
-    assert [row.line for row in rows] == [2, 5, 13]
+    assert sorted(int(text.split(":")[1]) for text in faults.kept) == [*range(3, 13), 14]
+    assert [row.line for row in rows] == [2, 5, 6, 13]  # that 5 and 6 are rounded shows at the end
 
 
 MEASURE = """
