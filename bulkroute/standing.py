@@ -1,14 +1,17 @@
 """How a ledger stands: totals of its batch, why rows failed, the runs so far. Read from the ledger alone."""
 
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from bulkroute.errors import BulkrouteError, LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.batch import Batch
 from bulkroute.ledger.reading import Calls, Counts, Reason, RunRecord
-from bulkroute.ledger.store import ledger_errors, snapshot
+from bulkroute.ledger.store import ledger_errors, open_for_reading, snapshot
 from bulkroute.summary import Summary
 
 
@@ -72,4 +75,24 @@ def summarise(
         rate=round(calls.attempts / seconds, 2) if seconds else 0.0,
         stopped=stopped,
         exit_code=None if exit_code is None else int(exit_code),
+    )
+
+
+def ended_by(error: BulkrouteError, ledger: Path) -> Summary:
+    """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
+    try:
+        with closing(open_for_reading(ledger)) as connection:
+            found = standing(connection, ledger).summary
+    except LedgerError:
+        found = Summary(str(ledger), None, None, total=0, succeeded=0, unchanged=0, failed=0, pending=0, in_doubt=0)
+    return replace(
+        found,
+        run=None,
+        attempts=0,
+        retries=0,
+        throttled=0,
+        seconds=0.0,
+        rate=0.0,
+        stopped=str(error),
+        exit_code=int(error.exit_code),
     )

@@ -11,7 +11,8 @@ class Summary:
     """Totals are of the batch over all its runs; attempts, retries, throttled, seconds and rate are of the run."""
 
     ledger: str
-    batch: int
+    batch: int | None
+    """None where the command ended before there was one."""
     run: int | None
     total: int
     succeeded: int

@@ -29,6 +29,7 @@ from bulkroute.ledger.store import open_for_reading
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
 from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.standing import ended_by
 from bulkroute.summary import Summary
 
 SIMULATED = "simulated"
@@ -90,6 +91,9 @@ def work_to_the_end(options: dict[str, Any], ledger: Callable[[], Path], setting
             close_with(summary, options, ledger())
     except BulkrouteError as error:
         code = error.exit_code
+        if options["json_"]:
+            with contextlib.suppress(OSError, UsageError):  # nobody is there to be told, or no ledger is named
+                click.echo(ended_by(error, ledger()).to_json())
         raise
     finally:
         if metrics:
@@ -128,7 +132,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
     if options["quiet"] and (not summary.exit_code or summary.window_closed):
         return
     reasons: list[Reason] = []
-    if summary.failed:
+    if summary.failed and summary.batch is not None:
         with closing(open_for_reading(ledger)) as connection:
             reasons = reading.reasons(connection, summary.batch)
     advice = next_commands(summary, command_line(), shlex.quote(str(ledger)))

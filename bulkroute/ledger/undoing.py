@@ -68,15 +68,22 @@ def keep_true(connection: sqlite3.Connection, rollback: Batch) -> None:
     off or got no clear answer is in doubt: the parent must not call it done. It holds for this connection alone.
     """
     put_back = f"{BLANK_RESULT}, attempts = 0, tried = 0, written_devicetype = NULL, written_device_id = NULL"
-    parent_row = f"batch = {rollback.parent} AND id = NEW.id"
+    parent_row = f"row.batch = {rollback.parent} AND row.id = NEW.id"
     changed = f"AFTER UPDATE OF status ON main.row WHEN NEW.batch = {rollback.number} AND NEW.status"
+    connection.execute("CREATE TEMP TABLE stood (id TEXT PRIMARY KEY, status TEXT NOT NULL)")
     connection.execute(
-        f"CREATE TEMP TRIGGER put_back {changed} IN ({sql_list(sorted(lifecycle.DONE))})"
-        f" BEGIN UPDATE row SET status = '{Status.PENDING}', {put_back} WHERE {parent_row}; END"
+        f"CREATE TEMP TRIGGER putting_back {changed} = '{Status.SENT}' BEGIN"
+        f" INSERT OR IGNORE INTO stood SELECT row.id, row.status FROM row WHERE {parent_row} AND row.status <> '{Status.SENT}';"
+        f" UPDATE row SET status = '{Status.SENT}' WHERE {parent_row}; END"
     )
     connection.execute(
-        f"CREATE TEMP TRIGGER putting_back {changed} = '{Status.SENT}'"
-        f" BEGIN UPDATE row SET status = '{Status.SENT}', {BLANK_RESULT} WHERE {parent_row}; END"
+        f"CREATE TEMP TRIGGER put_back {changed} IN ({sql_list(sorted(lifecycle.DONE))}) BEGIN"
+        f" UPDATE row SET status = '{Status.PENDING}', {put_back} WHERE {parent_row};"
+        " DELETE FROM stood WHERE id = NEW.id; END"
+    )
+    connection.execute(  # withdrawn before its bytes left, or throttled: nothing has changed
+        f"CREATE TEMP TRIGGER not_put_back {changed} = '{Status.PENDING}' AND NEW.attempts = 0 BEGIN"
+        f" UPDATE row SET status = stood.status FROM stood WHERE {parent_row} AND stood.id = NEW.id; END"
     )
 
 

@@ -220,3 +220,19 @@ def test_a_killed_or_failed_rollback_leaves_nothing_claimed_that_was_put_back(tm
         service.simulator.set_faults(Faults())
         assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
         assert dict(service.bindings) == wanted
+
+
+def test_rows_that_a_stopped_rollback_never_reached_stay_done(tmp_path: Path) -> None:
+    wanted = targets(ids(60))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted, Faults()) as service:
+        assert bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path).code == 0
+        with started("rollback", "night.ledger.db", "--base-url", service.url, "--rate", "20", cwd=tmp_path) as process:
+            while service.modified < 60 + 10:
+                assert process.poll() is None
+            while bulkroute("ctl", "night.ledger.db", "pause", cwd=tmp_path).code:
+                assert process.poll() is None
+            process.send_signal(signal.SIGTERM)  # a call noted as sent is withdrawn
+            assert process.wait(30) == 4
+        for row_id, row in exported(tmp_path / "night.ledger.db").items():
+            assert row["status"] == ("succeeded" if service.bindings[row_id] == wanted[row_id] else "pending")
