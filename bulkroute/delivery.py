@@ -9,8 +9,8 @@ The gate is the only way to the service: N calls in flight, SENT on disk, then a
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_random_exponential
@@ -24,6 +24,8 @@ from bulkroute.pacing import Pacer
 from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
+
+T = TypeVar("T")
 
 LEAD_S = 0.02
 """How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
@@ -108,6 +110,18 @@ class Gate:
         await asyncio.wait((self._closed,), timeout=wait_s)
         if self._closed.done():
             raise GateClosed
+
+    async def while_open(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work outside the gate, such as reading. It is cut off, and GateClosed raised, as soon as the gate closes."""
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait((task, self._closed), return_when=asyncio.FIRST_COMPLETED)
+            if self._closed.done():
+                raise GateClosed
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     def _withdraw(self, entries: Iterable[Entry]) -> None:
         if rows := [entry.row for entry in entries]:

@@ -23,9 +23,9 @@ from bulkroute.deadlines import Deadlines
 from bulkroute.errors import StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
-from bulkroute.ledger import lock, undoing
+from bulkroute.ledger import lock
 from bulkroute.ledger.live import LiveBindings
-from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
+from bulkroute.ledger.store import open_for_reading, open_for_run
 from bulkroute.pacing import Pacer
 from bulkroute.preparing import Blocking, Preparation, Prepared
 from bulkroute.retry import full_jitter
@@ -119,10 +119,7 @@ class Engine:
             with LiveBindings() as live:
                 await self._reader.read(live)
                 prepared = self._preparation.take_back(connection, path, live)
-            summary = await self._work_through(path, connection, prepared)
-            with ledger_errors(path, "record what was rolled back"):
-                undoing.settle(connection, close=False)
-        return summary
+            return await self._work_through(path, connection, prepared)
 
     @contextlib.asynccontextmanager
     async def plan(self, source: Source, *, format: str | None = None) -> AsyncIterator[Plan]:  # noqa: A002  as in --format

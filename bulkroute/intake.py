@@ -58,6 +58,8 @@ def is_known(source: Source, format_: str | None, batch: Batch | None) -> bool:
     """Tell whether the batch holds this very manifest already; then its rows need not be read again."""
     if batch is None or not batch.digest or not isinstance(source, str | Path) or str(source) == "-":
         return False
+    if Path(source).is_fifo():
+        return False  # opened and let go, it would be lost: its writer is told that nobody reads
     with open_manifest(source, format_) as manifest:
         return manifest.rereadable and manifest.digest == batch.digest
 

@@ -8,7 +8,7 @@
        ├───────> UNCHANGED   (the live binding is already the wanted one) ────────────────────┤
        └───────> FAILED      (locked, unknown id, conflict: never sent) ──────────────────────┘
 
-    SUCCEEDED, FAILED ──> SENT      (a rollback of the row that was cut off, before the batch is run again)
+    any status ──> SENT      (the row's rollback is under way, was cut off, or got no clear answer)
 
 SENT is on disk before the bytes leave. A row found SENT when no run holds the ledger is *in doubt*: its call may
 or may not have been applied. Nothing else can be in doubt.

@@ -131,8 +131,8 @@ class Preparation:
                 if batch is None or not intake.is_known(source, format_, batch):
                     staged = inputs.enter_context(intake.staged(source, format_, self._tell))
             if connection is not None:
-                with ledger_errors(path, "settle earlier rollbacks"):
-                    undoing.settle(connection, close=True)
+                with ledger_errors(path, "end earlier rollbacks"):
+                    undoing.close(connection)
             if staged is None and connection is not None and batch is not None:
                 with ledger_errors(path, "read the batch"):
                     counts = reading.count(connection, batch.number)
@@ -216,8 +216,8 @@ class Preparation:
                     f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"
                     " are not recorded"
                 )
-            undoing.settle(connection, close=False)
             batch = undoing.open_rollback(connection, parent, live.path)
+            undoing.keep_true(connection, batch)
             doubts = settling.settle_doubts(connection, batch, live.path)
         prepared = _prepare(connection, ledger, batch, Changes(), live, doubts.again)
         return prepared._replace(left_behind=left_behind)

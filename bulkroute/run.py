@@ -278,7 +278,7 @@ class Run:
         if self._stop is not None:
             return
         try:
-            wrong = await canary.judge(self._gate.rest)
+            wrong = await self._gate.while_open(canary.judge(self._gate.rest))
         except GateClosed:
             return
         except BulkrouteError as error:

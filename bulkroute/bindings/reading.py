@@ -72,17 +72,22 @@ class LiveReader:
             )
 
     async def _read_once(self, live: LiveBindings, reading: int) -> set[int]:
-        """Read every page once; return the totals that the pages named."""
-        total = await self._read_page(live, reading, 0)
-        totals = {total}
+        """Read every page once, up to an empty one; return the totals that the pages named."""
+        total, rows = await self._read_page(live, reading, 0)
+        totals, at_end = {total}, not rows
         calls = math.ceil(total / PAGE_ROWS)
         if calls > LONG_READ_CALLS and reading == 1:
             self._tell(f"reading {total:,} live bindings, {calls:,} calls")
         offsets = iter(range(PAGE_ROWS, total, PAGE_ROWS))
 
         async def read_on(offsets: Iterable[int]) -> None:
+            nonlocal at_end
             for offset in offsets:
-                totals.add(await self._read_page(live, reading, offset))
+                if at_end:  # an empty page is past the end, whatever the service counts
+                    return
+                named, rows = await self._read_page(live, reading, offset)
+                totals.add(named)
+                at_end = at_end or not rows
 
         readers = [asyncio.create_task(read_on(offsets)) for _ in range(min(self._at_once, calls - 1))]
         try:
@@ -93,15 +98,16 @@ class LiveReader:
             await asyncio.gather(*readers, return_exceptions=True)
         return totals
 
-    async def _read_page(self, live: LiveBindings, reading: int, offset: int) -> int:
+    async def _read_page(self, live: LiveBindings, reading: int, offset: int) -> tuple[int, int]:
+        """Read one page; return the total it names and how many rows it has."""
         said = await self._asker.ask(ENDPOINT, {"limit": PAGE_ROWS, "offset": offset})
         data = said.get("data")
         total = whole_number(data.get("total")) if isinstance(data, dict) else None
-        listed = data.get("calledRouteList") if isinstance(data, dict) else None
-        if total is None or not isinstance(listed or [], list):
+        listed = (data.get("calledRouteList") or []) if isinstance(data, dict) else None
+        if total is None or not isinstance(listed, list):
             raise ReadingRefused("queryCalledRoute answers without data.total and data.calledRouteList")
-        live.take((route for item in listed or [] if (route := _route(item))), reading)
-        return total
+        live.take((route for item in listed if (route := _route(item))), reading)
+        return total, len(listed)
 
 
 def _route(item: Any) -> LiveRoute | None:

@@ -1,5 +1,6 @@
 """The command line: one file a command; each parses, wires and returns an exit code."""
 
+import contextlib
 import importlib
 import shlex
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 import click
 
 from bulkroute.cli.config import read_config
+from bulkroute.cli.streams import ReaderGone, open_closed, told_apart
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__
 
@@ -31,6 +33,16 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """Imports a command only when it is called."""
+
+    def make_context(self, *given: Any, **options: Any) -> click.Context:
+        """Parse the command line; `--help` and `--version` print here."""
+        with told_apart():
+            return super().make_context(*given, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with told_apart():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of use."""
@@ -83,50 +95,52 @@ def _settings(ctx: click.Context) -> set[str]:
 
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line and exit with the code that says how it went."""
+    open_closed()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         # No secret is ever an argument, so a command may be shown as it was given.
         obj = shlex.join(["bulkroute", *given])
         code = cli.main(given, prog_name="bulkroute", standalone_mode=False, obj=obj)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, ReaderGone):
         code = ExitCode.STOPPED
-    except click.ClickException as error:
-        if _log_is_json():
-            _record("error", text=error.format_message(), exit_code=int(ExitCode.USAGE))
-        else:
-            error.show()
-        code = ExitCode.USAGE
-    except BulkrouteError as error:
-        _tell(error)
-        code = error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing more to say to them.
-        sys.stderr.close()
-        code = ExitCode.STOPPED
-    except Exception:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"
-        import traceback  # here, since help must not wait for it
-
-        bug = "this is a bug in bulkroute; the ledger holds what was done. Please report it."
-        if _log_is_json():
-            _record("error", text=bug, exit_code=int(ExitCode.BUG), traceback=traceback.format_exc())
-        else:
-            traceback.print_exc()
-            click.echo(f"bulkroute: {bug}", err=True)
-        code = ExitCode.BUG
+    except Exception as error:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"
+        code = _code_of(error)
+        with contextlib.suppress(OSError):  # a stderr that is full or gone changes nothing of how it went
+            _tell(error, code)
     sys.exit(int(code or 0))
 
 
-def _tell(error: BulkrouteError) -> None:
+def _code_of(error: Exception) -> ExitCode:
+    if isinstance(error, BulkrouteError):
+        return error.exit_code
+    return ExitCode.USAGE if isinstance(error, click.ClickException) else ExitCode.BUG
+
+
+def _tell(error: Exception, code: ExitCode) -> None:
     """Print an error that ends the command, in the log's format."""
-    faults = error.faults if isinstance(error, ManifestError) else []
-    if _log_is_json():
-        for fault in faults:
-            _record("manifest_fault", text=fault)
-        _record("error", text=str(error), exit_code=int(error.exit_code))
-        return
-    for fault in faults:
-        click.echo(fault, err=True)
-    click.echo(f"bulkroute: {error}", err=True)
+    as_json = _log_is_json()
+    if isinstance(error, BulkrouteError):
+        for fault in error.faults if isinstance(error, ManifestError) else []:
+            _record("manifest_fault", text=fault) if as_json else click.echo(fault, err=True)
+        text = str(error) if as_json else f"bulkroute: {error}"
+    elif isinstance(error, click.ClickException):
+        if not as_json:
+            error.show()
+            return
+        text = error.format_message()
+    else:
+        import traceback  # here, since help must not wait for it
+
+        bug = "this is a bug in bulkroute; the ledger holds what was done. Please report it."
+        if as_json:
+            _record("error", text=bug, exit_code=int(code), traceback="".join(traceback.format_exception(error)))
+            return
+        traceback.print_exception(error)
+        text = f"bulkroute: {bug}"
+    if as_json:
+        _record("error", text=text, exit_code=int(code))
+    else:
+        click.echo(text, err=True)
 
 
 def _log_is_json() -> bool:

@@ -16,7 +16,7 @@ LINE_BYTES = 1024
 def confirm_with(options: dict[str, Any]) -> Confirm | None:
     """Return what asks on the terminal; None where nothing is to be asked."""
     silent = options["yes"] or options["quiet"] or options.get("simulate")
-    return None if silent or not (sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
+    return None if silent or not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
 
 
 async def _confirm(prepared: Prepared) -> bool:

@@ -21,12 +21,12 @@ from bulkroute.console.closing import closing_line, next_commands, print_closing
 from bulkroute.console.lines import Lines
 from bulkroute.console.records import Records
 from bulkroute.engine import Engine
-from bulkroute.errors import BulkrouteError
+from bulkroute.errors import BulkrouteError, UsageError
 from bulkroute.events import Event, Notice, Watcher
 from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason
 from bulkroute.ledger.store import open_for_reading
-from bulkroute.manifest import Faults
+from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.summary import Summary
@@ -191,11 +191,13 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
     own |= {**limits_of(options), **window_of(options)}
     if not options["simulate"]:
         return settings_of(options, **own)
-    from bulkroute.cli.simulating import read_targets  # here, since only simulations need it
-    from bulkroute.simulator import Simulator, routes_for, targets_for
+    from bulkroute.simulator import Simulator, routes_for, targets_for  # here, since only simulations need it
 
     interrupts.blocking = True
-    wanted = read_targets(manifest, options["format_"], Faults())  # the faults are told by the run itself
+    with open_manifest(manifest, options["format_"]) as opened:
+        if not opened.rereadable:
+            raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
+        wanted = {row.id: (row.devicetype, row.device_id) for row in opened.rows(Faults())}
     interrupts.blocking = False
     skills, flows = targets_for(wanted.values())
     simulator = await exits.enter_async_context(

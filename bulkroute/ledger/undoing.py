@@ -13,7 +13,7 @@ from bulkroute.ledger.batch import BLANK_RESULT, Batch
 from bulkroute.ledger.live import attached
 from bulkroute.ledger.settling import IS_WRITTEN
 from bulkroute.ledger.store import sql_list, transaction
-from bulkroute.model import FailureKind, Status
+from bulkroute.model import Status
 
 _TOUCHED = (
     f"(row.status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR row.attempts > 0 OR row.written_devicetype IS NOT NULL)"
@@ -61,36 +61,25 @@ def without_before(connection: sqlite3.Connection, parent: Batch) -> int:
     return int(rows)
 
 
-def _any_open(connection: sqlite3.Connection) -> bool:
-    (found,) = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM batch WHERE parent IS NOT NULL AND NOT closed)"
-    ).fetchone()
-    return bool(found)
+def keep_true(connection: sqlite3.Connection, rollback: Batch) -> None:
+    """From now on let each change of a row of the rollback show in its parent, in the same transaction.
 
-
-def settle(connection: sqlite3.Connection, *, close: bool) -> None:
-    """Make the rows that a rollback has put back pending again in its parent, as if they had never been sent.
-
-    `close`: the parent is about to be run again, so a later rollback starts anew. Rows that a rollback may have put
-    back, but got no clear answer for, are in doubt then.
+    A row that is put back is pending again there, as if it had never been sent. One whose call is under way, was cut
+    off or got no clear answer is in doubt: the parent must not call it done. It holds for this connection alone.
     """
-    if not _any_open(connection):
-        return
-    with transaction(connection):
-        connection.execute(
-            f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}, attempts = 0,"
-            " written_devicetype = NULL, written_device_id = NULL"
-            " FROM batch AS back JOIN row AS undone ON undone.batch = back.batch"
-            " WHERE NOT back.closed AND row.batch = back.parent AND row.id = undone.id"
-            f" AND undone.status IN ({sql_list(sorted(lifecycle.DONE))})"
-        )
-        if close:
-            connection.execute(
-                f"UPDATE row SET status = '{Status.SENT}', {BLANK_RESULT}"
-                " FROM batch AS back JOIN row AS undone ON undone.batch = back.batch"
-                " WHERE NOT back.closed AND row.batch = back.parent AND row.id = undone.id"
-                f" AND (undone.status = '{Status.SENT}' OR (undone.attempts > 0"
-                f" AND undone.status IN ('{Status.PENDING}', '{Status.FAILED}')"
-                f" AND undone.error IS NOT '{FailureKind.CONFLICT}'))"
-            )
-            connection.execute("UPDATE batch SET closed = 1 WHERE parent IS NOT NULL AND NOT closed")
+    put_back = f"{BLANK_RESULT}, attempts = 0, written_devicetype = NULL, written_device_id = NULL"
+    parent_row = f"batch = {rollback.parent} AND id = NEW.id"
+    changed = f"AFTER UPDATE OF status ON main.row WHEN NEW.batch = {rollback.number} AND NEW.status"
+    connection.execute(
+        f"CREATE TEMP TRIGGER put_back {changed} IN ({sql_list(sorted(lifecycle.DONE))})"
+        f" BEGIN UPDATE row SET status = '{Status.PENDING}', {put_back} WHERE {parent_row}; END"
+    )
+    connection.execute(
+        f"CREATE TEMP TRIGGER putting_back {changed} = '{Status.SENT}'"
+        f" BEGIN UPDATE row SET status = '{Status.SENT}', {BLANK_RESULT} WHERE {parent_row}; END"
+    )
+
+
+def close(connection: sqlite3.Connection) -> None:
+    """End all rollbacks, since a batch is about to be run again: a later rollback starts anew."""
+    connection.execute("UPDATE batch SET closed = 1 WHERE parent IS NOT NULL AND NOT closed")

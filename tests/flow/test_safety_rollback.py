@@ -193,3 +193,30 @@ def test_rollback_makes_no_ledger(tmp_path: Path) -> None:
     back = bulkroute("rollback", "none.ledger.db", "--base-url", "http://127.0.0.1:9", cwd=tmp_path)
     assert back.code == 5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_or_failed_rollback_leaves_nothing_claimed_that_was_put_back(tmp_path: Path) -> None:
+    wanted = targets(ids(200))
+    write_csv(tmp_path / "night.csv", wanted)
+    with serving(wanted, Faults(latency_ms=20)) as service:
+        connection = ("--base-url", service.url, *FAST)
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        before_calls = service.modified
+        slow = ("--base-url", service.url, "--rate", "200", "--concurrency", "8")
+        kill_after(service, before_calls + 50, "rollback", "night.ledger.db", *slow, cwd=tmp_path)
+        found = exported(tmp_path / "night.ledger.db")
+        assert {row["status"] for row in found.values()} == {"pending", "sent", "succeeded"}
+        for row_id, row in found.items():
+            assert row["status"] != "succeeded" or service.bindings[row_id] == wanted[row_id]
+        assert bulkroute("verify", "night.ledger.db", *connection, cwd=tmp_path).code == 0
+
+        # Put back, and then the connection is lost: no clear answer, so neither "done" nor "never sent" would be true.
+        service.simulator.set_faults(Faults(reset_after=1))
+        assert bulkroute("rollback", "night.ledger.db", *connection, "--max-attempts", "1", cwd=tmp_path).code == 3
+        found = exported(tmp_path / "night.ledger.db")
+        assert any(row["status"] == "sent" for row in found.values())
+        for row_id, row in found.items():
+            assert row["status"] != "succeeded" or service.bindings[row_id] == wanted[row_id]
+        service.simulator.set_faults(Faults())
+        assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
+        assert dict(service.bindings) == wanted

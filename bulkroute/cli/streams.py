@@ -1,0 +1,56 @@
+"""Standard streams that are closed, full, or read by nobody: each ends a command in words and with a code of its own.
+
+Never lets a stream decide how a run ended: what it could not print is in the ledger.
+"""
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+
+from bulkroute.errors import UsageError
+
+REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""What a write to a stream fails with that is no bug."""
+
+
+class ReaderGone(Exception):
+    """Whoever read the output has left (`| head`)."""
+
+
+def open_closed() -> None:
+    """Open the null device in place of streams that are closed.
+
+    Else the next file opened, a ledger say, would get the stream's number and be printed into; libuv aborts there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
+    # Standard input stays None: whoever reads a manifest from it has to say that it is closed.
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- stays open to the end
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- likewise
+
+
+@contextlib.contextmanager
+def told_apart() -> Iterator[None]:
+    """Tell a failure to print from a bug. Raises ReaderGone, and UsageError for an output that takes no more."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        _abandon()
+        raise ReaderGone from error
+    except OSError as error:
+        if error.errno not in REFUSED or error.filename is not None:
+            raise
+        _abandon()
+        raise UsageError(f"cannot be written: {error.strerror}", where="standard output") from error
+
+
+def _abandon() -> None:
+    """Send what is still buffered nowhere: flushed at the end, it would fail again and change the exit code."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
