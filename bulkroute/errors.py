@@ -19,7 +19,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """What the process tells its caller; `EXIT_MEANINGS` has the words."""
 
     DONE = 0
     SOME_FAILED = 1

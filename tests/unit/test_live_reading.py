@@ -159,16 +159,16 @@ def test_what_a_later_reading_says_of_an_id_stands() -> None:
         assert next(live.routes()).device_id == 6
 
 
+def test_a_number_far_too_large_does_not_keep_it_reading() -> None:
+    found = read(MANY, Faults(wrong_total=10**12))
+    assert not found.settled
+    assert len(found.bindings) == 250
+    assert found.calls < 100
+
+
 def test_a_full_temporary_disk_is_told_in_words() -> None:
     with LiveBindings() as live:
         live._connection.execute("PRAGMA max_page_count = 4")
         many = [LiveRoute(str(number), 1, 5, "", "", "x" * 200, "0") for number in range(100)]
         with pytest.raises(LedgerError, match=r"cannot keep the live bindings: .* full; .*TMPDIR"):
             live.take(many, 1)
-
-
-def test_a_number_far_too_large_does_not_keep_it_reading() -> None:
-    found = read(MANY, Faults(wrong_total=10**12))
-    assert not found.settled
-    assert len(found.bindings) == 250
-    assert found.calls < 100
