@@ -57,7 +57,7 @@ def write(records: Iterable[Record], format_: str, file: TextIO) -> None:
         write_jsonl(records, file)
 
 
-def write_file(records: Iterable[Record], format_: str, path: Path) -> None:
-    """Write to `path`, which changes only once everything is written. Raises UsageError."""
-    with replacing(path) as file:
+def write_file(records: Iterable[Record], format_: str, path: Path, ledger: Path) -> None:
+    """Write rows of `ledger` to `path`, which changes only once everything is written. Raises UsageError."""
+    with replacing(path, ledger=ledger) as file:
         write(records, format_, file)

@@ -10,11 +10,14 @@ from bulkroute.errors import UsageError
 
 
 @contextlib.contextmanager
-def replacing(path: Path, *, what: str = "", hint: str = "") -> Iterator[TextIO]:
+def replacing(path: Path, *, ledger: Path | None = None, what: str = "", hint: str = "") -> Iterator[TextIO]:
     """Give a new file beside `path`, and put it in its place once the block is done.
 
-    Raises UsageError, which says that `what` cannot be written.
+    Raises UsageError, which says that `what` cannot be written, and for a `path` that is the `ledger` the content
+    comes from.
     """
+    if ledger is not None and path.exists() and path.samefile(ledger):
+        raise UsageError("is the ledger itself", where=str(path), hint="name another file with -o")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         try:

@@ -35,4 +35,4 @@ def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str,
             with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as file:
                 exporting.write(rows, format_, file)
         else:
-            exporting.write_file(rows, format_, output)
+            exporting.write_file(rows, format_, output, ledger)

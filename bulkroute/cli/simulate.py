@@ -5,10 +5,12 @@ from typing import Any
 
 import click
 
+from bulkroute.cli.options import CONTEXT
+
 _SHARE = click.FloatRange(0, 1)
 
 
-@click.command()
+@click.command(context_settings={**CONTEXT, "show_default": False})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on. [default: a free one]")
 @click.option("--routes", type=click.IntRange(min=0), metavar="N", help="Serve N made-up routes. [default: 100]")

@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+from bulkroute.settings import LOOPBACK_HOSTS
 
 HOST = re.compile(r"(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(?::[0-9]{1,5})?")
 """What `Host` may look like; anything else is refused unread."""
@@ -76,7 +76,7 @@ class Access:
 
     def _is_ours(self, name: str) -> bool:
         """Return whether a name in `Host` is one this server goes by. Ports are not compared: tunnels change them."""
-        if name in LOOPBACK_NAMES or name == self._host:
+        if name in LOOPBACK_HOSTS or name == self._host:
             return True
         if is_loopback(self._host):
             return False

@@ -14,7 +14,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from bulkroute.errors import UsageError
 from bulkroute.pages.snapshot import Snapshots
 from bulkroute.replacing import replacing
 
@@ -33,10 +32,8 @@ def asset(name: str) -> str:
 
 def write(connection: sqlite3.Connection, ledger: Path, output: Path) -> None:
     """Write the report of the ledger's latest batch. Raises LedgerError, and UsageError where `output` cannot be written."""
-    if output.exists() and output.samefile(ledger):
-        raise UsageError("is the ledger itself", where=str(output), hint="name another file with -o")
     page = render(Snapshots(connection, ledger).read(failed_rows=MOST_FAILED_ROWS))
-    with replacing(output) as file:
+    with replacing(output, ledger=ledger) as file:
         file.write(page)
 
 

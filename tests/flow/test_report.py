@@ -112,9 +112,10 @@ def test_a_page_that_cannot_be_written_is_no_traceback(tmp_path: Path) -> None:
     assert "missing/page.html" in done.err
 
 
-def test_the_ledger_is_never_overwritten(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_the_ledger_is_never_overwritten(tmp_path: Path, command: str) -> None:
     before = made(tmp_path / "l.db", rows=3).read_bytes()
-    done = bulkroute("report", "l.db", "-o", "./l.db", cwd=tmp_path)
+    done = bulkroute(command, "l.db", "-o", "./l.db", cwd=tmp_path)
     assert (done.code, (tmp_path / "l.db").read_bytes()) == (2, before)
 
 
