@@ -58,12 +58,12 @@ class Client:
         # of connecting, the look-up of the name too, costs a timer a call: only until the service has answered once.
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 2)
         self._later_timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
-        self._proxies = {url: _proxy_for(url) for url in (self._modify_url, self._token_url)}
+        self._service_proxy, self._token_proxy = _proxy_for(self._modify_url), _proxy_for(self._token_url)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
         self._session = aiohttp.ClientSession(
-            # No limit here: the pool of workers is the limit, and a wait for a connection would count as time-out.
+            # No limit here: the gate is the limit, and a wait for a connection would count as time-out.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=_tls()),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Compressed answers are not asked for and not unpacked: a small one could unpack to gigabytes.
@@ -82,19 +82,18 @@ class Client:
     async def modify(self, row: Row, token: str) -> Reply | NoReply:
         """Ask once for `row` to be bound to its wanted target (modifyCalledRoute)."""
         body = f'{{"id":{encode_basestring_ascii(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
-        return await self._post(self._modify_url, body.encode(), self._headers_with(token))
+        return await self._post(self._modify_url, body.encode(), self._headers_with(token), self._service_proxy)
 
     async def ask(self, endpoint: str, question: Mapping[str, Any], token: str) -> Reply | NoReply:
         """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance."""
         url = URL(self._service_root + endpoint)
-        return await self._post(
-            url, json.dumps(question).encode(), {**self._headers, "Authorization": "Bearer " + token}
-        )
+        return await self._post(url, json.dumps(question).encode(), self._headers_with(token), self._service_proxy)
 
     async def fetch_token(self, app_key: str, app_secret: str) -> Reply | NoReply:
         """Ask once for an access token of the longest life (tokenByAkSk)."""
         body = json.dumps({"app_key": app_key, "app_secret": app_secret}).encode()
-        return await self._post(self._token_url, body, {**self._headers, "X-Token-Expire": str(TOKEN_LIFE_S)})
+        headers = {**self._headers, "X-Token-Expire": str(TOKEN_LIFE_S)}
+        return await self._post(self._token_url, body, headers, self._token_proxy)
 
     def _headers_with(self, token: str) -> CIMultiDict[str]:
         """Return the headers of a call; made once for each token, as aiohttp would make them anew for each call."""
@@ -103,8 +102,7 @@ class Client:
             self._token_headers = CIMultiDict({**self._headers, "Authorization": "Bearer " + token})
         return self._token_headers
 
-    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str]) -> Reply | NoReply:
-        proxy = self._proxies[self._token_url if url is self._token_url else self._modify_url]
+    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str], proxy: URL | None) -> Reply | NoReply:
         try:
             async with self._session.post(
                 url, data=body, headers=headers, allow_redirects=False, proxy=proxy, timeout=self._timeout

@@ -69,7 +69,7 @@ def _own_folder() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def serving(ledger: Path, current: Callable[[], Run | None], tell: Callable[[str], None]) -> AsyncIterator[None]:
+async def serving(ledger: Path, run: Run, tell: Callable[[str], None]) -> AsyncIterator[None]:
     """Answer at the ledger's socket until the block ends; whoever calls holds the ledger's lock.
 
     A leftover of a killed process is replaced, since the lock tells that nobody else serves it. Where no socket can be
@@ -84,7 +84,7 @@ async def serving(ledger: Path, current: Callable[[], Run | None], tell: Callabl
         return
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _converse(reader, writer, current)
+        await _converse(reader, writer, run)
 
     server = await asyncio.start_unix_server(answer, sock=listener, limit=LONGEST_LINE_BYTES)
     try:
@@ -114,13 +114,11 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-async def _converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, current: Callable[[], Run | None]
-) -> None:
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run: Run) -> None:
     """Answer one line after the other until the other side has gone."""
     try:
         while line := await reader.readline():
-            writer.write(json.dumps(_answer(line, current())).encode() + b"\n")
+            writer.write(json.dumps(_answer(line, run)).encode() + b"\n")
             await writer.drain()
     except (ConnectionError, ValueError):
         pass  # gone, or a line beyond the limit: there is nobody to tell
@@ -128,12 +126,10 @@ async def _converse(
         writer.close()
 
 
-def _answer(line: bytes, run: Run | None) -> dict[str, Any]:
+def _answer(line: bytes, run: Run) -> dict[str, Any]:
     try:
         question = json.loads(line)
         verb, value = str(question["verb"]), question.get("value")
-        if run is None:
-            return {"ok": False, "error": "the run is still reading its manifest; try again"}
         obey(run, verb, None if value is None else str(value))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return {"ok": False, "error": str(error)}
@@ -160,18 +156,10 @@ def obey(run: Run, verb: str, value: str | None) -> None:
 
 def status_of(progress: Progress, now_s: float) -> dict[str, Any]:
     """Return a run's progress as plain values; `now_s` is on the pacer's clock. Rates: null is unlimited."""
-    holds = [
-        {"cause": hold.key, "reason": hold.reason, "wait_s": None if hold.until_s is None else hold.until_s - now_s}
-        for hold in progress.holds
-    ]
     ends_at = progress.ends_at
     return {
-        **progress._asdict(),
-        "state": progress.state,
-        "holds": holds,
+        **progress.fields(now_s),
         "ends_at": None if ends_at is None else datetime.fromtimestamp(ends_at, UTC).isoformat(timespec="seconds"),
-        "done": progress.done,
-        "left": progress.left,
     }
 
 

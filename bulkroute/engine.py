@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from bulkroute import control, intake
 from bulkroute.bindings.asking import Asker, own_throttle
@@ -25,7 +25,6 @@ from bulkroute.events import Event, Notice, RunEnded, Watcher
 from bulkroute.intake import Source
 from bulkroute.ledger import lock
 from bulkroute.ledger.live import LiveBindings
-from bulkroute.ledger.reading import Counts
 from bulkroute.ledger.store import open_for_reading, open_for_run
 from bulkroute.pacing import Pacer
 from bulkroute.preparing import Blocking, Preparation, Prepared
@@ -40,14 +39,8 @@ def unwatched(_event: Event) -> None:
     """Watch nothing."""
 
 
-class Question(NamedTuple):
-    """What a person is asked to agree to, before the first call of a run or rollback."""
-
-    prepared: Prepared
-    counts: Counts
-
-
-Confirm = Callable[[Question], Awaitable[bool]]
+Confirm = Callable[[Prepared], Awaitable[bool]]
+"""Asks a person to agree to what is about to be sent, before the first call of a run or rollback."""
 
 
 class Engine:
@@ -60,7 +53,7 @@ class Engine:
         self._watch = watch
         self._exits = contextlib.AsyncExitStack()
         self.current: Run | None = None
-        """The run under way: to see how far it is, or to stop it."""
+        """The run under way, or the last one: to see how far it is, or to stop it."""
         self._blocking = Blocking()
 
     async def __aenter__(self) -> Self:
@@ -165,11 +158,11 @@ class Engine:
             self._confirm is not None
             and prepared.halted is None
             and prepared.counts.pending
-            and not await self._confirm(Question(prepared, prepared.counts))
+            and not await self._confirm(prepared)
         ):
             raise StoppedEarly("nothing was sent", hint="the same command asks again; --yes asks nothing")
         self._pacer.set_rate(self._settings.rate_per_s)  # reading may have been throttled; the run learns by itself
-        self.current = Run(
+        run = self.current = Run(
             self._settings,
             client=self._client,
             tokens=self._tokens,
@@ -181,8 +174,8 @@ class Engine:
             watch=self._watch,
             deadlines=self._deadlines,
         )
-        async with control.serving(path, lambda: self.current, self._notice):
-            summary = await self.current.execute()
+        async with control.serving(path, run, self._notice):
+            summary = await run.execute()
         self._watch(RunEnded(summary))
         return summary
 

@@ -12,14 +12,14 @@
     ├── LedgerBusy                     75   another run holds the ledger
     └── CredentialsRefused             77   the service refuses the credentials
 
-A failure of a row is a value (`model.Outcome`), never an exception: an exception that leaves a run means stop.
+A failure of a row is a value (`retry.Verdict`), never an exception: an exception that leaves a run means stop.
 """
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """What the process tells its caller; `EXIT_MEANINGS` has the words."""
 
     DONE = 0
     SOME_FAILED = 1

@@ -7,13 +7,13 @@ from bulkroute.summary import Summary
 
 
 class Notice(NamedTuple):
-    """Something about the manifest that stops nothing but deserves a look."""
+    """Something that stops nothing but deserves a look: about the manifest, the live bindings, a file that cannot be written."""
 
     text: str
 
 
 class RunStarted(NamedTuple):
-    """The manifest is in the ledger and the first call is about to start."""
+    """The rows are in the ledger and the first call is about to start."""
 
     ledger: str
     batch: int
@@ -34,7 +34,7 @@ class RunStarted(NamedTuple):
 
 
 class RowFailed(NamedTuple):
-    """A row has its final outcome, and it is on disk."""
+    """A row has failed for good, and that is on disk."""
 
     id: str
     error: str

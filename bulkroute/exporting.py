@@ -1,19 +1,17 @@
 """Rows of a ledger as CSV (which is a valid manifest) or JSON lines."""
 
-import contextlib
 import csv
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from bulkroute.errors import LedgerError, UsageError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.model import Status
+from bulkroute.replacing import replacing
 
 Record = dict[str, Any]
 
@@ -24,9 +22,7 @@ FREE_TEXT = ("error", "return_code", "description")
 def rows(connection: sqlite3.Connection, ledger: Path, statuses: list[Status]) -> Iterator[Record]:
     """Yield the rows of the latest batch, of all statuses where none is named. Raises LedgerError."""
     with ledger_errors(ledger, "read the ledger"):
-        batch = batches.latest(connection)
-        if batch is None:
-            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        batch = batches.demand_latest(connection, ledger)
         yield from reading.export(connection, batch.number, statuses)
 
 
@@ -65,18 +61,3 @@ def write_file(records: Iterable[Record], format_: str, path: Path) -> None:
     """Write to `path`, which changes only once everything is written. Raises UsageError."""
     with replacing(path) as file:
         write(records, format_, file)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """Give a new file beside `path`, and put it in its place once the block is done. Raises UsageError."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        try:
-            with partial.open("x", encoding="utf-8", newline="") as file:
-                yield file
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(path)) from error

@@ -62,8 +62,11 @@ class Limits:
             return f"--max-consecutive-failures {self._most_in_a_row} is reached: {self._longest} rows in a row failed"
         if self._most is None:
             return None
-        counts = f"--max-failures {self._most} is reached: {self._failed} of {self._finished} finished rows failed"
         if self._most.rows is not None:
-            return counts if self._failed >= self._most.rows else None
-        enough = self._finished >= SHARE_COUNTS_FROM_ROWS
-        return counts if enough and self._failed >= (self._most.share or 0) * self._finished > 0 else None
+            reached = self._failed >= self._most.rows
+        else:
+            enough = self._finished >= SHARE_COUNTS_FROM_ROWS
+            reached = enough and self._failed >= (self._most.share or 0) * self._finished > 0
+        if not reached:
+            return None
+        return f"--max-failures {self._most} is reached: {self._failed} of {self._finished} finished rows failed"

@@ -3,17 +3,15 @@
 Never served over the network. Counters are of this run; `bulkroute_rows` is of the batch.
 """
 
-import contextlib
 import os
-import tempfile
 import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
-from bulkroute.errors import UsageError
 from bulkroute.events import Event, RunEnded
 from bulkroute.progress import Progress
+from bulkroute.replacing import replacing
 
 STATES = ("running", "throttled", "paused", "stopping", "ended")
 
@@ -109,18 +107,6 @@ class Metrics:
     def write(self) -> None:
         """Replace the file. Raises UsageError where it cannot be written."""
         self._written.set(time.time())
-        try:
-            handle, name = tempfile.mkstemp(dir=self._file.absolute().parent, prefix=f".{self._file.name}.")
-            try:
-                with open(handle, "wb") as file:
-                    file.write(generate_latest(self._registry))
-                    os.fchmod(file.fileno(), 0o644)
-                os.replace(name, self._file)  # noqa: PTH105 -- as short as Path's, and it takes both kinds of names
-            except OSError:
-                with contextlib.suppress(OSError):
-                    os.unlink(name)  # noqa: PTH108 -- likewise
-                raise
-        except OSError as error:
-            raise UsageError(
-                f"the metrics cannot be written: {error.strerror}", where=str(self._file), hint="check --metrics-file"
-            ) from error
+        with replacing(self._file, what="the metrics", hint="check --metrics-file") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(generate_latest(self._registry).decode())

@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 class Status(StrEnum):
-    """Where a row stands (contract section 6)."""
+    """Where a row stands in the ledger."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -51,7 +51,7 @@ class Status(StrEnum):
 
 
 class FailureKind(StrEnum):
-    """Why a row failed (contract section 5); `error` in the export."""
+    """Why a row failed: `error` in the ledger and its export."""
 
     BUSINESS = "business"
     BAD_ANSWER = "bad_answer"

@@ -210,9 +210,7 @@ class Preparation:
         Raises LedgerError.
         """
         with ledger_errors(ledger, "prepare the rollback"):
-            parent = batches.latest(connection)
-            if parent is None:
-                raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+            parent = batches.demand_latest(connection, ledger)
             if left_behind := undoing.without_before(connection, parent):
                 self._tell(
                     f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"

@@ -1,6 +1,6 @@
 """How far a run is: the one value that the terminal, the log, the metrics and `ctl` are drawn from."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bulkroute.pacing import Hold
 
@@ -49,3 +49,11 @@ class Progress(NamedTuple):
         if self.stopping is not None:
             return "stopping"
         return self.holds[0].key if self.holds else "running"
+
+    def fields(self, now_s: float) -> dict[str, Any]:
+        """Return all of it as plain values. `now_s`: on the clock that holds go by."""
+        holds = [
+            {"cause": hold.key, "reason": hold.reason, "wait_s": None if hold.until_s is None else hold.until_s - now_s}
+            for hold in self.holds
+        ]
+        return {**self._asdict(), "state": self.state, "holds": holds, "done": self.done, "left": self.left}

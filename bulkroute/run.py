@@ -21,6 +21,7 @@ from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.batch import RunEnd
 from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
 from bulkroute.model import Status
@@ -30,6 +31,7 @@ from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
 from bulkroute.retry import full_jitter
 from bulkroute.settings import Settings
+from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
 from bulkroute.tally import Tally
 from bulkroute.throttle import Throttle
@@ -114,10 +116,14 @@ class Run:
             stop=self.stop,
         )
         self._pool = Pool(self._gate, delivery.deliver, self._give_up, settings.max_rows)
-        watch(
+        self._announce_start(command)
+
+    def _announce_start(self, command: str) -> None:
+        prepared, settings = self._prepared, self._settings
+        self._watch(
             RunStarted(
-                ledger=str(ledger),
-                batch=batch.number,
+                ledger=str(self._ledger),
+                batch=self._batch.number,
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
@@ -315,26 +321,14 @@ class Run:
             stop = self._stop
             if stop and stop.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
                 stop = None  # what was in flight was the last of it: there is nothing to resume
-            exit_code = (
-                stop.exit_code
-                if stop
-                else verdict(
-                    failed=counts.failed + self._prepared.left_behind, pending=counts.pending, in_doubt=counts.in_doubt
-                )
-            )
-            reason = stop.reason if stop else None
-            end = RunEnd(seconds, self._tally.attempts, self._tally.retries, self._tally.throttled, reason, exit_code)
+            if stop:
+                exit_code, reason = stop
+            else:
+                failed = counts.failed + self._prepared.left_behind
+                exit_code, reason = verdict(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt), None
+            calls = Calls(self._tally.attempts, self._tally.retries, self._tally.throttled)
+            end = RunEnd(seconds, calls.attempts, calls.retries, calls.throttled, reason, exit_code)
             batches.end_run(self._connection, self._number, end)
-        return Summary(
-            ledger=str(self._ledger),
-            batch=self._batch.number,
-            run=self._number,
-            **counts._asdict(),
-            attempts=self._tally.attempts,
-            retries=self._tally.retries,
-            throttled=self._tally.throttled,
-            seconds=round(seconds, 3),
-            rate=round(self._tally.attempts / seconds, 2) if seconds else 0.0,
-            stopped=reason,
-            exit_code=int(exit_code),
+        return summarise(
+            self._ledger, self._batch, counts, calls, seconds, run=self._number, stopped=reason, exit_code=exit_code
         )

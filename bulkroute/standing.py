@@ -4,10 +4,10 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.errors import LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.reading import Reason, RunRecord
+from bulkroute.ledger.batch import Batch
+from bulkroute.ledger.reading import Calls, Counts, Reason, RunRecord
 from bulkroute.ledger.store import ledger_errors, snapshot
 from bulkroute.summary import Summary
 
@@ -24,30 +24,52 @@ class Standing(NamedTuple):
 def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
     """Read how the latest batch stands, in one consistent view. Raises LedgerError, for one without a batch too."""
     with ledger_errors(ledger, "read the ledger"), snapshot(connection):
-        batch = batches.latest(connection)
-        if batch is None:
-            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        batch = batches.demand_latest(connection, ledger)
         counts = reading.count(connection, batch.number)
         runs = reading.runs(connection, batch.number)
         run = runs[-1] if runs else None
-        calls = reading.calls(connection, run.run) if run else reading.Calls(0, 0, 0)
+        calls = reading.calls(connection, run.run) if run else Calls(0, 0, 0)
         why = reading.reasons(connection, batch.number)
     seconds = 0.0
     if run is not None:
         seconds = (
             run.seconds if run.seconds is not None else max(0.0, (calls.last_at or run.started_at) - run.started_at)
         )
-    summary = Summary(
+    summary = summarise(
+        ledger,
+        batch,
+        counts,
+        calls,
+        seconds,
+        run=run.run if run else None,
+        stopped=run.stopped if run else None,
+        exit_code=run.exit_code if run else None,
+    )
+    return Standing(summary, batch.manifest, why, runs)
+
+
+def summarise(
+    ledger: Path,
+    batch: Batch,
+    counts: Counts,
+    calls: Calls,
+    seconds: float,
+    *,
+    run: int | None,
+    stopped: str | None,
+    exit_code: int | None,
+) -> Summary:
+    """Return the summary of a batch and of its last run, which took so many seconds."""
+    return Summary(
         ledger=str(ledger),
         batch=batch.number,
-        run=run.run if run else None,
+        run=run,
         **counts._asdict(),
         attempts=calls.attempts,
         retries=calls.retries,
         throttled=calls.throttled,
         seconds=round(seconds, 3),
         rate=round(calls.attempts / seconds, 2) if seconds else 0.0,
-        stopped=run.stopped if run else None,
-        exit_code=run.exit_code if run else None,
+        stopped=stopped,
+        exit_code=None if exit_code is None else int(exit_code),
     )
-    return Standing(summary, batch.manifest, why, runs)

@@ -1,7 +1,6 @@
 """The plan: what a run of a manifest would change, read from live bindings. Makes no ledger and changes no route."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from bulkroute.bindings import targets
 from bulkroute.bindings.asking import Asker
@@ -23,7 +22,7 @@ class Plan:
         """False where the service's list of called routes never came to rest."""
         self.warnings: list[str] = []
 
-    async def check_targets(self, asker: Asker, tell: Any, *, strict: bool) -> None:
+    async def check_targets(self, asker: Asker, tell: Callable[[str], None], *, strict: bool) -> None:
         """Ask for the targets that no live row leads to. Raises UsageError where `strict` and one is not sound."""
         known: list[Known] = await targets.look_up(asker, self._comparison.targets(), tell)
         for target, name in known:
@@ -44,7 +43,7 @@ class Plan:
         """Return a target with its name where it is known: `skill_queue 101 (Billing)`."""
         if binding is None:
             return "no target"
-        name = self._live.names([binding]).get(binding)
+        name = self._live.name(binding)
         return f"{binding} ({name})" if name else str(binding)
 
     def close(self) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.bindings.reading import LiveReader
-from bulkroute.errors import LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import comparing
 from bulkroute.ledger.comparing import Difference
@@ -37,9 +36,7 @@ async def verify(
 ) -> Verified:
     """Hold the rows called done against live bindings. `backoff_s`: before the first reading again. Raises LedgerError, and what reading raises."""
     with ledger_errors(ledger, "read the ledger"):
-        batch = batches.latest(connection)
-        if batch is None:
-            raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+        batch = batches.demand_latest(connection, ledger)
         waits = iter([backoff_s * 2**number for number in range(READ_AGAIN)])
         while True:
             with LiveBindings() as live:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from bulkroute.engine import Confirm, Question
+from bulkroute.engine import Confirm
+from bulkroute.preparing import Prepared
 
 LINE_BYTES = 1024
 
@@ -18,8 +19,8 @@ def confirm_with(options: dict[str, Any]) -> Confirm | None:
     return None if silent or not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
 
 
-async def _confirm(question: Question) -> bool:
-    click.echo(f"{describe(question)}. Send now? [y/N] ", err=True, nl=False)
+async def _confirm(prepared: Prepared) -> bool:
+    click.echo(f"{describe(prepared)}. Send now? [y/N] ", err=True, nl=False)
     answered = asyncio.Event()
     # Not input(): it would keep Ctrl-C waiting.
     loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
@@ -31,9 +32,9 @@ async def _confirm(question: Question) -> bool:
     return os.read(terminal, LINE_BYTES).strip().lower() in (b"y", b"yes")
 
 
-def describe(question: Question) -> str:
+def describe(prepared: Prepared) -> str:
     """Return what is about to happen, in rows."""
-    prepared, counts = question
+    counts = prepared.counts
     verb = "to change" if prepared.batch.parent is None else "to put back"
     parts = [f"{counts.pending:,} rows {verb}", f"{counts.succeeded + counts.unchanged:,} already right"]
     parts += [f"{rows:,} failed: {error}" for error, rows in sorted(counts.failures.items())]

@@ -2,14 +2,12 @@
 
 import click
 
-from bulkroute.cli.options import CONTEXT
+from bulkroute.cli.options import CONTEXT, manifest_format
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("manifest")
-@click.option(
-    "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
-)
+@manifest_format
 def check(manifest: str, format_: str | None) -> None:
     """Check MANIFEST and print how many rows it has; nothing is sent.
 

@@ -1,6 +1,5 @@
 """`bulkroute ctl`: talk to the run that is going on."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,9 @@ def ctl(ledger: Path, verb: str, value: tuple[str, ...], json_: bool) -> int:
 
     Example: bulkroute ctl cutover.ledger.db rate 20
     """
-    from bulkroute.control import ask  # here, since help must not wait for it
+    import asyncio  # here, since help must not wait for it
+
+    from bulkroute.control import ask
 
     if verb in VALUED and len(value) != 1:
         raise click.UsageError(f"{verb} needs {VALUED[verb]}")

@@ -28,7 +28,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.engine: Engine | None = None
         """Whose run to stop, once there is one."""
-        self.blocking = True
+        self.blocking = False
         """Whether plain code runs, that no event loop could interrupt."""
         self._cancel: Callable[[], None] | None = None
         self._name = ""
@@ -73,7 +73,6 @@ class Interrupts:
             loop.call_soon_threadsafe(self._in_loop, task)
 
         self._cancel = cancel
-        self.blocking = False
         return await main
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from bulkroute.limits import parse_failure_limit
+from bulkroute.moments import parse_until
 from bulkroute.settings import Credentials, Settings, parse_duration, parse_header, parse_rate
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,8 +36,6 @@ class Parsed(click.ParamType[Any]):
 
 
 def _until(text: str) -> datetime:
-    from bulkroute.deadlines import parse_until  # here, since help must not wait for asyncio
-
     return parse_until(text, now=datetime.now().astimezone())
 
 
@@ -51,52 +50,63 @@ log_format: ContextVar[str] = ContextVar("log_format", default="text")
 """How errors that end the command are told; set as soon as --log-format is read."""
 
 
-def connection_options(command: F) -> F:
-    """Add what every command needs that talks to the service."""
-    options = [
-        click.option("--base-url", metavar="URL", help="The service's root, https://host[:port]. Required."),
-        click.option("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
-        click.option("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),
-        click.option("--rate", type=RATE, metavar="R", default="10", help="Calls per second: 20, 600/m or unlimited."),
-        click.option("--concurrency", type=click.IntRange(1), metavar="N", default=16, help="Calls in flight at once."),
-        click.option(
-            "--max-attempts",
-            type=click.IntRange(1),
-            metavar="N",
-            default=4,
-            help="Tries a row gets, the first included.",
-        ),
-        click.option("--backoff", type=float, metavar="S", default=0.5, help="Base of the full-jitter backoff."),
-        click.option("--backoff-cap", type=float, metavar="S", default=20, help="Longest backoff."),
-        click.option("--timeout", type=float, metavar="S", default=15, help="For one call, once it is sent."),
-        click.option(
-            "--max-throttle-wait",
-            type=float,
-            metavar="S",
-            default=900,
-            help="How long throttling may hold the run up without one success before it stops.",
-        ),
-        click.option("--allow-http", is_flag=True, help="Accept http:// to other hosts than this one."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Return one decorator that adds several options, in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
-def window_options(command: F) -> F:
-    """Add when to start no more calls, for commands that may run unattended."""
-    options = [
-        click.option("--max-duration", type=DURATION, metavar="T", help="Start no more calls after 90s, 15m or 2h."),
-        click.option(
-            "--until",
-            type=UNTIL,
-            metavar="TIME",
-            help="Start no more calls from then on: a local time (04:00, the next one), or ISO 8601 with offset.",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+manifest_format = click.option(
+    "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
+)
+strict_targets = click.option(
+    "--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded."
+)
+ask_nothing = click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
+
+connection_options = together(
+    click.option("--base-url", metavar="URL", help="The service's root, https://host[:port]. Required."),
+    click.option("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
+    click.option("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),
+    click.option("--rate", type=RATE, metavar="R", default="10", help="Calls per second: 20, 600/m or unlimited."),
+    click.option("--concurrency", type=click.IntRange(1), metavar="N", default=16, help="Calls in flight at once."),
+    click.option(
+        "--max-attempts",
+        type=click.IntRange(1),
+        metavar="N",
+        default=4,
+        help="Tries a row gets, the first included.",
+    ),
+    click.option("--backoff", type=float, metavar="S", default=0.5, help="Base of the full-jitter backoff."),
+    click.option("--backoff-cap", type=float, metavar="S", default=20, help="Longest backoff."),
+    click.option("--timeout", type=float, metavar="S", default=15, help="For one call, once it is sent."),
+    click.option(
+        "--max-throttle-wait",
+        type=float,
+        metavar="S",
+        default=900,
+        help="How long throttling may hold the run up without one success before it stops.",
+    ),
+    click.option("--allow-http", is_flag=True, help="Accept http:// to other hosts than this one."),
+)
+"""What every command needs that talks to the service."""
+
+
+window_options = together(
+    click.option("--max-duration", type=DURATION, metavar="T", help="Start no more calls after 90s, 15m or 2h."),
+    click.option(
+        "--until",
+        type=UNTIL,
+        metavar="TIME",
+        help="Start no more calls from then on: a local time (04:00, the next one), or ISO 8601 with offset.",
+    ),
+)
+"""When to start no more calls, for commands that may run unattended."""
 
 
 def window_of(options: dict[str, Any]) -> dict[str, Any]:
@@ -104,44 +114,34 @@ def window_of(options: dict[str, Any]) -> dict[str, Any]:
     return {"max_duration_s": options["max_duration"], "until": options["until"]}
 
 
-def telling_options(command: F) -> F:
-    """Add what a run says, and where."""
-    options = [
-        click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
-        click.option(
-            "--log-format",
-            type=click.Choice(["text", "json"]),
-            default="text",
-            is_eager=True,
-            callback=lambda _context, _option, value: log_format.set(value) and value,
-            help="Of what goes to stderr.",
-        ),
-        click.option("--quiet", is_flag=True, help="No output at all unless a person must act."),
-        click.option(
-            "--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+telling_options = together(
+    click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        is_eager=True,
+        callback=lambda _context, _option, value: log_format.set(value) and value,
+        help="Of what goes to stderr.",
+    ),
+    click.option("--quiet", is_flag=True, help="No output at all unless a person must act."),
+    click.option("--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."),
+)
+"""What a run says, and where."""
 
 
-def limit_options(command: F) -> F:
-    """Add when to stop before the end, for commands that change routes."""
-    options = [
-        click.option("--max-failures", type=FAILURES, metavar="N|N%", help="Stop when so many rows have failed."),
-        click.option(
-            "--max-consecutive-failures",
-            type=click.IntRange(1),
-            metavar="N",
-            default=20,
-            help="Stop when so many rows in a row have failed.",
-        ),
-        click.option("--max-rows", type=click.IntRange(1), metavar="N", help="Stop cleanly after N rows."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+limit_options = together(
+    click.option("--max-failures", type=FAILURES, metavar="N|N%", help="Stop when so many rows have failed."),
+    click.option(
+        "--max-consecutive-failures",
+        type=click.IntRange(1),
+        metavar="N",
+        default=20,
+        help="Stop when so many rows in a row have failed.",
+    ),
+    click.option("--max-rows", type=click.IntRange(1), metavar="N", help="Stop cleanly after N rows."),
+)
+"""When to stop before the end, for commands that change routes."""
 
 
 def limits_of(options: dict[str, Any]) -> dict[str, Any]:

@@ -4,19 +4,17 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, connection_options
+from bulkroute.cli.options import CONTEXT, connection_options, manifest_format, strict_targets
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("manifest")
-@click.option(
-    "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
-)
+@manifest_format
 @connection_options
 @click.option("--rows", "with_rows", is_flag=True, help="Show every row too.")
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 6 where a run would change anything.")
-@click.option("--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded.")
+@strict_targets
 def plan(manifest: str, **options: Any) -> int:
     """Read live bindings and show what a run of MANIFEST would change. Changes nothing and makes no ledger.
 

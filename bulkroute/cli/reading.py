@@ -17,6 +17,7 @@ from bulkroute.errors import ExitCode
 from bulkroute.ledger.comparing import Difference
 from bulkroute.ledger.live import LiveBindings, LiveRoute
 from bulkroute.model import Binding, DeviceType
+from bulkroute.replacing import replacing
 from bulkroute.settings import Settings
 
 SNAPSHOT_COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]
@@ -105,7 +106,7 @@ def write_snapshot(output: Path, options: dict[str, Any]) -> int:
 
     async def work(engine: Engine) -> int:
         async with engine.snapshot() as live:
-            with exporting.replacing(output) as file:
+            with replacing(output) as file:
                 exporting.write_csv(_records(live), file, SNAPSHOT_COLUMNS, SNAPSHOT_COLUMNS[3:])
             left_out = sum(1 for route in live.routes() if not _fits_a_manifest(route))
             click.echo(f"{output}: {live.count() - left_out:,} called routes", err=True)

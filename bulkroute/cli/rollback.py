@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, limit_options, telling_options, window_options
+from bulkroute.cli.options import (
+    CONTEXT,
+    PATH,
+    ask_nothing,
+    connection_options,
+    limit_options,
+    telling_options,
+    window_options,
+)
 
 
 @click.command(context_settings=CONTEXT)
@@ -13,7 +21,7 @@ from bulkroute.cli.options import CONTEXT, PATH, connection_options, limit_optio
 @connection_options
 @limit_options
 @window_options
-@click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
+@ask_nothing
 @telling_options
 def rollback(ledger: Path, **options: Any) -> int:
     """Put back the recorded earlier bindings of rows that LEDGER's batch changed; the same command again goes on.

@@ -4,14 +4,22 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, limit_options, telling_options, window_options
+from bulkroute.cli.options import (
+    CONTEXT,
+    PATH,
+    ask_nothing,
+    connection_options,
+    limit_options,
+    manifest_format,
+    strict_targets,
+    telling_options,
+    window_options,
+)
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("manifest")
-@click.option(
-    "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
-)
+@manifest_format
 @click.option("--ledger", type=PATH, metavar="FILE", help="[default: the manifest with the suffix .ledger.db]")
 @connection_options
 @window_options
@@ -28,9 +36,9 @@ from bulkroute.cli.options import CONTEXT, PATH, connection_options, limit_optio
     default=0,
     help="Send N rows over all targets, read them back, go on only if all are right.",
 )
-@click.option("--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded.")
+@strict_targets
 @click.option("--fresh", is_flag=True, help="Forget earlier success: start a new batch in the same ledger.")
-@click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
+@ask_nothing
 @telling_options
 @click.option("--simulate", is_flag=True, help="Run against the embedded simulator; nothing leaves this machine.")
 def run(manifest: str, **options: Any) -> int:

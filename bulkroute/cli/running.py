@@ -191,13 +191,14 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
     own |= {**limits_of(options), **window_of(options)}
     if not options["simulate"]:
         return settings_of(options, **own)
-    from bulkroute.simulator import Simulator, routes_for, targets_for  # here, since only simulations need it
+    from bulkroute.cli.simulating import read_targets  # here, since only simulations need it
+    from bulkroute.simulator import Simulator, routes_for, targets_for
 
     interrupts.blocking = True
     with open_manifest(manifest, options["format_"]) as opened:
         if not opened.rereadable:
             raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
-        wanted = {row.id: (row.devicetype, row.device_id) for row in opened.rows(Faults())}
+    wanted = read_targets(manifest, options["format_"], Faults())  # the faults are told by the run itself
     interrupts.blocking = False
     skills, flows = targets_for(wanted.values())
     simulator = await exits.enter_async_context(

@@ -2,8 +2,3 @@
 
 On a terminal the progress is drawn; elsewhere there is one plain line now and then, and never an escape code.
 """
-
-from bulkroute.console.closing import closing_table, outcome_table, print_standing
-from bulkroute.console.lines import Lines
-
-__all__ = ["Lines", "closing_table", "outcome_table", "print_standing"]

@@ -69,11 +69,6 @@ def print_standing(found: Standing) -> None:
     terminal(sys.stdout).print(outcome_table(found.summary, found.reasons))
 
 
-def closing_table(summary: Summary, reasons: Sequence[Reason]) -> None:
-    """Print the table of outcomes on stderr."""
-    terminal(sys.stderr).print(outcome_table(summary, reasons))
-
-
 def closing_line(summary: Summary) -> str:
     """Return what happened in one line."""
     left = summary.pending + summary.in_doubt
@@ -106,7 +101,7 @@ def next_commands(summary: Summary, command_line: str, ledger: str) -> list[Advi
 def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[Advice]) -> None:
     """Print the closing message on stderr."""
     if reasons:
-        closing_table(summary, reasons)
+        terminal(sys.stderr).print(outcome_table(summary, reasons))
     print(closing_line(summary), file=sys.stderr)
     width = max((len(each.purpose) for each in advice), default=0) + 1
     for each in advice:

@@ -1,7 +1,6 @@
 """Plain lines on stderr: what happens, and how far it is every 30 seconds."""
 
 import sys
-import time
 from datetime import datetime
 
 from bulkroute.console.words import describe, describe_progress
@@ -44,9 +43,3 @@ class Lines:
 
     def close(self) -> None:
         """Leave nothing behind."""
-
-
-def now_iso() -> str:
-    """Return the time in UTC, with milliseconds."""
-    seconds, ms = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03}Z"

@@ -2,12 +2,12 @@
 
 import json
 import sys
+import time
+from dataclasses import asdict
 from typing import Any
 
-from bulkroute.console.lines import now_iso
 from bulkroute.events import Event, Notice, RateChanged, RowFailed, RunEnded, RunStarted, Stopping, WaitBegan, WaitEnded
 from bulkroute.progress import Progress
-from bulkroute.summary import Summary
 
 NAMES: dict[type, str] = {
     Notice: "notice",
@@ -19,6 +19,12 @@ NAMES: dict[type, str] = {
     Stopping: "stopping",
     RunEnded: "run_ended",
 }
+
+
+def now_iso() -> str:
+    """Return the time in UTC, with milliseconds."""
+    seconds, ms = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03}Z"
 
 
 def write(event: str, **fields: Any) -> None:
@@ -43,25 +49,14 @@ class Records:
         if self._quiet:
             return
         if isinstance(event, RunEnded):
-            write("run_ended", **fields_of(event.summary))
+            write("run_ended", **asdict(event.summary))
         else:
             write(NAMES[type(event)], **event._asdict())
 
     def tick(self, progress: Progress, now_s: float) -> None:
         """Write how far the run is. `now_s`: on the clock that holds go by."""
-        if self._quiet:
-            return
-        holds = [
-            {"cause": hold.key, "reason": hold.reason, "wait_s": None if hold.until_s is None else hold.until_s - now_s}
-            for hold in progress.holds
-        ]
-        write("progress", **{**progress._asdict(), "holds": holds, "state": progress.state, "done": progress.done})
+        if not self._quiet:
+            write("progress", **progress.fields(now_s))
 
     def close(self) -> None:
         """Leave nothing behind."""
-
-
-def fields_of(summary: Summary) -> dict[str, Any]:
-    """Return a summary as the fields of a record."""
-    fields: dict[str, Any] = json.loads(summary.to_json())
-    return fields

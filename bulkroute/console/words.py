@@ -1,6 +1,6 @@
 """Events and progress in words. One sentence each, fit for a log line; service texts come in printable already."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -77,9 +77,13 @@ def pace(progress: Progress) -> str:
 
 def doing(progress: Progress, now_s: float) -> str:
     """Return what a run is doing, and why it waits."""
-    if progress.stopping is not None:
-        return f"stopping: {progress.stopping}"
-    return "; ".join(hold_text(hold, now_s) for hold in progress.holds) or "running"
+    return _doing(progress.stopping, progress.holds, now_s)
+
+
+def _doing(stopping: str | None, holds: Iterable[Hold], now_s: float) -> str:
+    if stopping is not None:
+        return f"stopping: {stopping}"
+    return "; ".join(hold_text(hold, now_s) for hold in holds) or "running"
 
 
 def hold_text(hold: Hold, now_s: float) -> str:
@@ -102,10 +106,8 @@ def outlook(progress: Progress) -> str:
 
 def state(answer: Mapping[str, Any]) -> str:
     """Return what the answer of `ctl` says a run is doing."""
-    if answer["stopping"] is not None:
-        return f"stopping: {answer['stopping']}"
-    holds = [Hold(hold["cause"], hold["reason"], hold["wait_s"]) for hold in answer["holds"]]
-    return "; ".join(hold_text(hold, 0.0) for hold in holds) or "running"
+    holds = (Hold(hold["cause"], hold["reason"], hold["wait_s"]) for hold in answer["holds"])
+    return _doing(answer["stopping"], holds, 0.0)
 
 
 def rate(per_s: float | None) -> str:

@@ -8,8 +8,11 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+from bulkroute.errors import LedgerError
+from bulkroute.ledger.store import transaction
 from bulkroute.model import FailureKind, Row, Status
 
 CHUNK_ROWS = 256
@@ -64,6 +67,14 @@ def latest(connection: sqlite3.Connection) -> Batch | None:
     return Batch(*found) if found else None
 
 
+def demand_latest(connection: sqlite3.Connection, ledger: Path) -> Batch:
+    """Return the batch that repeated runs continue. Raises LedgerError where the ledger has none yet."""
+    batch = latest(connection)
+    if batch is None:
+        raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+    return batch
+
+
 def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
     """Make what earlier runs left undone pending again; return how many rows had failed and how many are in doubt.
 
@@ -71,13 +82,14 @@ def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
     harm. Rows in conflict stay failed, since sending them would overwrite what somebody else set.
     """
     again = f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}"
-    failed = connection.execute(
-        f"{again} WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND error <> '{FailureKind.CONFLICT}'",
-        (batch.number,),
-    ).rowcount
-    in_doubt = connection.execute(
-        f"{again}, attempts = attempts + 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'", (batch.number,)
-    ).rowcount
+    with transaction(connection):
+        failed = connection.execute(
+            f"{again} WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND error <> '{FailureKind.CONFLICT}'",
+            (batch.number,),
+        ).rowcount
+        in_doubt = connection.execute(
+            f"{again}, attempts = attempts + 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'", (batch.number,)
+        ).rowcount
     return failed, in_doubt
 
 

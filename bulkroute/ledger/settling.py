@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from bulkroute.ledger.batch import BLANK_RESULT, Batch
 from bulkroute.ledger.live import LOCKED, Target, TargetState, attached
+from bulkroute.ledger.store import transaction
 from bulkroute.model import FailureKind, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
@@ -56,14 +57,8 @@ class Finding(NamedTuple):
 
 @contextlib.contextmanager
 def _comparing(connection: sqlite3.Connection, live: Path) -> Iterator[None]:
-    with attached(connection, seen=live):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+    with attached(connection, seen=live), transaction(connection):
+        yield
 
 
 def settle_doubts(connection: sqlite3.Connection, batch: Batch, live: Path) -> Doubts:

@@ -1,19 +1,15 @@
-"""The checked manifest on its way into the ledger: a private temporary database, so that memory stays flat.
+"""The checked manifest on its way into the ledger.
 
 Duplicates are found here, where the whole file is at hand. Nothing of it reaches the ledger before every fault is
-known; the ledger then takes it over in one transaction (`ledger.batch`).
+known; the ledger then takes it over in one transaction (`ledger.merging`).
 """
 
-import contextlib
 import itertools
 import sqlite3
-import tempfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from collections.abc import Iterable
+from typing import Protocol
 
-from bulkroute.errors import LedgerError
+from bulkroute.ledger.scratch import Scratch
 from bulkroute.model import Binding, Row
 
 CHUNK_ROWS = 5_000
@@ -29,38 +25,17 @@ class FaultList(Protocol):
         """Note something that does not stop the run."""
 
 
-@contextlib.contextmanager
-def _staging_errors(where: str) -> Iterator[None]:
-    """Turn what SQLite and the file system say about the temporary file into a LedgerError."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise LedgerError(
-            f"cannot stage the manifest: {error}",
-            where=where,
-            hint="make room there, or name another folder with TMPDIR; the ledger is unchanged",
-        ) from error
-
-
-class Staging:
-    """Holds checked rows in a temporary file, in the order of their lines. Use as a context manager."""
+class Staging(Scratch):
+    """Holds checked rows, in the order of their lines. Use as a context manager."""
 
     def __init__(self) -> None:
         """Make the temporary file. Raises LedgerError where its folder (TMPDIR) cannot be used."""
-        with _staging_errors("temporary folder"):
-            self._folder = tempfile.TemporaryDirectory(prefix="bulkroute-")
-        self.path = Path(self._folder.name) / "staging.db"
-        try:
-            with _staging_errors(str(self.path)):
-                self._connection = sqlite3.connect(self.path, isolation_level=None)
-                self._connection.executescript(
-                    # Thrown away in any case, so nothing of it need survive a crash.
-                    "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-500;"
-                    "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);"
-                )
-        except LedgerError:
-            self._folder.cleanup()
-            raise
+        super().__init__(
+            "staging.db",
+            "stage the manifest",
+            "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);",
+            cache_kib=500,
+        )
         self.count = 0
         self.dropped = 0
         """Rows left out because the same id with the same target stands further up."""
@@ -70,7 +45,7 @@ class Staging:
 
         Raises LedgerError, where the disk of the temporary folder is full for instance.
         """
-        with _staging_errors(str(self.path)):
+        with self.errors():
             self._load(rows, faults)
 
     def _load(self, rows: Iterable[Row], faults: FaultList) -> None:
@@ -114,18 +89,3 @@ class Staging:
             "DELETE FROM staged WHERE rowid > (SELECT place FROM kept WHERE kept.id = staged.id);"
             "CREATE UNIQUE INDEX staged_id ON staged (id);"
         )
-
-    def close(self) -> None:
-        """Remove the temporary file."""
-        self._connection.close()
-        self._folder.cleanup()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Remove the temporary file."""
-        self.close()

@@ -12,7 +12,7 @@ from bulkroute import lifecycle
 from bulkroute.ledger.batch import BLANK_RESULT, Batch
 from bulkroute.ledger.live import attached
 from bulkroute.ledger.settling import IS_WRITTEN
-from bulkroute.ledger.store import sql_list
+from bulkroute.ledger.store import sql_list, transaction
 from bulkroute.model import Status
 
 _TOUCHED = (
@@ -23,24 +23,18 @@ _TOUCHED = (
 
 def open_rollback(connection: sqlite3.Connection, parent: Batch, live: Path) -> Batch:
     """Return the rollback of `parent` that is under way, or a new one, with every row the parent may have changed."""
-    with attached(connection, seen=live):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            number = _under_way(connection, parent) or _create(connection, parent)
-            connection.execute(
-                "INSERT INTO row (batch, id, line, devicetype, device_id, before_devicetype, before_device_id)"
-                " SELECT ?1, row.id, row.line, row.before_devicetype, row.before_device_id,"
-                f" iif({IS_WRITTEN}, row.written_devicetype, row.devicetype),"
-                f" iif({IS_WRITTEN}, row.written_device_id, row.device_id)"
-                " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
-                f" WHERE row.batch = ?2 AND {_TOUCHED} AND row.before_devicetype IS NOT NULL ORDER BY row.row"
-                " ON CONFLICT (batch, id) DO NOTHING",
-                (number, parent.number),
-            )
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
+    with attached(connection, seen=live), transaction(connection):
+        number = _under_way(connection, parent) or _create(connection, parent)
+        connection.execute(
+            "INSERT INTO row (batch, id, line, devicetype, device_id, before_devicetype, before_device_id)"
+            " SELECT ?1, row.id, row.line, row.before_devicetype, row.before_device_id,"
+            f" iif({IS_WRITTEN}, row.written_devicetype, row.devicetype),"
+            f" iif({IS_WRITTEN}, row.written_device_id, row.device_id)"
+            " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f" WHERE row.batch = ?2 AND {_TOUCHED} AND row.before_devicetype IS NOT NULL ORDER BY row.row"
+            " ON CONFLICT (batch, id) DO NOTHING",
+            (number, parent.number),
+        )
     return Batch(number, parent.manifest, "", parent.number)
 
 

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import html
 import json
-import os
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 
 from bulkroute.errors import UsageError
 from bulkroute.pages.snapshot import Snapshots
+from bulkroute.replacing import replacing
 
 MOST_FAILED_ROWS = 20_000
 """Failed rows that are put into the page, about 100 bytes each; `export --status failed` has all of them."""
@@ -36,15 +36,8 @@ def write(connection: sqlite3.Connection, ledger: Path, output: Path) -> None:
     if output.exists() and output.samefile(ledger):
         raise UsageError("is the ledger itself", where=str(output), hint="name another file with -o")
     page = render(Snapshots(connection, ledger).read(failed_rows=MOST_FAILED_ROWS))
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
-        try:
-            partial.write_text(page, "utf-8")
-            partial.replace(output)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(output)) from error
+    with replacing(output) as file:
+        file.write(page)
 
 
 def render(snapshot: dict[str, Any]) -> str:

@@ -18,13 +18,14 @@ from aiohttp import web
 
 from bulkroute import control
 from bulkroute.errors import BulkrouteError
+from bulkroute.ledger import batch as batches
 from bulkroute.ledger import figures
 from bulkroute.ledger.figures import FailedRow, Search
 from bulkroute.ledger.store import ledger_errors, open_for_reading
 from bulkroute.pages.access import HEADERS, Access
 from bulkroute.pages.feed import Feed, Reader
 from bulkroute.pages.report import SCRIPTS, STYLES, asset
-from bulkroute.pages.snapshot import latest_batch, packed
+from bulkroute.pages.snapshot import packed
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -113,7 +114,7 @@ class Server:
 
         def find(reader: Reader) -> dict[str, Any]:
             with ledger_errors(self._ledger, "read the ledger"):
-                batch = latest_batch(reader.connection, self._ledger).number
+                batch = batches.demand_latest(reader.connection, self._ledger).number
                 rows = figures.failed_rows(reader.connection, batch, search, limit=limit, offset=offset)
                 return packed(rows, figures.count_failed(reader.connection, batch, search))
 
@@ -174,7 +175,7 @@ class Server:
 def _failed_in_chunks(ledger: Path, search: Search) -> Generator[list[FailedRow], None, None]:
     """Yield the failed rows in chunks; begun and ended in one thread."""
     with contextlib.closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
-        rows = figures.failed_rows(connection, latest_batch(connection, ledger).number, search)
+        rows = figures.failed_rows(connection, batches.demand_latest(connection, ledger).number, search)
         chunk: list[FailedRow] = []
         for row in rows:
             chunk.append(row)

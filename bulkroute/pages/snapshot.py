@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bulkroute.errors import LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import figures, reading
 from bulkroute.ledger.batch import Batch
@@ -41,7 +40,7 @@ class Snapshots:
         """
         connection = self._connection
         with ledger_errors(self._ledger, "read the ledger"), snapshot(connection):
-            batch = latest_batch(connection, self._ledger)
+            batch = batches.demand_latest(connection, self._ledger)
             if self._batch is None or batch.number != self._batch.number:
                 self._timeline, self._tally = Timeline(batch.number), Tally(batch.number)
             self._batch = batch
@@ -92,14 +91,6 @@ class Snapshots:
             "ending": unended if run.exit_code is None else ended(run),
             "where": f"{run.host}, pid {run.pid}, {run.service}, version {run.version}",
         }
-
-
-def latest_batch(connection: sqlite3.Connection, ledger: Path) -> Batch:
-    """Return the latest batch. Raises LedgerError for a ledger without one."""
-    batch = batches.latest(connection)
-    if batch is None:
-        raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
-    return batch
 
 
 def state_of(runs: list[RunRecord], waits: list[Wait]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 from bulkroute.bindings import targets
 from bulkroute.engine import Engine
-from bulkroute.errors import CredentialsRefused, ReadingRefused, StoppedEarly, UsageError
+from bulkroute.errors import CredentialsRefused, LedgerError, ReadingRefused, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice
 from bulkroute.ledger.live import LiveBindings, LiveRoute, Target, TargetState
 from bulkroute.settings import Credentials, Secret, Settings
@@ -164,3 +164,11 @@ def test_a_number_far_too_large_does_not_keep_it_reading() -> None:
     assert not found.settled
     assert len(found.bindings) == 250
     assert found.calls < 100
+
+
+def test_a_full_temporary_disk_is_told_in_words() -> None:
+    with LiveBindings() as live:
+        live._connection.execute("PRAGMA max_page_count = 4")
+        many = [LiveRoute(str(number), 1, 5, "", "", "x" * 200, "0") for number in range(100)]
+        with pytest.raises(LedgerError, match=r"cannot keep the live bindings: .* full; .*TMPDIR"):
+            live.take(many, 1)
