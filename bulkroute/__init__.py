@@ -7,7 +7,7 @@
         credentials = Credentials(app_key="...", app_secret=Secret("..."))
         async with Engine(Settings(base_url="https://cc.example.com", credentials=credentials)) as engine:
             summary = await engine.run([("1125397061153369092", "ivr", 201)], ledger="cutover.ledger.db")
-        print(summary.succeeded, "of", summary.total)
+        print(summary.done, "of", summary.total)
 
     asyncio.run(cutover())
 
