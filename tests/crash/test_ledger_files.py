@@ -113,7 +113,7 @@ def test_scratches_anywhere_never_end_in_a_traceback(folder: Path, launcher: Lau
         for place in range(0, 100, 5):
             ledger.write_bytes(sound)
             overwrite(place / 100, os.urandom(700))(ledger)
-            run = launcher.run("run", "night.csv", "--base-url", service.url, *FLAGS, cwd=folder)
+            run = launcher.run("run", "night.csv", "--base-url", service.url, "--service-moved", *FLAGS, cwd=folder)
             assert run.result.code in (0, 5), (place, run.result.err)
             assert "Traceback" not in run.result.err
 
