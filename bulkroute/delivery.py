@@ -31,6 +31,9 @@ T = TypeVar("T")
 LEAD_S = 0.02
 """How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
 
+HOLD_LOOK_S = 0.25
+"""How often the gate looks whether a hold has been released."""
+
 
 class GateClosed(Exception):
     """The run starts no more calls; the row stays pending."""
@@ -57,7 +60,8 @@ class Gate:
         self._pacer = pacer
         self._journal = journal
         self._tokens = tokens
-        self._held = False
+        self._held: float | None = None
+        """How long no call may start, in seconds; None where they may."""
         self._waiting: deque[Entry] = deque()
         self._staged: deque[Entry] = deque()
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -136,7 +140,7 @@ class Gate:
     def _stageable(self) -> int:
         """Return how many waiting calls to note as SENT now."""
         room = min(len(self._waiting), self.slots - self.in_flight - len(self._staged))
-        if self._held:
+        if self._held is not None:
             return 0
         due = max(1, self._pacer.due_within(LEAD_S))
         # Half of them at least at a time, so that one commit serves several calls.
@@ -146,7 +150,7 @@ class Gate:
         """Keep the next calls noted as SENT. Runs until cancelled. Raises LedgerError."""
         while True:
             # Nothing is noted as SENT while nothing may start: it would look like a call in the air.
-            self._held = bool(self._pacer.holds())
+            self._held = self._pacer.held_s()
             count = self._stageable()
             if count <= 0:
                 self._stage_stirred.clear()
@@ -166,9 +170,9 @@ class Gate:
             self._start_stirred.set()
 
     async def _wait_for_work(self) -> None:
-        """Wait until something changed that staging may wait for; the end of a hold is not told, so look now and then."""
+        """Wait until something changed that staging may wait for: a row, a slot, or the end of a hold."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LEAD_S if self._held else None):
+            async with asyncio.timeout(None if self._held is None else min(self._held, HOLD_LOOK_S)):
                 await self._stage_stirred.wait()
 
     async def start(self) -> None:

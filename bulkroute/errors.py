@@ -10,7 +10,7 @@
     │   └── ReadingRefused             69   the service does not let its bindings be read
     ├── NotRunning                     69   `ctl` found no run to talk to
     ├── LedgerBusy                     75   another run holds the ledger
-    └── CredentialsRefused             77   the service refuses the credentials
+    └── CredentialsRefused             77   the service refuses the credentials (KeysRefused: the token service)
 
 A failure of a row is a value (`retry.Verdict`), never an exception: an exception that leaves a run means stop.
 """
@@ -119,6 +119,10 @@ class CredentialsRefused(BulkrouteError):
     """The service refuses the credentials, a renewed token included."""
 
     exit_code = ExitCode.REFUSED
+
+
+class KeysRefused(CredentialsRefused):
+    """The token service refuses the key pair: no other interface was asked."""
 
 
 class ManifestError(BulkrouteError):

@@ -210,6 +210,13 @@ class Pacer:
         if self._holds.pop(key, None):
             self._wake()
 
+    def held_s(self) -> float | None:
+        """Return for how many seconds the holds that stand now let no call start; None without one, inf without an end."""
+        now_s = self.clock()
+        if not self._held(now_s):
+            return None
+        return max(math.inf if hold.until_s is None else hold.until_s - now_s for hold in self._holds.values())
+
     def holds(self) -> list[Hold]:
         """Return the holds that stand now, the oldest key first."""
         self._held(self.clock())

@@ -14,7 +14,7 @@ from bulkroute import intake
 from bulkroute.bindings import targets
 from bulkroute.bindings.asking import Asker
 from bulkroute.bindings.reading import LiveReader
-from bulkroute.errors import BulkrouteError, LedgerError, ReadingRefused
+from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
 from bulkroute.intake import Source
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import merging, reading, settling, undoing
@@ -179,8 +179,10 @@ class Preparation:
         live = inputs.enter_context(LiveBindings())
         try:
             await self._reader.read(live)
-        except ReadingRefused as error:
-            error.hint = f"{error.hint}; " * bool(error.hint) + "--no-snapshot goes without reading live bindings"
+        except (ReadingRefused, CredentialsRefused) as error:
+            if not isinstance(error, KeysRefused):
+                only_here = "if only this list is refused, " if isinstance(error, CredentialsRefused) else ""
+                error.hint = f"{error.hint}; " * bool(error.hint) + f"{only_here}--no-snapshot goes without reading it"
             return None, 0, error
         except BulkrouteError as error:
             return None, 0, error

@@ -22,7 +22,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
 from bulkroute.client import Client
-from bulkroute.errors import BulkrouteError, CredentialsRefused, ServiceUnreachable
+from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ServiceUnreachable
 from bulkroute.retry import NoReply, Reply, printable
 from bulkroute.settings import Credentials
 
@@ -151,7 +151,7 @@ class TokenSource:
         found = _read_token(answer)
         if isinstance(found, str):
             if isinstance(answer, Reply) and answer.http_status in (400, 401, 403):
-                raise CredentialsRefused(
+                raise KeysRefused(
                     f"the token service refuses the app key: {self.clean(found)}",
                     hint="check BULKROUTE_APP_KEY and its secret, and that this address is on the allow list",
                 )

@@ -12,7 +12,19 @@ import pytest
 from tests.certificates import certificates
 from tests.harness import Result, bulkroute, exported, ids, serving, targets, write_csv
 
-FLAGS = ("--no-snapshot", "--rate", "unlimited", "--max-attempts", 2, "--backoff", "0.01", "--timeout", 2, "--json")
+FLAGS = (
+    "--service-moved",
+    "--no-snapshot",
+    "--rate",
+    "unlimited",
+    "--max-attempts",
+    2,
+    "--backoff",
+    "0.01",
+    "--timeout",
+    2,
+    "--json",
+)
 STATIC = {"BULKROUTE_TOKEN": "flow-token-hush", "BULKROUTE_APP_KEY": "", "BULKROUTE_APP_SECRET": ""}
 
 

@@ -165,7 +165,7 @@ def test_a_leftover_of_a_killed_run_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "night.ledger.db.ctl"
     assert path.exists()
     assert bulkroute("ctl", "night.ledger.db", "status", cwd=tmp_path).code == 69
-    with running(tmp_path) as (_process, _service):
+    with running(tmp_path, "--service-moved") as (_process, _service):
         assert ctl(tmp_path, "status")["state"] == "running"
 
 

@@ -38,7 +38,8 @@ def two_runs(folder: Path) -> Path:
     options = ("--rate", "unlimited", "--backoff", "0.01", "--backoff-cap", "0.02", "--json")
     for faults in (Faults(fail_500=0.2, business_ids=0.3), Faults(fail_500=0.2, business_ids=0.1)):
         with serving(wanted, faults, seed=4) as service:
-            assert bulkroute("run", "night.csv", "--base-url", service.url, *options, cwd=folder).code == 1
+            moved = ("run", "night.csv", "--base-url", service.url, "--service-moved")
+            assert bulkroute(*moved, *options, cwd=folder).code == 1
     return folder / "night.ledger.db"
 
 

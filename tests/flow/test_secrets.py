@@ -21,7 +21,17 @@ SECRET = 'hush"secret\\of/the+night'
 TOKEN = "eyJhbGciOi.hush-token-of-the-night_123"
 KEYS = {"BULKROUTE_APP_KEY": "night-key", "BULKROUTE_APP_SECRET": SECRET}
 FIXED = {"BULKROUTE_TOKEN": TOKEN, "BULKROUTE_APP_KEY": "", "BULKROUTE_APP_SECRET": ""}
-FLAGS = ("--no-snapshot", "--rate", "unlimited", "--max-attempts", 2, "--backoff", "0.01", "--allow-http")
+FLAGS = (
+    "--service-moved",
+    "--no-snapshot",
+    "--rate",
+    "unlimited",
+    "--max-attempts",
+    2,
+    "--backoff",
+    "0.01",
+    "--allow-http",
+)
 SPELLINGS = [text for secret in (SECRET, TOKEN) for text in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""))]
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]

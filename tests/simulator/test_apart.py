@@ -9,4 +9,4 @@ def test_it_imports_nothing_of_bulkroute_but_itself() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
     names = set(done.stdout.split())
     assert {"bulkroute", "bulkroute.simulator", "bulkroute.simulator.service"} <= names
-    assert {name for name in names if not name.startswith("bulkroute.simulator")} == {"bulkroute"}
+    assert {name for name in names if not name.startswith("bulkroute.simulator")} == {"bulkroute", "bulkroute.version"}
