@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
 
-from bulkroute.delivery import Gate, GateClosed
+from bulkroute.gate import Gate, GateClosed
 from bulkroute.ledger.batch import Work
 
 MOST_IN_BACKOFF = 10_000

@@ -14,9 +14,10 @@ from bulkroute.bindings.reading import LiveReader
 from bulkroute.canary import Canary
 from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
-from bulkroute.delivery import Delivery, Gate, GateClosed
+from bulkroute.delivery import Delivery
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
 from bulkroute.events import Notice, RateChanged, RowFailed, RunStarted, Stopping, Watcher
+from bulkroute.gate import Gate, GateClosed
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.batch import RunEnd

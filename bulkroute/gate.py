@@ -1,0 +1,183 @@
+"""The gate: the only way to the service. N calls in flight, each on disk as SENT, each at its slot in time.
+
+It decides when a call may start, and nothing else: what is sent and what comes of it is for `delivery`.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, TypeVar
+
+from bulkroute.errors import LedgerError
+from bulkroute.ledger.journal import Journal
+from bulkroute.pacing import Pacer
+from bulkroute.token import TokenSource
+
+T = TypeVar("T")
+
+LEAD_S = 0.02
+"""How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
+
+HOLD_LOOK_S = 0.25
+"""How often the gate looks whether a hold has been released."""
+
+
+class GateClosed(Exception):
+    """The run starts no more calls; the row stays pending."""
+
+
+class Entry(NamedTuple):
+    """A row that waits at the gate: `admit` is called with the token once its call may start, or else `refuse`."""
+
+    row: int
+    admit: Callable[[str], None]
+    refuse: Callable[[], None]
+
+
+class Gate:
+    """Lets calls out: at most `slots` in flight, each on disk as SENT before it starts, each at its slot in time.
+
+    Two loops with a queue in between. `stage` notes the next calls as SENT, just ahead of their time. `start` lets
+    each go at its slot, so that a slow disk may delay calls but never bunches them up past the rate.
+    """
+
+    def __init__(self, slots: int, pacer: Pacer, journal: Journal, tokens: TokenSource) -> None:
+        self.slots = slots
+        self.in_flight = 0
+        self._pacer = pacer
+        self._journal = journal
+        self._tokens = tokens
+        self._held: float | None = None
+        """How long no call may start, in seconds; None where they may."""
+        self._waiting: deque[Entry] = deque()
+        self._staged: deque[Entry] = deque()
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.left = asyncio.Event()
+        """Set each time a call ended; whoever waits for room clears it."""
+        self._stage_stirred = asyncio.Event()
+        self._start_stirred = asyncio.Event()
+
+    @property
+    def room(self) -> int:
+        """How many more rows may come to the gate before somebody has to queue for a slot."""
+        return self.slots - self.in_flight - len(self._staged) - len(self._waiting)
+
+    def offer(self, row: int, admit: Callable[[str], None], refuse: Callable[[], None]) -> None:
+        """Queue a row: `admit` gets the token to send once its call may start; `refuse` is called if the gate closes."""
+        if self._closed.done():
+            refuse()
+            return
+        self._waiting.append(Entry(row, admit, refuse))
+        self._stage_stirred.set()
+
+    async def enter(self, row: int) -> str:
+        """Wait until the call of this row may start, and return the token to send. Raises GateClosed."""
+        admitted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.offer(row, admitted.set_result, lambda: admitted.set_exception(GateClosed()))
+        return await admitted
+
+    def resize(self, slots: int) -> None:
+        """Let so many calls be in flight from now on; what is in flight beyond that ends in its own time."""
+        self.slots = slots
+        self.left.set()
+        self._stage_stirred.set()
+        self._start_stirred.set()
+
+    def leave(self) -> None:
+        """Give the slot back: the call was answered or given up."""
+        self.in_flight -= 1
+        self.left.set()
+        self._stage_stirred.set()
+        self._start_stirred.set()
+
+    def close(self) -> None:
+        """Start no more calls. Those noted as SENT that have not started are withdrawn."""
+        self._closed.set_result(None)
+        self._withdraw(self._staged)
+        self._refuse((*self._waiting, *self._staged))
+        self._waiting.clear()
+        self._staged.clear()
+
+    async def rest(self, wait_s: float) -> None:
+        """Wait outside the gate, for a backoff. Raises GateClosed as soon as the gate closes."""
+        await asyncio.wait((self._closed,), timeout=wait_s)
+        if self._closed.done():
+            raise GateClosed
+
+    async def while_open(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work outside the gate, such as reading. It is cut off, and GateClosed raised, as soon as the gate closes."""
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait((task, self._closed), return_when=asyncio.FIRST_COMPLETED)
+            if self._closed.done():
+                raise GateClosed
+            return task.result()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _withdraw(self, entries: Iterable[Entry]) -> None:
+        if rows := [entry.row for entry in entries]:
+            self._journal.withdraw(rows)
+
+    def _refuse(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            entry.refuse()
+
+    def _stageable(self) -> int:
+        """Return how many waiting calls to note as SENT now."""
+        room = min(len(self._waiting), self.slots - self.in_flight - len(self._staged))
+        if self._held is not None:
+            return 0
+        due = max(1, self._pacer.due_within(LEAD_S))
+        # Half of them at least at a time, so that one commit serves several calls.
+        return min(room, due - len(self._staged)) if len(self._staged) <= due // 2 else 0
+
+    async def stage(self) -> None:
+        """Keep the next calls noted as SENT. Runs until cancelled. Raises LedgerError."""
+        while True:
+            # Nothing is noted as SENT while nothing may start: it would look like a call in the air.
+            self._held = self._pacer.held_s()
+            count = self._stageable()
+            if count <= 0:
+                self._stage_stirred.clear()
+                await self._wait_for_work()
+                continue
+            entries = [self._waiting.popleft() for _ in range(count)]
+            try:
+                await self._journal.sent([entry.row for entry in entries])
+            except LedgerError:
+                self._refuse(entries)
+                raise
+            if self._closed.done():
+                self._withdraw(entries)
+                self._refuse(entries)
+                return
+            self._staged.extend(entries)
+            self._start_stirred.set()
+
+    async def _wait_for_work(self) -> None:
+        """Wait until something changed that staging may wait for: a row, a slot, or the end of a hold."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if self._held is None else min(self._held, HOLD_LOOK_S)):
+                await self._stage_stirred.wait()
+
+    async def start(self) -> None:
+        """Let the staged calls go, each at its time. Runs until cancelled. Raises what TokenSource.get raises."""
+        while True:
+            # After a refused token a single call goes ahead, to see whether the new one is any better.
+            if not self._staged or (self.in_flight and not self._tokens.proven):
+                self._start_stirred.clear()
+                await self._start_stirred.wait()
+                continue
+            token = await self._tokens.get()
+            if not self._pacer.try_start():
+                await self._pacer.start()
+                if not self._staged or not self._tokens.good(token):
+                    continue
+            entry = self._staged.popleft()
+            self.in_flight += 1
+            entry.admit(token)
+            if self._waiting:
+                self._stage_stirred.set()
