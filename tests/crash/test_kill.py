@@ -6,6 +6,7 @@ leave a call that may have come without its mark.
 
 import signal
 import sqlite3
+import time
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -56,6 +57,15 @@ def check_crashed(service: Service, wanted: dict[str, Target], found: dict[str, 
     return in_doubt
 
 
+def arrived(service: Service) -> int:
+    """Return the calls received, once those that the killed process had handed to the kernel have come in."""
+    seen = -1
+    while seen != service.modified:
+        seen = service.modified
+        time.sleep(0.1)
+    return seen
+
+
 @pytest.mark.parametrize(
     ("at", "faults"),
     [*((at, Faults()) for at in KILLS), ("commit: after", TROUBLE), ("call: bytes gone", TROUBLE)],
@@ -76,8 +86,8 @@ def test_killed_at_any_moment_a_run_resumes_without_loss(
                 assert first.result.code == 0, first.result.err
                 break
             assert first.result.code == -signal.SIGKILL
+            before = arrived(service)
             in_doubt = check_crashed(service, wanted, read_rows(folder / "night.ledger.db"))
-            before = service.modified
 
             second = launcher.run(*command, "--json", cwd=folder)
             assert second.result.code == 0, second.result.err
