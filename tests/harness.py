@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,14 @@ class Service:
     def modified(self) -> int:
         """Calls of modifyCalledRoute received so far."""
         return self.simulator.calls_per_endpoint["modifyCalledRoute"]
+
+    def all_received(self) -> int:
+        """Return `modified` once the calls that a killed process had handed to the kernel have come in."""
+        seen = -1
+        while seen != self.modified:
+            seen = self.modified
+            time.sleep(0.1)
+        return seen
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ leave a call that may have come without its mark.
 
 import signal
 import sqlite3
-import time
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -57,15 +56,6 @@ def check_crashed(service: Service, wanted: dict[str, Target], found: dict[str, 
     return in_doubt
 
 
-def arrived(service: Service) -> int:
-    """Return the calls received, once those that the killed process had handed to the kernel have come in."""
-    seen = -1
-    while seen != service.modified:
-        seen = service.modified
-        time.sleep(0.1)
-    return seen
-
-
 @pytest.mark.parametrize(
     ("at", "faults"),
     [*((at, Faults()) for at in KILLS), ("commit: after", TROUBLE), ("call: bytes gone", TROUBLE)],
@@ -86,7 +76,7 @@ def test_killed_at_any_moment_a_run_resumes_without_loss(
                 assert first.result.code == 0, first.result.err
                 break
             assert first.result.code == -signal.SIGKILL
-            before = arrived(service)
+            before = service.all_received()
             in_doubt = check_crashed(service, wanted, read_rows(folder / "night.ledger.db"))
 
             second = launcher.run(*command, "--json", cwd=folder)

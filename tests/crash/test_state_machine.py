@@ -87,6 +87,7 @@ class Nights(RuleBasedStateMachine):
         calls = dict(self.service.simulator.calls_per_id)
         ended = self.launcher.run(*self.command(), cwd=self.folder, at=at, nth=nth)
         assert ended.result.code in (0, -signal.SIGKILL), ended.result.err
+        self.service.all_received()
         found = read_rows(self.ledger)
         called = {
             row_id for row_id, count in self.service.simulator.calls_per_id.items() if count > calls.get(row_id, 0)
