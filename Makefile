@@ -1,6 +1,6 @@
 # make run   demo against the embedded simulator
 # make test  lint, types, import layers and every test
-# make quick the part of the tests that takes under a minute
+# make quick lint and the tests that are not marked slow
 # make soak an hour of nights that go wrong (SECONDS=600 SEED=7 to say otherwise)
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
 # make lock  renew requirements.lock (needs uv)
