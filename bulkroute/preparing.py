@@ -17,7 +17,7 @@ from bulkroute.bindings.reading import LiveReader
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
 from bulkroute.intake import Source
 from bulkroute.ledger import batch as batches
-from bulkroute.ledger import merging, reading, settling, undoing
+from bulkroute.ledger import merging, migrating, reading, settling, undoing
 from bulkroute.ledger.batch import Batch, Changes
 from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.reading import Counts
@@ -133,6 +133,7 @@ class Preparation:
                 if batch is None or not intake.is_known(source, format_, batch):
                     staged = inputs.enter_context(intake.staged(source, format_, self._tell))
             if connection is not None:
+                migrating.bring_up(connection, path, self._tell)
                 with ledger_errors(path, "end earlier rollbacks"):
                     undoing.close(connection)
             if staged is None and connection is not None and batch is not None:
@@ -213,6 +214,7 @@ class Preparation:
 
         Raises LedgerError.
         """
+        migrating.bring_up(connection, ledger, self._tell)
         with ledger_errors(ledger, "prepare the rollback"):
             parent = batches.demand_latest(connection, ledger)
             if left_behind := undoing.without_before(connection, parent):

@@ -21,11 +21,12 @@ from bulkroute.gate import Gate, GateClosed
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.batch import RunEnd
-from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.journal import Attempt, Journal, Pace
 from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
 from bulkroute.model import OF_THE_ROW, Status
+from bulkroute.paces import Paces
 from bulkroute.pacing import Pacer
 from bulkroute.pool import Pool
 from bulkroute.preparing import Prepared
@@ -104,6 +105,7 @@ class Run:
             max_wait_s=settings.max_throttle_wait_s,
             tell=self._rate_changed,
         )
+        self._paces = Paces(self._pace, self._journal)
         self._deadlines = deadlines
         delivery = Delivery(
             gate=self._gate,
@@ -195,7 +197,11 @@ class Run:
         self._gate.resize(slots)
         self._rate_changed("asked for by the operator")
 
+    def _pace(self) -> Pace:
+        return Pace(self._throttle.asked_per_s, self._pacer.rate_per_s, self._gate.slots)
+
     def _rate_changed(self, reason: str) -> None:
+        self._paces.changed(reason)
         self._watch(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
     def stop(self, reason: str, exit_code: ExitCode = ExitCode.STOPPED) -> None:
@@ -234,6 +240,7 @@ class Run:
         finally:
             self._deadlines.close()
             self._waits.close()
+            self._paces.close()
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, *self._pool.cancel(), return_exceptions=True)

@@ -1,12 +1,25 @@
-"""Ledgers made by hand, for what would take a run too long: a million rows, thousands of failures, odd texts."""
+"""Ledgers made by hand: of an earlier format, or what would take a run too long (a million rows, odd texts)."""
 
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from bulkroute.ledger.store import open_for_run
+
+FORMAT_1 = Path(__file__).with_name("cases") / "ledgers" / "format-1.sql"
+
+
+def of_format_1(path: Path) -> Path:
+    """Make a ledger as format 1 wrote it: batch 3 is `night.csv` with the first nine `ids` and their `targets`."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(FORMAT_1.read_text())
+    path.chmod(0o600)
+    return path
 
 
 def made(

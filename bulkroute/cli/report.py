@@ -11,8 +11,13 @@ from bulkroute.cli.options import CONTEXT, PATH
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
 @click.option("-o", "--output", type=PATH, required=True, metavar="FILE.html", help="The page to write.")
-def report(ledger: Path, output: Path) -> None:
+@click.option(
+    "--batch", type=click.IntRange(1), metavar="N", help="Of an earlier batch. [default: the latest, or its rollback]"
+)
+def report(ledger: Path, output: Path, batch: int | None) -> None:
     """Write one self-contained HTML page about LEDGER's batch, also while a run is going on.
+
+    After a rollback it is about that, until the batch is run again.
 
     It opens offline, in any browser, and can be mailed and printed.
 
@@ -22,5 +27,5 @@ def report(ledger: Path, output: Path) -> None:
     from bulkroute.pages.report import write
 
     with closing(open_for_reading(ledger)) as connection:
-        write(connection, ledger, output)
+        write(connection, ledger, output, batch)
     click.echo(f"{output}: {output.stat().st_size / 1024:,.0f} KiB", err=True)

@@ -68,6 +68,31 @@ def latest(connection: sqlite3.Connection) -> Batch | None:
     return Batch(*found) if found else None
 
 
+def shown(connection: sqlite3.Connection) -> Batch | None:
+    """Return the batch to show to whoever watches: a rollback from its first run on until its batch is run again.
+
+    Otherwise that which repeated runs continue; None in a ledger that has none yet.
+    """
+    found = connection.execute(
+        "SELECT batch, manifest, digest, parent FROM batch"
+        " WHERE batch = (SELECT batch FROM run ORDER BY run DESC LIMIT 1) AND parent IS NOT NULL AND NOT closed"
+    ).fetchone()
+    return Batch(*found) if found else latest(connection)
+
+
+def numbered(connection: sqlite3.Connection, number: int) -> Batch | None:
+    """Return the batch of that number, None where there is none."""
+    found = connection.execute(
+        "SELECT batch, manifest, digest, parent FROM batch WHERE batch = ?", (number,)
+    ).fetchone()
+    return Batch(*found) if found else None
+
+
+def demand_shown(connection: sqlite3.Connection, ledger: Path) -> Batch:
+    """Return the batch to show. Raises LedgerError where the ledger has none yet."""
+    return shown(connection) or demand_latest(connection, ledger)
+
+
 def demand_latest(connection: sqlite3.Connection, ledger: Path) -> Batch:
     """Return the batch that repeated runs continue. Raises LedgerError where the ledger has none yet."""
     batch = latest(connection)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bulkroute.ledger.reading import COUNTED
+from bulkroute.ledger.store import format_of
 from bulkroute.model import Status
 from bulkroute.retry import Ruling
 
@@ -49,6 +50,18 @@ class Wait(NamedTuple):
     run: int
     started_at: float
     ended_at: float | None
+    reason: str
+
+
+class PaceChange(NamedTuple):
+    """From when on a run went at which pace; rates in calls per second, None for unlimited."""
+
+    pace: int
+    run: int
+    at: float
+    asked: float | None
+    rate: float | None
+    concurrency: int
     reason: str
 
 
@@ -102,15 +115,26 @@ def latest_call(connection: sqlite3.Connection) -> int:
     return int(latest)
 
 
-def settled(connection: sqlite3.Connection, batch: int, after: int) -> list[tuple[Status, str | None, int]]:
-    """Count the rows of a batch that calls later than the call `after` brought to an end: (status, error, rows)."""
-    # "+batch" keeps SQLite from walking through the whole batch for a few rows.
+class Settled(NamedTuple):
+    """Rows brought to their end alike; `example_id` is one of them."""
+
+    status: Status
+    error: str | None
+    description: str | None
+    rows: int
+    example_id: str
+
+
+def settled(connection: sqlite3.Connection, batch: int, after: int) -> list[Settled]:
+    """Count the rows of a batch that calls later than the call `after` brought to an end."""
+    # "+batch" keeps SQLite from walking through the whole batch for a few rows. What a success says tells nothing.
     found = connection.execute(
-        "SELECT status, error, count(*) FROM row WHERE row IN (SELECT row FROM attempt WHERE attempt > ?)"
-        f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY status, error",
+        f"SELECT status, error, iif(status = '{Status.FAILED}', description, NULL), count(*), min(id) FROM row"
+        " WHERE row IN (SELECT row FROM attempt WHERE attempt > ?)"
+        f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY 1, 2, 3",
         (after, batch),
     )
-    return [(Status(status), error, rows) for status, error, rows in found]
+    return [Settled(Status(status), *rest) for status, *rest in found]
 
 
 def waits(connection: sqlite3.Connection, batch: int, limit: int) -> list[Wait]:
@@ -121,6 +145,17 @@ def waits(connection: sqlite3.Connection, batch: int, limit: int) -> list[Wait]:
         (batch, limit),
     )
     return [Wait(*wait) for wait in found][::-1]
+
+
+def pace_changes(connection: sqlite3.Connection, batch: int, after: int) -> Iterator[PaceChange]:
+    """Yield the changes of pace of the batch's runs later than the change `after`; none in a ledger of format 1."""
+    if format_of(connection) < 2:
+        return iter(())
+    columns = ", ".join(f"pace.{name}" for name in PaceChange._fields)
+    found = connection.execute(
+        f"SELECT {columns} FROM pace JOIN run USING (run) WHERE pace > ? AND batch = ? ORDER BY pace", (after, batch)
+    )
+    return (PaceChange(*change) for change in found)
 
 
 def _where(search: Search) -> tuple[str, dict[str, str]]:

@@ -57,6 +57,8 @@ _WAIT_BEGAN = "INSERT INTO wait (run, started_at, reason) VALUES (?, ?, ?)"
 
 _WAIT_ENDED = "UPDATE wait SET ended_at = ? WHERE wait = ?"
 
+_PACE = "INSERT INTO pace (run, at, asked, rate, concurrency, reason) VALUES (?, ?, ?, ?, ?, ?)"
+
 _ATTEMPT = (
     "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict, http_status, return_code, description)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -71,6 +73,14 @@ class Wait:
         self.started_at = time.time()
         self.ended_at: float | None = None
         self.number: int | None = None
+
+
+class Pace(NamedTuple):
+    """How fast calls may go. Rates in calls per second, None for unlimited; `rate_per_s` is the one in force."""
+
+    asked_per_s: float | None
+    rate_per_s: float | None
+    concurrency: int
 
 
 class Journal:
@@ -89,6 +99,7 @@ class Journal:
         self._withdrawn: list[tuple[int]] = []
         self._attempts: list[Attempt] = []
         self._waits: list[Wait] = []
+        self._paces: list[tuple[float, Pace, str]] = []
         self._committed: asyncio.Future[None] | None = None
         self._file = path.stat()
 
@@ -123,6 +134,11 @@ class Journal:
         self._waits.append(wait)
         self._commit_soon()
 
+    def paced(self, pace: Pace, reason: str) -> None:
+        """Note at which pace calls go from now on."""
+        self._paces.append((time.time(), pace, reason))
+        self._commit_soon()
+
     async def flush(self) -> None:
         """Wait until everything noted is on disk. Raises LedgerError where anything was not."""
         await self._commit_soon()
@@ -141,12 +157,13 @@ class Journal:
         withdrawn, self._withdrawn = self._withdrawn, []
         sent, self._sent = self._sent, []
         waits, self._waits = self._waits, []
+        paces, self._paces = self._paces, []
         try:
             if self._broken:
                 raise self._broken
             with ledger_errors(self._path, "record what was done"):
                 self._check_place()
-                self._write(attempts, withdrawn, sent, waits)
+                self._write(attempts, withdrawn, sent, waits, paces)
         except LedgerError as error:
             self._broken = error
             if not committed.cancelled():
@@ -158,7 +175,12 @@ class Journal:
             self._announce(attempts)
 
     def _write(
-        self, attempts: list[Attempt], withdrawn: list[tuple[int]], sent: list[tuple[int]], waits: list[Wait]
+        self,
+        attempts: list[Attempt],
+        withdrawn: list[tuple[int]],
+        sent: list[tuple[int]],
+        waits: list[Wait],
+        paces: list[tuple[float, Pace, str]],
     ) -> None:
         connection = self._connection
         with transaction(connection):
@@ -172,6 +194,8 @@ class Journal:
                 self._demand(connection.executemany(_SENT, sent).rowcount, len(sent), "sent")
             for wait in waits:
                 self._write_wait(wait)
+            if paces:
+                connection.executemany(_PACE, [(self._run, at, *pace, reason) for at, pace, reason in paces])
 
     def _check_place(self) -> None:
         """Refuse to write on into a file that has been removed or replaced: nobody would ever read it."""

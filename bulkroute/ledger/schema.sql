@@ -1,4 +1,4 @@
--- The ledger, format 1. Times are seconds since the epoch (UTC), latencies milliseconds.
+-- The ledger, format 2. Times are seconds since the epoch (UTC), latencies milliseconds.
 -- Live phone routes depend on it: WAL with synchronous=FULL, set by whoever opens it.
 
 CREATE TABLE batch (
@@ -75,5 +75,16 @@ CREATE TABLE wait (
     run         INTEGER NOT NULL REFERENCES run,
     started_at  REAL NOT NULL,
     ended_at    REAL,                       -- NULL: it lasts, or the run was killed in it
+    reason      TEXT NOT NULL
+) STRICT;
+
+-- At which pace a run went: a line for its start and one for each change, at most one a second.
+CREATE TABLE pace (
+    pace        INTEGER PRIMARY KEY,
+    run         INTEGER NOT NULL REFERENCES run,
+    at          REAL NOT NULL,
+    asked       REAL,                       -- calls per second asked for; NULL: unlimited
+    rate        REAL,                       -- in force: less than asked for while the service allows no more
+    concurrency INTEGER NOT NULL,
     reason      TEXT NOT NULL
 ) STRICT;

@@ -13,8 +13,11 @@ from bulkroute.model import Status
 APPLICATION_ID = 0x62726F75
 """`brou`, in the header of every ledger: tells it from another program's database."""
 
-FORMAT = 1
-"""The ledger's format, kept in `user_version`."""
+FORMAT = 2
+"""The ledger's format, kept in `user_version`. `migrating` tells what each one added."""
+
+OLDEST_FORMAT = 1
+"""The oldest format that can be read, and that `migrating` brings to today's."""
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 
@@ -77,7 +80,7 @@ def _hint(error: sqlite3.Error) -> str:
 def open_for_run(path: Path) -> sqlite3.Connection:
     """Open the ledger for the one run that writes it, making it (mode 0600) where it does not exist.
 
-    The caller holds the lock. Raises LedgerError.
+    One of an earlier format stays what it is until `migrating.bring_up`. The caller holds the lock. Raises LedgerError.
     """
     with ledger_errors(path, "open the ledger"):
         if not path.exists():
@@ -116,8 +119,14 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_frozen(path: Path) -> bool:
+    """Return whether a ledger lies where nothing can be made beside it, which reading it otherwise needs, and nobody writes it."""
+    return not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+
+
 def _connect_read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+    how = "mode=ro&immutable=1" if is_frozen(path) else "mode=ro"
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=10)
 
 
 def _check_content(path: Path) -> None:
@@ -165,7 +174,7 @@ def _make(connection: sqlite3.Connection) -> None:
 
 def _check_format(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = format_of(connection)
     if application != APPLICATION_ID:
         raise LedgerError(
             "this database is not a ledger",
@@ -178,6 +187,18 @@ def _check_format(connection: sqlite3.Connection, path: Path) -> None:
             where=str(path),
             hint="use the newer bulkroute that wrote it",
         )
+    if version < OLDEST_FORMAT:
+        raise LedgerError(
+            f"the ledger has format {version}, older than the {OLDEST_FORMAT} that can still be read",
+            where=str(path),
+            hint="name another with --ledger",
+        )
+
+
+def format_of(connection: sqlite3.Connection) -> int:
+    """Return the format of an open ledger."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def sql_list(statuses: Iterable[Status]) -> str:

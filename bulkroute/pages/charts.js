@@ -87,7 +87,7 @@ const Charts = (() => {
     const at = plot.cursor.idx ?? plot.data[0].length - 1;
     const parts = plot.series.slice(1).flatMap((series, place) => {
       const value = plot.data[place + 1][at];
-      return value === null && series.key === "target" ? [] : [[series.key, series.label, plot.cursor.idx === null || plot.cursor.idx === undefined ? "" : format(value)]];
+      return RATES.has(series.key) && plot.data[place + 1].every((one) => one === null) ? [] : [[series.key, series.label, plot.cursor.idx === null || plot.cursor.idx === undefined ? "" : format(value)]];
     });
     target.replaceChildren(...parts.concat(rest || []).map(([key, label, value]) => {
       const entry = document.createElement("span");
@@ -134,11 +134,13 @@ const Charts = (() => {
 
   let rate = null, latency = null, bars = null;
   let shownBars = [];
+  const RATES = new Set(["target", "allowed"]); // in the legend only where there is one
   const rateSeries = [
     line("done", "succeeded", { fill: () => `${colour("done")}22` }),
     line("failed", "failed or tried again"),
     line("throttled", "throttled"),
     line("target", "asked for", { dash: [6, 4], width: 1.5 }),
+    line("allowed", "allowed by the service", { dash: [2, 3], width: 1.5 }),
   ];
   const latencySeries = [line("p99", "p99"), line("p95", "p95"), line("p50", "median")];
 
@@ -173,6 +175,13 @@ const Charts = (() => {
     bars = Object.assign(state, { plot });
   }
 
+  // An image is described once it has something to say, and anew only where that differs.
+  function say(id, text) {
+    const holder = document.getElementById(`chart-${id}`);
+    holder.setAttribute("role", "img");
+    if (holder.getAttribute("aria-label") !== text) holder.setAttribute("aria-label", text);
+  }
+
   function show(data) {
     timeline = data.timeline;
     waits = data.waits;
@@ -185,8 +194,9 @@ const Charts = (() => {
       latency = overTime("latency", latencySeries, ms, { values: (_plot, values) => values.map((value) => (value ? ms(value) : "0")) }, () => []);
     }
     distribution(data.latency);
-    const say = (id, text) => { const holder = document.getElementById(`chart-${id}`); holder.setAttribute("role", "img"); holder.setAttribute("aria-label", text); };
-    say("rate", `Calls per second over working time (runs: ${timeline.runs.length}); at most ${plain(peak("calls"))} a second in a stretch of ${timeline.width_s} s.`);
+    const asked = timeline.target.filter((value, at) => value !== null && value !== timeline.target[at - 1]);
+    const target = asked.length ? `; asked for were ${asked.slice(-5).map(plain).join(", then ")} a second` : "";
+    say("rate", `Calls per second over working time (runs: ${timeline.runs.length}); at most ${plain(peak("calls"))} a second in a stretch of ${timeline.width_s} s${target}.`);
     say("latency", `Latency over working time; median ${ms(data.latency.p50)}, p95 ${ms(data.latency.p95)}, p99 ${ms(data.latency.p99)} over all.`);
     say("distribution", `Latency distribution; median ${ms(data.latency.p50)}, p95 ${ms(data.latency.p95)}, p99 ${ms(data.latency.p99)}.`);
   }

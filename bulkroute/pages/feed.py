@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from bulkroute import control
 from bulkroute.errors import BulkrouteError
-from bulkroute.ledger.store import open_for_reading
+from bulkroute.ledger.store import is_frozen, open_for_reading
 from bulkroute.pages.snapshot import Snapshots
 
 T = TypeVar("T")
@@ -24,6 +24,10 @@ T = TypeVar("T")
 TICK_S = 1.0
 PACE_S = 30.0
 """The rate now is the mean of so many seconds."""
+SHARE = 0.02
+"""Of the time, at most, goes to reading: where that takes long, it is done less often."""
+LONGEST_GAP_S = 10.0
+"""Between two readings, whatever they cost."""
 
 
 class Feed:
@@ -39,7 +43,9 @@ class Feed:
         self._watched = asyncio.Event()
         self._tick: asyncio.Future[None] | None = None
         self._version = 0
-        self._latest = self._beat = b""
+        self._news: dict[str, Any] = {}
+        self._latest = self._change = self._beat = b""
+        self._costs_s: deque[float] = deque(maxlen=2)
         self._pace: deque[tuple[float, int, int]] = deque(maxlen=int(PACE_S / tick_s) + 1)
         self._closed = False
 
@@ -63,9 +69,12 @@ class Feed:
         await asyncio.shield(self._task)
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        """Yield server-sent events: the state now, then each change, and a beat where nothing changed."""
+        """Yield server-sent events: the state now, then each change, and a beat where nothing changed.
+
+        `snapshot` holds everything, `change` the parts that differ from the event before.
+        """
         known = 0
-        latest = self._latest if self._watchers else b""  # what nobody watched for a while is no news
+        latest = self._snapshot() if self._watchers else b""  # what nobody watched for a while is no news
         self._watchers += 1
         self._watched.set()
         try:
@@ -75,12 +84,24 @@ class Feed:
             while not self._closed:
                 await self._ticked()
                 # By version, not by tick: who was busy when it changed must not miss it.
-                event, known = self._beat if known == self._version else self._latest, self._version
+                event, known = self._since(known), self._version
                 yield event
         finally:
             self._watchers -= 1
             if not self._watchers:
                 self._watched.clear()
+
+    def _since(self, known: int) -> bytes:
+        """Return what brings somebody who knows a version to the latest one."""
+        if known == self._version:
+            return self._beat
+        return self._change if self._change and known == self._version - 1 else self._snapshot()
+
+    def _snapshot(self) -> bytes:
+        """Return the event that holds everything; b"" before the first reading. It is made only if somebody needs it."""
+        if not self._latest and self._news:
+            self._latest = _event(b"snapshot", self._news)
+        return self._latest
 
     async def _ticked(self) -> None:
         """Wait for the next tick."""
@@ -93,24 +114,29 @@ class Feed:
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._open()))
 
     async def _tick_on(self) -> None:
+        due_s = 0.0
         while True:
             await self._watched.wait()
             started_s = time.monotonic()
-            try:
-                news = await self._news()
-            except BulkrouteError as error:
-                news = {"error": str(error)}
-            self._publish(news)
+            if started_s >= due_s:
+                try:
+                    news = await self._read_news()
+                except BulkrouteError as error:
+                    news = {"error": str(error)}
+                self._publish(news)
+                # One reading that took long, the first above all, says little of the next.
+                due_s = started_s + min(LONGEST_GAP_S, min(self._costs_s, default=0.0) / SHARE)
             self._wake()
             await asyncio.sleep(max(self._tick_s / 2, self._tick_s - (time.monotonic() - started_s)))
 
     def _publish(self, news: dict[str, Any]) -> None:
-        """Make the event that all watchers get."""
+        """Make the events that all watchers get."""
         self._beat = b"event: beat\ndata: %.3f\n\n" % news.pop("made_at", time.time())
-        body = json.dumps(news, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-        event = b"event: snapshot\ndata: " + body + b"\n\n"
-        if event != self._latest:
-            self._latest = event
+        before, self._news = self._news, news
+        changed = {name: part for name, part in news.items() if before.get(name) != part}
+        if changed or before.keys() != news.keys():
+            self._latest = b""
+            self._change = _event(b"change", changed) if before.keys() == news.keys() else b""
             self._version += 1
 
     def _wake(self) -> None:
@@ -118,9 +144,9 @@ class Feed:
         if tick is not None:
             tick.set_result(None)
 
-    async def _news(self) -> dict[str, Any]:
+    async def _read_news(self) -> dict[str, Any]:
         """Read the ledger, and ask the run itself where one goes on. Raises LedgerError."""
-        snapshot = await self.read(lambda reader: reader.snapshots.read())
+        snapshot = await self.read(self._timed)
         counts = snapshot["counts"]
         left = counts["pending"] + counts["in_doubt"]
         pace = self._measure(counts["total"] - left, snapshot["runs"]["total"])
@@ -141,6 +167,13 @@ class Feed:
         self._pace.append((time.monotonic(), settled, runs))
         first, last = self._pace[0], self._pace[-1]
         return (last[1] - first[1]) / (last[0] - first[0]) if last[0] > first[0] else None
+
+    def _timed(self, reader: "Reader") -> dict[str, Any]:
+        """Read the ledger, and note how long that took."""
+        started_s = time.monotonic()
+        snapshot = reader.snapshots.read()
+        self._costs_s.append(time.monotonic() - started_s)
+        return snapshot
 
     def _open(self) -> "Reader":
         """Return the connection to the ledger; a new one where the file was replaced."""
@@ -166,13 +199,18 @@ class Reader:
         self._file = _identity(ledger)
 
     def is_current(self) -> bool:
-        """Return whether the file at the ledger's path is still the one that is open."""
+        """Return whether the file at the ledger's path is still the one that is open, and opened in the right way."""
         return _identity(self._ledger) == self._file
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _event(kind: bytes, news: dict[str, Any]) -> bytes:
+    body = json.dumps(news, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return b"event: %b\ndata: %b\n\n" % (kind, body)
+
+
+def _identity(path: Path) -> tuple[int, int, bool] | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return found.st_dev, found.st_ino, is_frozen(path)

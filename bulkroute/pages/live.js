@@ -9,6 +9,7 @@
   let refused = "";
   let failures = null;
   let stopArmed = 0;
+  let data = {};
 
   const time = (at) => new Date(at).toLocaleTimeString("en-GB", { hourCycle: "h23" });
   const count = (value) => value.toLocaleString("en");
@@ -67,7 +68,7 @@
     const paused = live.state && live.holds.some((hold) => hold.wait_s === null);
     const eta = paused ? null : data.eta_s;
     if (data.state.state !== "running") return [];
-    const per = (rate) => (rate === null || rate === undefined ? "unlimited" : `${Charts.plain(rate)}/s`);
+    const { per } = Page;
     const tiles = [];
     if (live.state) {
       const allowed = live.rate_per_s !== live.asked_per_s ? `, ${per(live.rate_per_s)} allowed` : "";
@@ -84,7 +85,17 @@
     return tiles;
   }
 
-  function show(data) {
+  // Whoever does not look at the page sees its title at most.
+  function show() {
+    const counts = data.counts;
+    if (counts) {
+      const done = counts.succeeded + counts.unchanged;
+      const title = `${counts.total ? Math.floor((100 * done) / counts.total) : 0} % · ${Page.name(data)}`;
+      if (document.title !== title) document.title = title;
+    }
+    if (!document.hidden) draw();
+  }
+  function draw() {
     if (data.error) {
       byId("manifest").textContent = "Waiting for the ledger";
       Page.state({ state: "none", text: data.error });
@@ -92,8 +103,6 @@
     }
     const { counts } = data;
     Page.show({ ...data, made_at: madeAt, state: stateOf(data) }, liveTiles(data));
-    const done = counts.succeeded + counts.unchanged;
-    document.title = `${counts.total ? Math.floor((100 * done) / counts.total) : 0} % · ${data.manifest}`;
     byId("failed-section").hidden = counts.failed === 0;
     byId("runs-section").hidden = data.runs.total === 0;
     if (counts.failed || failures) refreshFailures(JSON.stringify([data.batch, counts.failures]));
@@ -127,7 +136,13 @@
     const events = new EventSource("/events");
     events.addEventListener("snapshot", (event) => {
       heard(Date.now() / 1000);
-      show(JSON.parse(event.data));
+      data = JSON.parse(event.data);
+      show();
+    });
+    events.addEventListener("change", (event) => {
+      heard(Date.now() / 1000);
+      data = { ...data, ...JSON.parse(event.data) }; // the parts that have not changed stay the same objects
+      show();
     });
     events.addEventListener("beat", (event) => heard(Number(event.data)));
     events.addEventListener("error", async () => {
@@ -172,7 +187,8 @@
     controls.addEventListener("click", (event) => { if (event.target.dataset.verb) pressed(event.target); });
     byId("control-form").addEventListener("submit", (event) => event.preventDefault());
   }
-  ["charts", "failed-section", "runs-section", "waits-section", "reasons-section"].forEach((id) => { byId(id).hidden = true; });
+  ["charts", "failed-section", "runs-section", "paces-section", "waits-section", "reasons-section"].forEach((id) => { byId(id).hidden = true; });
   setInterval(checkStale, 1000);
+  document.addEventListener("visibilitychange", () => { if (data.counts || data.error) show(); });
   listen();
 })();

@@ -15,10 +15,11 @@ const Page = (() => {
   }
 
   // Draw a part of the page anew only where it changed: a selection, a focus or a screen reader is not disturbed.
-  function changed(name, value) {
-    const text = JSON.stringify(value);
-    if (shown.get(name) === text) return false;
-    shown.set(name, text);
+  // A part of the data that has not changed is the same object.
+  function changed(name, ...parts) {
+    const before = shown.get(name);
+    if (before && parts.every((part, at) => part === before[at])) return false;
+    shown.set(name, parts);
     return true;
   }
 
@@ -53,22 +54,29 @@ const Page = (() => {
     byId(id).replaceChildren(...(rows.length ? [head] : []), body);
   }
 
+  // Most seconds change a figure or two: only those are touched.
   function tiles(list) {
-    byId("tiles").replaceChildren(...list.map(([name, value, kind, more]) => {
-      const tile = document.createElement("div");
-      tile.className = kind || "";
-      const title = document.createElement("dt");
-      const figure = document.createElement("dd");
-      title.textContent = name;
-      figure.textContent = value;
-      if (more) {
-        const small = document.createElement("small");
-        small.textContent = ` ${more}`;
-        figure.append(small);
+    const holder = byId("tiles");
+    list.forEach(([name, value, kind, more], at) => {
+      const known = holder.children[at];
+      if (changed(`tile ${at}`, name, value, kind, more) || !known) {
+        const tile = document.createElement("div");
+        tile.className = kind || "";
+        const title = document.createElement("dt");
+        const figure = document.createElement("dd");
+        title.textContent = name;
+        figure.textContent = value;
+        if (more) {
+          const small = document.createElement("small");
+          small.textContent = ` ${more}`;
+          figure.append(small);
+        }
+        tile.append(title, figure);
+        if (known) known.replaceWith(tile);
+        else holder.append(tile);
       }
-      tile.append(title, figure);
-      return tile;
-    }));
+    });
+    while (holder.children.length > list.length) holder.lastElementChild.remove();
   }
 
   function progress(counts) {
@@ -90,18 +98,29 @@ const Page = (() => {
     if (badge.textContent !== found.text) badge.textContent = found.text;
   }
 
+  const per = (rate) => (rate === null || rate === undefined ? "unlimited" : `${Charts.plain(rate)}/s`);
+
+  // Which batch it is: a rollback is one of its own.
+  function named(data) {
+    const back = data.parent !== null;
+    byId("manifest").textContent = name(data);
+    byId("where").textContent = `batch ${data.batch} in ${data.ledger}${back ? `, which puts back batch ${data.parent}` : ""}`;
+    note("batch", back && `These are the rows of the rollback (batch ${data.batch}). What it puts back is pending again in batch ${data.parent}, and ` +
+      `\`bulkroute run\` sends it once more. The page of batch ${data.parent}: bulkroute report ${data.ledger} --batch ${data.parent} -o batch-${data.parent}.html`);
+  }
+  const name = (data) => (data.parent === null ? data.manifest : `Rollback of ${data.manifest}`);
+
   function show(data, extraTiles = []) {
     const { counts, calls } = data;
     const done = counts.succeeded + counts.unchanged;
     const left = counts.pending + counts.in_doubt;
-    byId("manifest").textContent = data.manifest;
-    byId("where").textContent = `batch ${data.batch} in ${data.ledger}`;
+    if (changed("batch", data.batch, data.parent, data.manifest, data.ledger)) named(data);
     const tone = data.state.state === "ended" ? (done === counts.total ? "good" : counts.failed ? "bad" : "wait") : "";
     state({ tone, ...data.state });
-    if (changed("counts", [counts, calls, extraTiles])) {
+    if (changed("counts", counts, calls, data.state.state, JSON.stringify(extraTiles))) {
       progress(counts);
       tiles([
-        ["rows done", count(done), "done", `of ${count(counts.total)}`],
+        [data.parent === null ? "rows done" : "rows put back", count(done), "done", `of ${count(counts.total)}`],
         ["failed", count(counts.failed), counts.failed ? "failed" : ""],
         ["left", count(left)],
         ...extraTiles,
@@ -114,7 +133,7 @@ const Page = (() => {
         ["calls per second, mean", calls.seconds ? Charts.plain(calls.all / calls.seconds) : "–"],
       ]);
     }
-    if (changed("charts", [data.timeline, data.latency, data.waits])) {
+    if (changed("charts", data.timeline, data.latency)) {
       byId("charts").hidden = calls.all === 0;
       if (calls.all) Charts.show(data);
     }
@@ -125,6 +144,11 @@ const Page = (() => {
       note("reasons", data.reasons.total > data.reasons.rows.length && `The ${data.reasons.rows.length} commonest of ${count(data.reasons.total)} reasons.`);
       Failures.kinds(counts.failures);
     }
+    if (changed("paces", data.paces)) {
+      byId("paces-section").hidden = !data.paces.length;
+      table("paces", [["run", "number"], ["at", "plain"], ["rate asked for", "number"], ["rate allowed", "number"], ["concurrency", "number"], ["why", "text"]],
+        data.paces.toReversed().map((pace) => [pace.run, moment(pace.at), per(pace.asked), per(pace.rate), pace.concurrency, pace.reason]), "");
+    }
     if (changed("waits", data.waits)) {
       byId("waits-section").hidden = !data.waits.length;
       table("waits", [["run", "number"], ["from", "plain"], ["for", "number"], ["reason", "text"]], data.waits.toReversed().map((wait) => [
@@ -133,7 +157,7 @@ const Page = (() => {
     if (changed("runs", data.runs)) {
       table("runs", [["run", "number"], ["started", "plain"], ["took", "number"], ["rate asked for", "number"], ["calls", "number"], ["retries", "number"],
         ["throttled", "number"], ["how it ended", "text"], ["exit code", "number"], ["command and place", "text"]], data.runs.rows.toReversed().map((run) => [
-        run.run, moment(run.started_at), span(run.seconds), run.rate === null ? "unlimited" : `${Charts.plain(run.rate)}/s`, run.calls, run.retries,
+        run.run, moment(run.started_at), span(run.seconds), per(run.rate), run.calls, run.retries,
         run.throttled, run.ending, run.exit_code, `${run.command}: ${run.where}`]), "no run yet");
     }
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -144,5 +168,5 @@ const Page = (() => {
     line.hidden = !text;
     line.textContent = text || "";
   }
-  return { show, table, moment, note, span, state };
+  return { show, table, moment, name, note, per, span, state };
 })();

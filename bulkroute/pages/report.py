@@ -14,6 +14,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from bulkroute.errors import UsageError
+from bulkroute.ledger import batch as batches
+from bulkroute.ledger.store import ledger_errors
 from bulkroute.pages.snapshot import Snapshots
 from bulkroute.replacing import replacing
 
@@ -30,9 +33,18 @@ def asset(name: str) -> str:
     return resources.files("bulkroute.pages").joinpath(name).read_text("utf-8")
 
 
-def write(connection: sqlite3.Connection, ledger: Path, output: Path) -> None:
-    """Write the report of the ledger's latest batch. Raises LedgerError, and UsageError where `output` cannot be written."""
-    page = render(Snapshots(connection, ledger).read(failed_rows=MOST_FAILED_ROWS))
+def write(connection: sqlite3.Connection, ledger: Path, output: Path, number: int | None = None) -> None:
+    """Write the report of the batch of that number, or of the one that `watch` would show.
+
+    Raises LedgerError, and UsageError where there is no such batch or `output` cannot be written.
+    """
+    batch = None
+    if number is not None:
+        with ledger_errors(ledger, "read the batch"):
+            batch = batches.numbered(connection, number)
+        if batch is None:
+            raise UsageError(f"there is no batch {number}", where=str(ledger), hint="leave --batch out for the latest")
+    page = render(Snapshots(connection, ledger).read(batch, failed_rows=MOST_FAILED_ROWS))
     with replacing(output, ledger=ledger) as file:
         file.write(page)
 

@@ -114,7 +114,7 @@ class Server:
 
         def find(reader: Reader) -> dict[str, Any]:
             with ledger_errors(self._ledger, "read the ledger"):
-                batch = batches.demand_latest(reader.connection, self._ledger).number
+                batch = batches.demand_shown(reader.connection, self._ledger).number
                 rows = figures.failed_rows(reader.connection, batch, search, limit=limit, offset=offset)
                 return packed(rows, figures.count_failed(reader.connection, batch, search))
 
@@ -175,7 +175,7 @@ class Server:
 def _failed_in_chunks(ledger: Path, search: Search) -> Generator[list[FailedRow], None, None]:
     """Yield the failed rows in chunks; begun and ended in one thread."""
     with contextlib.closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
-        rows = figures.failed_rows(connection, batches.demand_latest(connection, ledger).number, search)
+        rows = figures.failed_rows(connection, batches.demand_shown(connection, ledger).number, search)
         chunk: list[FailedRow] = []
         for row in rows:
             chunk.append(row)

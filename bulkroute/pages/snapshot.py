@@ -24,39 +24,50 @@ MOST_REASONS = 100
 """Lines a table of the page holds; how many there are in all is said beside it."""
 
 
+DRAWN_EVERY_S = (2.0, 10.0)
+"""How often charts and runs are made anew while a run goes on: as often as a bucket fills, within these bounds."""
+
+
 class Snapshots:
-    """Reads one ledger over one connection; what was counted already is not counted again."""
+    """Reads one ledger over one connection; what was counted already is not counted again.
+
+    A part that has not changed since the last reading is the same object.
+    """
 
     def __init__(self, connection: sqlite3.Connection, ledger: Path) -> None:
         self._connection = connection
         self._ledger = ledger
         self._batch: Batch | None = None
         self._timeline, self._tally = Timeline(0), Tally(0)
+        self._drawn: dict[str, Any] = {}
+        self._drawn_for: object = None
+        self._draw_at_s = 0.0
 
-    def read(self, *, failed_rows: int = 0) -> dict[str, Any]:
-        """Return the figures of the latest batch, in one consistent view, with the first `failed_rows` failed rows.
+    def read(self, batch: Batch | None = None, *, failed_rows: int = 0) -> dict[str, Any]:
+        """Return the figures of a batch in one consistent view, with the first `failed_rows` failed rows.
 
-        Raises LedgerError.
+        Without a batch it is the one to show: the rollback that goes on or went last, else the latest. Raises LedgerError.
         """
         connection = self._connection
         with ledger_errors(self._ledger, "read the ledger"), snapshot(connection):
-            batch = batches.demand_latest(connection, self._ledger)
+            batch = batch or batches.demand_shown(connection, self._ledger)
             if self._batch is None or batch.number != self._batch.number:
                 self._timeline, self._tally = Timeline(batch.number), Tally(batch.number)
             self._batch = batch
             runs = reading.runs(connection, batch.number)
-            counts, reasons = self._tally.read(connection, len(runs))
+            stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
+            counts, reasons = self._tally.read(connection, stage)
             waits = figures.waits(connection, batch.number, MOST_WAITS)
             state = state_of(runs, waits)
             self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
             failed = list(figures.failed_rows(connection, batch.number, Search(), limit=failed_rows))
-        latencies_ms = self._timeline.latencies_ms()
         stretches = self._timeline.stretches
         return {
             "made_at": time.time(),
             "version": __version__,
             "ledger": self._ledger.name,
             "batch": batch.number,
+            "parent": batch.parent,
             "manifest": batch.manifest,
             "counts": counts._asdict(),
             "calls": {
@@ -66,13 +77,28 @@ class Snapshots:
                 "seconds": sum(stretch.seconds for stretch in stretches.values()),
             },
             "state": state,
-            "timeline": self._timeline.series(),
-            "latency": {"bars": distribution(latencies_ms), **percentiles(latencies_ms)},
             "reasons": {"total": len(reasons), "rows": [reason._asdict() for reason in reasons[:MOST_REASONS]]},
             "waits": [wait._asdict() for wait in waits],
-            "runs": {"total": len(runs), "rows": [self._run(run, run is runs[-1], state) for run in runs[-MOST_RUNS:]]},
+            "paces": [change._asdict() for change in self._timeline.changes],
             "failed": packed(failed, counts.failed),
+            **self._draw(runs, state, stage),
         }
+
+    def _draw(self, runs: list[RunRecord], state: dict[str, Any], stage: object) -> dict[str, Any]:
+        """Return charts and runs, made anew when it is time: that is most of the work, here and in the browsers."""
+        now_s = time.monotonic()
+        if now_s >= self._draw_at_s or (stage, state) != self._drawn_for:
+            least_s, most_s = DRAWN_EVERY_S
+            self._draw_at_s = now_s + min(most_s, max(least_s, self._timeline.width_s))
+            self._drawn_for = (stage, state)
+            latencies_ms = self._timeline.latencies_ms
+            last = runs[-MOST_RUNS:]
+            self._drawn = {
+                "timeline": self._timeline.series(),
+                "latency": {"bars": distribution(latencies_ms), **percentiles(latencies_ms)},
+                "runs": {"total": len(runs), "rows": [self._run(run, run is runs[-1], state) for run in last]},
+            }
+        return self._drawn
 
     def _run(self, run: RunRecord, last: bool, state: dict[str, Any]) -> dict[str, Any]:
         """Return a run; of one that has not ended the figures are those of its calls so far."""

@@ -6,18 +6,22 @@ buckets of a run that goes on can be folded in pairs, and only new calls are rea
 
 import math
 import sqlite3
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from bulkroute.ledger import figures
-from bulkroute.ledger.figures import DONE, FAILED, THROTTLED, Cell
+from bulkroute.ledger.figures import DONE, FAILED, THROTTLED, Cell, PaceChange
 from bulkroute.ledger.reading import RunRecord
+from bulkroute.paces import BY_ITSELF, STARTED
+from bulkroute.pages.course import Course
 
 MOST_BUCKETS = 240
 PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 BARS_PER_DECADE = 10
+MOST_CHANGES = 100
+"""Changes of pace that are kept to be listed, the latest ones."""
 
 
 @dataclass
@@ -26,11 +30,26 @@ class Bucket:
 
     calls: Counter[str] = field(default_factory=Counter)
     latencies_ms: Counter[float] = field(default_factory=Counter)
+    _percentiles: "dict[str, float | None] | None" = None
+
+    def add(self, outcome: str, latency_ms: float, calls: int) -> None:
+        """Add calls that ended alike."""
+        self.calls[outcome] += calls
+        if outcome != THROTTLED:
+            self.latencies_ms[latency_ms] += calls
+            self._percentiles = None
+
+    def percentiles(self) -> "dict[str, float | None]":
+        """Return those of the latencies; most buckets do not change any more."""
+        if self._percentiles is None:
+            self._percentiles = percentiles(self.latencies_ms)
+        return self._percentiles
 
     def absorb(self, other: "Bucket") -> None:
         """Add the calls of another bucket."""
         self.calls.update(other.calls)
         self.latencies_ms.update(other.latencies_ms)
+        self._percentiles = None
 
 
 @dataclass
@@ -39,7 +58,10 @@ class Stretch:
 
     started_at: float
     ended_at: float
-    rate_per_s: float | None
+    asked: Course
+    """The rate asked for."""
+    allowed: Course = field(default_factory=lambda: Course(None))
+    """The rate in force where it is not the one asked for."""
     buckets: dict[int, Bucket] = field(default_factory=dict)
     calls: int = 0
     retries: int = 0
@@ -56,9 +78,17 @@ class Stretch:
         for place, bucket in self.buckets.items():
             folded.setdefault(place // 2, Bucket()).absorb(bucket)
         self.buckets = folded
+        self.asked.fold()
+        self.allowed.fold()
+
+    def change(self, change: PaceChange, width_s: float) -> None:
+        """Take in a change of pace."""
+        at_s = change.at - self.started_at
+        self.asked.change(at_s, change.asked, width_s)
+        self.allowed.change(at_s, None if change.rate == change.asked else change.rate, width_s)
 
     def slices(self, width_s: float) -> list[tuple[float, float, Bucket]]:
-        """Return (middle, seconds, calls) of every bucket, empty ones too.
+        """Return (start, end, calls) of every bucket, empty ones too.
 
         A last one that is shorter than half a bucket is joined to the one before: its rate would be noise.
         """
@@ -69,10 +99,7 @@ class Stretch:
             del edges[-2]
             last = whole.pop()
             whole[-1] = Bucket(whole[-1].calls + last.calls, whole[-1].latencies_ms + last.latencies_ms)
-        return [
-            ((start + end) / 2, end - start, bucket)
-            for start, end, bucket in zip(edges[:-1], edges[1:], whole, strict=True)
-        ]
+        return list(zip(edges[:-1], edges[1:], whole, strict=True))
 
 
 class Timeline:
@@ -81,14 +108,19 @@ class Timeline:
     def __init__(self, batch: int) -> None:
         self._batch = batch
         self._read_to = 0
-        self._width_s = 1.0
+        self._paces_to = 0
+        self.width_s = 1.0
         self.stretches: dict[int, Stretch] = {}
+        self.latencies_ms: Counter[float] = Counter()
+        """How often each latency (to two digits) was seen."""
+        self.changes: deque[PaceChange] = deque(maxlen=MOST_CHANGES)
+        """What changed the pace, the latest last; what the rate in force does by itself is left out."""
 
     def advance(self, connection: sqlite3.Connection, runs: Iterable[RunRecord], now: float | None) -> None:
         """Take in the calls made since last time. `now` is given while the last run goes on: its axis ends there."""
         last: RunRecord | None = None
         for last in runs:
-            stretch = self.stretches.setdefault(last.run, Stretch(last.started_at, last.started_at, last.rate))
+            stretch = self.stretches.setdefault(last.run, Stretch(last.started_at, last.started_at, Course(last.rate)))
             stretch.ended_at = max(stretch.ended_at, last.ended_at or last.started_at)
         read_to = self._read_to
         for call in figures.last_calls(connection, self._batch, read_to):
@@ -98,28 +130,32 @@ class Timeline:
         if last is not None and now is not None:
             self.stretches[last.run].ended_at = max(now, self.stretches[last.run].ended_at)
         while self._too_fine():
-            self._width_s *= 2
+            self.width_s *= 2
             for stretch in self.stretches.values():
                 stretch.fold()
+        for change in figures.pace_changes(connection, self._batch, self._paces_to):
+            self._paces_to = change.pace
+            self.stretches[change.run].change(change, self.width_s)
+            if change.reason not in {STARTED, BY_ITSELF}:
+                self.changes.append(change)
         if self._read_to > read_to:
-            for cell in figures.cells(connection, self._batch, read_to, self._width_s):
+            for cell in figures.cells(connection, self._batch, read_to, self.width_s):
                 self._add(cell)
 
     def _too_fine(self) -> bool:
         """Whether there are more buckets than are wanted; each run has at least one."""
         spans = [stretch.seconds for stretch in self.stretches.values()]
-        return sum(math.ceil(span / self._width_s) for span in spans) > max(MOST_BUCKETS, len(spans))
+        return sum(math.ceil(span / self.width_s) for span in spans) > max(MOST_BUCKETS, len(spans))
 
     def _add(self, cell: Cell) -> None:
         stretch = self.stretches[cell.run]
         stretch.calls += cell.calls
         stretch.retries += cell.retries
-        bucket = stretch.buckets.setdefault(cell.bucket, Bucket())
-        bucket.calls[cell.outcome] += cell.calls
+        stretch.buckets.setdefault(cell.bucket, Bucket()).add(cell.outcome, cell.latency_ms, cell.calls)
         if cell.outcome == THROTTLED:
             stretch.throttled += cell.calls
         else:
-            bucket.latencies_ms[cell.latency_ms] += cell.calls
+            self.latencies_ms[cell.latency_ms] += cell.calls
 
     def series(self) -> dict[str, Any]:
         """Return the columns to draw: `x` in seconds of working time, rates per second, latencies in ms.
@@ -127,7 +163,7 @@ class Timeline:
         `runs` tells where on the axis each run starts; between two runs there is a gap of one empty place.
         """
         columns: dict[str, list[float | None]] = {
-            name: [] for name in ("x", "target", "calls", DONE, FAILED, THROTTLED, *PERCENTILES)
+            name: [] for name in ("x", "target", "allowed", "calls", DONE, FAILED, THROTTLED, *PERCENTILES)
         }
         marks: list[dict[str, float]] = []
         offset = 0.0
@@ -136,34 +172,28 @@ class Timeline:
                 continue
             if marks:
                 self._append(columns, {"x": round(offset, 3)})
-                offset += self._width_s
+                offset += self.width_s
             marks.append({"run": run, "x": round(offset, 3), "started_at": stretch.started_at})
-            for middle, seconds, bucket in stretch.slices(self._width_s):
+            for start, end, bucket in stretch.slices(self.width_s):
+                seconds = end - start
                 rates = {name: round(bucket.calls[name] / seconds, 2) for name in (DONE, FAILED, THROTTLED)}
                 point = {
-                    "x": round(offset + middle, 3),
-                    "target": stretch.rate_per_s,
+                    "x": round(offset + (start + end) / 2, 3),
+                    "target": stretch.asked.mean(start, end, self.width_s),
+                    "allowed": stretch.allowed.mean(start, end, self.width_s),
                     "calls": round(bucket.calls.total() / seconds, 2),
                     **rates,
-                    **percentiles(bucket.latencies_ms),
+                    **bucket.percentiles(),
                 }
                 self._append(columns, point)
             offset += stretch.seconds
-            offset += self._width_s
-        return {"width_s": self._width_s, "end": round(max(0.0, offset - self._width_s), 3), "runs": marks, **columns}
+            offset += self.width_s
+        return {"width_s": self.width_s, "end": round(max(0.0, offset - self.width_s), 3), "runs": marks, **columns}
 
     @staticmethod
     def _append(columns: dict[str, list[float | None]], point: dict[str, float | None]) -> None:
         for name, column in columns.items():
             column.append(point.get(name))
-
-    def latencies_ms(self) -> Counter[float]:
-        """Return how often each latency (to two digits) was seen."""
-        seen: Counter[float] = Counter()
-        for stretch in self.stretches.values():
-            for bucket in stretch.buckets.values():
-                seen.update(bucket.latencies_ms)
-        return seen
 
 
 def percentiles(latencies_ms: Counter[float]) -> dict[str, float | None]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bulkroute.ledger import reading
 from bulkroute.ledger.store import open_for_reading, open_for_run
+from bulkroute.pages.course import Course
 from bulkroute.pages.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
 from tests.ledgers import made
 
@@ -44,13 +45,13 @@ def test_a_histogram_counts_every_call_and_leaves_no_bar_out(values: list[float]
 @given(st.dictionaries(st.integers(0, 900), st.integers(1, 50), max_size=60), st.integers(0, 6))
 def test_folding_keeps_every_call(calls: dict[int, int], times: int) -> None:
     buckets = {place: Bucket(Counter(done=count), Counter({10.0: count})) for place, count in calls.items()}
-    stretch = Stretch(0, max(calls, default=0) + random.random(), 10, buckets)
+    stretch = Stretch(0, max(calls, default=0) + random.random(), Course(10), buckets=buckets)
     for _ in range(times):
         stretch.fold()
     slices = stretch.slices(2.0**times)
     assert sum(bucket.calls.total() for _, _, bucket in slices) == sum(calls.values())
     assert sum(bucket.latencies_ms.total() for _, _, bucket in slices) == sum(calls.values())
-    assert sum(seconds for _, seconds, _ in slices) == pytest.approx(max(stretch.seconds, 0.001), abs=0.002)
+    assert sum(end - start for start, end, _ in slices) == pytest.approx(max(stretch.seconds, 0.001), abs=0.002)
 
 
 def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> No
             parts.advance(reader, [runs[0]._replace(ended_at=None)], None)
         parts.advance(reader, runs, None)
     assert parts.series() == expected
-    assert parts.latencies_ms() == whole.latencies_ms()
+    assert parts.latencies_ms == whole.latencies_ms
     assert len(expected["x"]) <= MOST_BUCKETS
     assert whole.stretches[1].calls == 4000
 
@@ -104,4 +105,4 @@ def test_latencies_are_counted_to_two_digits(tmp_path: Path) -> None:
         )
         timeline = Timeline(1)
         timeline.advance(connection, reading.runs(connection, 1), None)
-    assert timeline.latencies_ms() == Counter(seen.values())
+    assert timeline.latencies_ms == Counter(seen.values())
