@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,3 +129,78 @@ def test_ending_the_server_does_not_touch_the_run(tmp_path: Path, number: signal
         assert json.loads(out)["succeeded"] == 200
         assert dict(service.bindings) == wanted
         assert service.modified == 200
+
+
+@pytest.mark.slow
+def test_while_a_rollback_goes_on_and_after_it_the_page_is_about_that(tmp_path: Path) -> None:
+    wanted = targets(ids(150))
+    write_csv(tmp_path / "night.csv", wanted)
+    ledger = tmp_path / "night.ledger.db"
+    with serving(wanted) as service, watching(ledger) as watch:
+        at = ("--base-url", service.url)
+        assert bulkroute("run", "night.csv", *at, "--rate", "unlimited", cwd=tmp_path).code == 0
+        changed = service.modified
+        assert (watch.snapshot()["batch"], watch.snapshot()["parent"]) == (1, None)
+        foreign = [row_id for row_id in wanted if service.simulator.calls_per_id[row_id]][:7]
+        for row_id in foreign:
+            service.simulator.rebind(row_id, 1, 999)
+        with started("rollback", ledger.name, *at, "--rate", "40", "--json", cwd=tmp_path) as rollback:
+            while service.modified < changed + 40:
+                assert rollback.poll() is None
+            going = watch.snapshot()
+            out, _ = rollback.communicate(timeout=60)
+        summary = json.loads(out)
+        assert (going["batch"], going["parent"], going["state"]["state"]) == (2, 1, "running")
+        assert going["counts"]["total"] == changed
+        assert 33 <= going["counts"]["succeeded"] < changed - 7
+        assert going["counts"]["failed"] == 7
+        assert going["live"]["state"] == "running"
+        over = watch.snapshot()
+        assert (over["batch"], over["parent"], over["state"]["state"]) == (2, 1, "ended")
+        assert over["counts"] == {name: summary[name] for name in over["counts"]}
+        assert over["calls"]["all"] == changed - 7
+        listed = json.loads(watch.ask("GET", "/failed").body)
+        assert sorted(row[0] for row in listed["rows"]) == sorted(foreign)
+        assert watch.ask("GET", "/failed.txt").body.split() == [row[0] for row in listed["rows"]]
+        assert bulkroute("report", ledger.name, "-o", "back.html", cwd=tmp_path).code == 0
+        assert bulkroute("report", ledger.name, "-o", "there.html", "--batch", 1, cwd=tmp_path).code == 0
+        back, there = ((tmp_path / name).read_text() for name in ("back.html", "there.html"))
+        assert f"{changed - 7:,} of {changed:,} rows done, 7 failed, 0 left." in back
+        assert f"{changed - 7:,} left." in there
+        none = bulkroute("report", ledger.name, "-o", "none.html", "--batch", 3, cwd=tmp_path)
+        assert none.code == 2
+        assert "no batch 3" in none.err
+        assert bulkroute("run", "night.csv", *at, "--rate", "unlimited", cwd=tmp_path).code == 0
+        assert (watch.snapshot()["batch"], watch.snapshot()["counts"]["failed"]) == (1, 0)
+
+
+@pytest.mark.slow
+def test_the_target_follows_what_is_asked_for_while_the_run_goes_on_and_after_it(tmp_path: Path) -> None:
+    wanted = targets(ids(400))
+    write_csv(tmp_path / "night.csv", wanted)
+    ledger = tmp_path / "night.ledger.db"
+    command = ("run", "night.csv", "--no-snapshot", "--rate", "60", "--base-url")
+
+    def chart(snapshot: dict[str, Any]) -> list[float | None]:
+        found: list[float | None] = snapshot["timeline"]["target"]
+        return found
+
+    with (
+        serving(wanted) as service,
+        watching(ledger) as watch,
+        started(*command, service.url, cwd=tmp_path) as run,
+    ):
+        while service.modified < 130:
+            assert run.poll() is None
+        assert chart(watch.snapshot())[0] == 60
+        assert bulkroute("ctl", ledger.name, "rate", "30", cwd=tmp_path).code == 0
+        while service.modified < 220:
+            assert run.poll() is None
+        going = watch.snapshot()
+        assert (chart(going)[0], chart(going)[-1]) == (60, 30)
+        assert [change["asked"] for change in going["paces"]] == [30]
+        assert bulkroute("ctl", ledger.name, "rate", "unlimited", cwd=tmp_path).code == 0
+        assert run.wait(60) == 0
+        over = watch.snapshot()
+        assert [change["asked"] for change in over["paces"]] == [30, None]
+        assert (chart(over)[0], chart(over)[-2]) == (60, 30)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bulkroute.ledger import reading
 from bulkroute.ledger.store import open_for_reading, open_for_run
+from bulkroute.paces import BY_ITSELF, STARTED
 from bulkroute.pages.course import Course
 from bulkroute.pages.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
 from tests.ledgers import made
@@ -106,3 +107,72 @@ def test_latencies_are_counted_to_two_digits(tmp_path: Path) -> None:
         timeline = Timeline(1)
         timeline.advance(connection, reading.runs(connection, 1), None)
     assert timeline.latencies_ms == Counter(seen.values())
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 30), st.none() | st.integers(1, 100)), max_size=12),
+    st.sampled_from([1.0, 2.0, 4.0]),
+    st.integers(0, 2),
+)
+def test_a_course_has_the_mean_of_its_rates_however_it_is_folded(
+    changes: list[tuple[float, int | None]], width_s: float, folds: int
+) -> None:
+    changes = sorted(changes, key=lambda change: change[0])
+    course = Course(10)
+    for at_s, rate in changes:
+        course.change(at_s, rate, width_s)
+    for _ in range(folds):
+        course.fold()
+        width_s *= 2
+    steps = [(0.0, 10), *changes, (math.inf, None)]
+    for place in range(math.ceil(33 / width_s)):
+        start, end = place * width_s, min((place + 1) * width_s, 33.0)
+        parts = [
+            (min(end, until) - max(start, at), rate)
+            for (at, rate), (until, _) in pairwise(steps)
+            if rate is not None and min(end, until) > max(start, at)
+        ]
+        seconds = sum(part for part, _ in parts)
+        if abs(seconds - (end - start) / 2) < 1e-6:
+            continue  # on the edge between a mean and none
+        expected = sum(part * rate for part, rate in parts) / seconds if seconds > (end - start) / 2 else None
+        assert course.mean(start, end, width_s) == (expected if expected is None else pytest.approx(expected, abs=0.01))
+
+
+def test_the_target_is_what_was_asked_for_at_the_time(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=100, run_s=100)
+    with closing(open_for_run(ledger)) as connection:
+        connection.executemany(
+            "INSERT INTO pace (run, at, asked, rate, concurrency, reason) SELECT 1, started_at + ?, ?, ?, 16, ? FROM run",
+            [
+                (0, 1, 1, STARTED),
+                (20, 5, 5, "asked for by the operator"),
+                (40, 5, 2, "throttled"),
+                (50, 5, 3, BY_ITSELF),
+                (60, None, None, "asked for by the operator"),
+                (80, 7, 7, "asked for by the operator"),
+            ],
+        )
+        parts, whole = Timeline(1), Timeline(1)
+        runs = reading.runs(connection, 1)
+        whole.advance(connection, runs, None)
+        lines = connection.execute("SELECT * FROM pace ORDER BY pace").fetchall()
+        connection.execute("DELETE FROM pace")
+        for line in lines:
+            connection.execute("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?)", line)
+            parts.advance(connection, runs, None)
+    series = whole.series()
+    assert parts.series() == series
+    places = zip(series["x"], series["target"], series["allowed"], strict=True)
+    seen = {round(x): (target, allowed) for x, target, allowed in places}
+    assert [seen[at] for at in (10, 30, 44, 54, 70, 90)] == [
+        (1, None),
+        (5, None),
+        (5, 2),
+        (5, 3),
+        (None, None),
+        (7, None),
+    ]
+    assert [change.reason for change in whole.changes] == [
+        line[6] for line in lines if line[6] not in {STARTED, BY_ITSELF}
+    ]
