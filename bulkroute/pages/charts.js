@@ -4,6 +4,11 @@ const Charts = (() => {
   const charts = [];
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+  // Making a format anew for each text costs more than the text.
+  const toTheMinute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const toTheSecond = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const whole = new Intl.NumberFormat("en");
+  const count = (value) => whole.format(value);
   const plain = (value) => (value === null || value === undefined ? "–" : number.format(value));
   const ms = (value) =>
     value === null || value === undefined ? "–" : value < 1000 ? `${number.format(value)} ms` : `${number.format(value / 1000)} s`;
@@ -18,8 +23,7 @@ const Charts = (() => {
   function clock(x, seconds) {
     const run = runAt(x);
     if (!run) return "";
-    const options = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(seconds ? { second: "2-digit" } : {}) };
-    return new Date((run.started_at + x - run.x) * 1000).toLocaleTimeString("en-GB", options);
+    return (seconds ? toTheSecond : toTheMinute).format((run.started_at + x - run.x) * 1000);
   }
 
   // Charts grow with the text around them, on a meeting-room screen for instance.
@@ -150,7 +154,7 @@ const Charts = (() => {
     const said = (plot, at) => {
       const text = document.createElement("span");
       const bar = shownBars[plot.cursor.idx];
-      text.textContent = bar ? `${ms(bar.from)} to ${ms(bar.to)}: ${bar.calls.toLocaleString("en")} calls` : "";
+      text.textContent = bar ? `${ms(bar.from)} to ${ms(bar.to)}: ${count(bar.calls)} calls` : "";
       return text;
     };
     const update = (plot) => {
@@ -167,7 +171,7 @@ const Charts = (() => {
       scales: { x: { time: false, range: () => [-0.6, Math.max(0.6, shownBars.length - 0.4)] }, y: { range: (_plot, _from, to) => [0, Math.max(1, (to ?? 1) * 1.08)] } },
       axes: [
         axis({ size: 32 * scale(), values: (_plot, places) => places.map((at) => (Number.isInteger(at) && shownBars[at] ? rough(shownBars[at].from) : "")), incrs: [1, 2, 5, 10], space: 60 }),
-        axis({ size: 62 * scale(), values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? value.toLocaleString("en") : "")) }),
+        axis({ size: 62 * scale(), values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? count(value) : "")) }),
       ],
       series: [{}, { label: "calls", key: "p50", stroke: () => colour("p50"), fill: () => `${colour("p50")}66`, width: 1, points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 60] }) }],
       hooks: { setCursor: [(made) => state.update(made)], setData: [(made) => state.update(made)], ready: [(made) => state.update(made)] },
@@ -213,5 +217,5 @@ const Charts = (() => {
     delete document.documentElement.dataset.theme;
     redraw();
   });
-  return { show, ms, plain };
+  return { show, count, ms, plain, time: (at) => toTheSecond.format(at) };
 })();

@@ -11,8 +11,7 @@
   let stopArmed = 0;
   let data = {};
 
-  const time = (at) => new Date(at).toLocaleTimeString("en-GB", { hourCycle: "h23" });
-  const count = (value) => value.toLocaleString("en");
+  const { count, time } = Charts;
 
   // The table of failed rows asks the server, which searches in the ledger.
   const query = (search, more = {}) => new URLSearchParams({ ...search, ...more }).toString();
@@ -124,8 +123,11 @@
   function checkStale() {
     const stale = byId("stale");
     const silent = heardAt ? Date.now() - heardAt > STALE_MS : performance.now() > STALE_MS;
-    stale.hidden = !silent && !refused;
-    document.body.classList.toggle("is-stale", !stale.hidden);
+    const fresh = !silent && !refused;
+    if (stale.hidden !== fresh) {
+      stale.hidden = fresh;
+      document.body.classList.toggle("is-stale", !fresh);
+    }
     if (stale.hidden) return;
     const since = heardAt ? `What you see is of ${time(heardAt)}.` : "Nothing was heard from it yet.";
     const text = refused ? `Stale. The server says: ${refused} ${since}` : `Stale. The server does not answer; trying again. ${since}`;

@@ -3,8 +3,10 @@
 const Page = (() => {
   const byId = (id) => document.getElementById(id);
   const shown = new Map();
-  const count = (value) => value.toLocaleString("en");
-  const moment = (at) => new Date(at * 1000).toLocaleString("sv-SE");
+  const { count } = Charts;
+  const dated = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "medium" });
+  const moment = (at) => dated.format(at * 1000);
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
   function span(seconds) {
     if (seconds < 1) return `${Math.round(seconds * 1000)}\u00a0ms`;
@@ -160,7 +162,6 @@ const Page = (() => {
         run.run, moment(run.started_at), span(run.seconds), per(run.rate), run.calls, run.retries,
         run.throttled, run.ending, run.exit_code, `${run.command}: ${run.where}`]), "no run yet");
     }
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     byId("foot").textContent = `State of ${moment(data.made_at)}; times are local (${zone}). bulkroute ${data.version}, charts by uPlot.`;
   }
   function note(name, text) {

@@ -1,18 +1,28 @@
 """One read a tick for all who watch, none where nobody watches, and nothing that grows."""
 
 import asyncio
+import contextlib
 import gc
+import socket
 import sqlite3
+import time
 import tracemalloc
+from collections.abc import AsyncIterator
 from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientResponse, ClientSession, web
 
 from bulkroute.ledger import reading
 from bulkroute.ledger.store import open_for_reading, open_for_run
+from bulkroute.pages import feed as feeds
+from bulkroute.pages import snapshot as snapshots
 from bulkroute.pages import tally
+from bulkroute.pages.access import Access
 from bulkroute.pages.feed import Feed
+from bulkroute.pages.server import Server
+from bulkroute.pages.snapshot import Snapshots
 from bulkroute.pages.tally import Tally
 from tests.ledgers import made
 
@@ -27,7 +37,9 @@ async def test_a_watcher_gets_the_state_now_then_beats_then_what_changed(tmp_pat
             connection.commit()
         while (news := await anext(events)).startswith(b"event: beat"):
             pass
+        assert news.startswith(b"event: change")
         assert b'"failed":0,"pending":5' in news
+        assert b'"manifest"' not in news, "what has not changed is sent again"
 
 
 async def test_who_was_busy_when_it_changed_does_not_miss_it(tmp_path: Path) -> None:
@@ -44,8 +56,60 @@ async def test_who_was_busy_when_it_changed_does_not_miss_it(tmp_path: Path) -> 
             connection.commit()
         while b"other.csv" not in await anext(quick):
             pass
-        assert (await anext(quick)).startswith(b"event: beat")
-        assert b"other.csv" in await anext(slow)
+        with closing(sqlite3.connect(ledger)) as connection:
+            connection.execute("UPDATE run SET stopped = 'for the test'")
+            connection.commit()
+        while b"for the test" not in await anext(quick):
+            pass
+        missed = await anext(slow)  # two changes, so all of it
+        assert missed.startswith(b"event: snapshot")
+        assert b"other.csv" in missed
+        assert b"for the test" in missed
+
+
+async def test_where_reading_takes_long_it_is_done_less_often_and_beats_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "SHARE", 1e-9)
+    ledger = made(tmp_path / "l.db", rows=50)
+    async with asyncio.timeout(30), Feed(ledger, tick_s=0.01) as feed, aclosing(feed.events()) as events:
+        assert (await anext(events)).startswith(b"event: snapshot")
+        with closing(sqlite3.connect(ledger)) as connection:
+            connection.execute("UPDATE batch SET manifest = 'other.csv'")
+            connection.commit()
+        for _ in range(50):
+            assert (await anext(events)).startswith(b"event: beat")
+
+
+async def test_between_two_readings_nothing_keeps_the_run_from_its_checkpoints(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=500)
+    async with asyncio.timeout(30), Feed(ledger, tick_s=0.2) as feed, aclosing(feed.events()) as events:
+        await anext(events)
+        with closing(open_for_run(ledger)) as writer:
+            writer.execute("UPDATE row SET attempts = 2")
+            await anext(events)
+            assert writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("calls", [10, 200])
+def test_a_tick_costs_what_is_new_not_what_is_there(tmp_path: Path, calls: int) -> None:
+    """Counted in SQLite's own steps, a thousand at a time."""
+
+    def steps(rows: int) -> int:
+        ledger = made(tmp_path / f"{rows}.db", rows=rows, failed=rows // 10, ended=False)
+        with closing(open_for_run(ledger)) as writer, closing(open_for_reading(ledger)) as reader:
+            snapshots = Snapshots(reader, ledger)
+            snapshots.read()
+            writer.execute(
+                "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict)"
+                f" SELECT row, 1, 2, unixepoch(), 10, 'done' FROM row WHERE row <= {calls}"
+            )
+            seen = []
+            reader.set_progress_handler(lambda: seen.append(1), 100)
+            snapshots.read()
+            return len(seen)
+
+    assert steps(20_000) < 1.2 * steps(2000) + 20
 
 
 async def test_a_ledger_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
@@ -57,36 +121,114 @@ async def test_a_ledger_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
             pass
 
 
-@pytest.mark.slow
-async def test_memory_is_flat_over_many_ticks(tmp_path: Path) -> None:
-    """Of a run that goes on, with three watchers: one reads all, one comes and goes, one never reads."""
-    ledger = made(tmp_path / "l.db", rows=2000, run_s=60, failed=200, ended=False)
-    writer = open_for_run(ledger)
-    async with Feed(ledger, tick_s=0.0001) as feed, aclosing(feed.events()) as events, aclosing(feed.events()) as idle:
-        await anext(idle)
+CALLS = 20
+"""A tick of the run below."""
 
-        async def watch(ticks: int) -> int:
-            for tick in range(ticks):
-                if tick % 10 == 0:
-                    writer.execute(
-                        "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict) VALUES (?, 1, 2, unixepoch(), ?, 'done')",
-                        (tick % 2000 + 1, tick % 900),
-                    )
-                    async with aclosing(feed.events()) as short:
-                        await anext(short)
-                await anext(events)
-            gc.collect()
-            return tracemalloc.get_traced_memory()[0]
 
-        tracemalloc.start()
+class Run:
+    """Writes what a run writes: calls from all over an hour, so that every bucket of time is in use early on."""
+
+    def __init__(self, ledger: Path) -> None:
+        self._connection = open_for_run(ledger)
+        self._tick = 0
+
+    def tick(self) -> None:
+        """Write calls that brought a row to its end, every fifth failed; now and then a wait and a change of pace."""
+        connection, began = self._connection, time.time() - 3600
+        connection.execute("BEGIN")
+        for place in range(CALLS):
+            row = CALLS * self._tick + place + 1
+            error = "server" if place % 5 == 0 else None
+            connection.execute(
+                "UPDATE row SET status = ?, error = ?, description = ?, attempts = 1, finished_at = ? WHERE row = ?",
+                ("failed" if error else "succeeded", error, error and f"flow {row % 50}", began, row),
+            )
+            connection.execute(
+                "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict) VALUES (?, 1, 1, ?, ?, ?)",
+                (row, began + row * 997 % 3600, 10 + row % 9, error or "done"),
+            )
+        if self._tick % 5 == 0:
+            at = began + self._tick
+            connection.execute(
+                "INSERT INTO wait (run, started_at, ended_at, reason) VALUES (1, ?, ?, 'w')", (at, at + 1)
+            )
+            connection.execute(
+                "INSERT INTO pace (run, at, asked, rate, concurrency, reason) VALUES (1, ?, ?, 20, 16, 'x')",
+                (at, 20 + self._tick % 7),
+            )
+        connection.execute("COMMIT")
+        self._tick += 1
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@contextlib.asynccontextmanager
+async def served(ledger: Path, tick_s: float) -> AsyncIterator[tuple[str, int]]:
+    """Serve a ledger in this process; give host and port."""
+    async with Feed(ledger, tick_s=tick_s) as feed:
+        server = Server(ledger, feed, Access("127.0.0.1", None), may_control=False)
+        runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
         try:
-            await watch(200)
-            before = await watch(100)
-            after = await watch(600)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield runner.addresses[0]
         finally:
-            tracemalloc.stop()
-            writer.close()
+            await runner.cleanup()
+
+
+@pytest.mark.slow
+async def test_memory_is_flat_while_calls_come_in_and_browsers_come_and_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over HTTP: two browsers read every change, one reloads all the time, one never reads what it is sent."""
+    monkeypatch.setattr(feeds, "SHARE", 1.0)
+    monkeypatch.setattr(feeds, "PACE_S", 0.06)
+    monkeypatch.setattr(snapshots, "DRAWN_EVERY_S", (0.1, 0.1))
+    warm, ticks = 200, 400
+    ledger = made(tmp_path / "l.db", rows=CALLS * (warm + ticks), ended=False)
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("DELETE FROM attempt")
+        connection.execute("UPDATE row SET status = 'pending', attempts = 0, finished_at = NULL")
+        connection.execute("UPDATE run SET started_at = unixepoch() - 3600")
+        connection.commit()
+    run = Run(ledger)
+    async with (
+        served(ledger, tick_s=0.002) as (host, port),
+        ClientSession(f"http://{host}:{port}") as browser,
+        browser.get("/events") as first,
+        browser.get("/events") as second,
+    ):
+        with socket.create_connection((host, port)) as deaf:
+            deaf.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+
+            async def watch(ticks: int) -> int:
+                for tick in range(ticks):
+                    run.tick()
+                    for response in (first, second):
+                        await news(response)
+                    if tick % 5 == 0:
+                        async with browser.get("/events") as short:
+                            assert await news(short)
+                gc.collect()
+                return tracemalloc.get_traced_memory()[0]
+
+            tracemalloc.start(1)
+            try:
+                before = await watch(warm)
+                after = await watch(ticks)
+            finally:
+                tracemalloc.stop()
+                run.close()
     assert after - before < 150_000
+
+
+async def news(response: ClientResponse) -> bytes:
+    """Return what has come in, up to an event that is more than a beat."""
+    seen = b""
+    while not (seen.endswith(b"\n\n") and (b"event: change" in seen or b"event: snapshot" in seen)):
+        seen += await response.content.readany()
+    return seen
 
 
 def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
