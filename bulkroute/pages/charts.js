@@ -144,7 +144,7 @@ const Charts = (() => {
     line("failed", "failed or tried again"),
     line("throttled", "throttled"),
     line("target", "asked for", { dash: [6, 4], width: 1.5 }),
-    line("allowed", "allowed by the service", { dash: [2, 3], width: 1.5 }),
+    line("allowed", "allowed by the service", { dash: [2, 3] }),
   ];
   const latencySeries = [line("p99", "p99"), line("p95", "p95"), line("p50", "median")];
 

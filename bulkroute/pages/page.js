@@ -107,8 +107,8 @@ const Page = (() => {
     const back = data.parent !== null;
     byId("manifest").textContent = name(data);
     byId("where").textContent = `batch ${data.batch} in ${data.ledger}${back ? `, which puts back batch ${data.parent}` : ""}`;
-    note("batch", back && `These are the rows of the rollback (batch ${data.batch}). What it puts back is pending again in batch ${data.parent}, and ` +
-      `\`bulkroute run\` sends it once more. The page of batch ${data.parent}: bulkroute report ${data.ledger} --batch ${data.parent} -o batch-${data.parent}.html`);
+    note("batch", back && `Shown are the rows of the rollback, until batch ${data.parent} is run again: what is put back is pending there. ` +
+      `About batch ${data.parent} itself: bulkroute report ${data.ledger} --batch ${data.parent} -o batch${data.parent}.html`);
   }
   const name = (data) => (data.parent === null ? data.manifest : `Rollback of ${data.manifest}`);
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from bulkroute.ledger.store import open_for_run
 from bulkroute.simulator import Faults
 from tests.browser import chromium, needs_chromium, opened
 from tests.flow.test_report import HOSTILE
@@ -115,6 +116,8 @@ def test_pause_rate_resume_and_stop(tmp_path: Path) -> None:
         page.get_by_role("button", name="Resume").click()
         expect(page.locator("#tiles")).to_contain_text("of 25/s", timeout=10_000)
         expect(page.locator("#state")).to_contain_text("running")
+        expect(page.locator("#paces tbody tr").first).to_contain_text("25/s")
+        expect(page.locator("#legend-rate")).to_contain_text("asked for")
         stop = page.get_by_role("button", name="Stop the run")
         stop.click()
         assert run.poll() is None  # once is not enough
@@ -139,6 +142,34 @@ def test_a_restarted_server_with_another_token_says_so(tmp_path: Path) -> None:
         first.process.wait()
         with watching(tmp_path / "l.db", "--private", port=port):
             expect(page.locator("#stale")).to_contain_text("open the link", timeout=20_000)
+
+
+def test_a_tab_that_nobody_sees_draws_nothing_and_then_shows_how_it_stands(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=100)
+    with chromium() as browser, watching(ledger) as watch, opened(browser, watch.link) as page:
+        expect(page.locator("h1")).to_have_text("night.csv")
+        page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true })")
+        page.evaluate("window.away = true")
+        with closing(open_for_run(ledger)) as connection:
+            connection.execute(
+                "INSERT INTO batch (created_at, manifest, digest, parent) SELECT 1, manifest, '', 1 FROM batch"
+            )
+            connection.execute(
+                "INSERT INTO row (batch, id, line, devicetype, device_id, status) SELECT 2, id, line, 1, 900,"
+                " iif(row <= 60, 'succeeded', 'pending') FROM row"
+            )
+            connection.execute(
+                "INSERT INTO run (batch, command, started_at, pid, host, version, service, exit_code, stopped)"
+                " SELECT 2, 'rollback', started_at + 900, pid, host, version, service, 4, 'for the test' FROM run"
+            )
+        expect(page).to_have_title("60 % · Rollback of night.csv")
+        expect(page.locator("h1")).to_have_text("night.csv")
+        assert tile(page, "rows done") == "100"
+        page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+        expect(page.locator("h1")).to_have_text("Rollback of night.csv")
+        expect(page.locator("#batch-note")).to_contain_text("bulkroute report l.db --batch 1")
+        assert tile(page, "rows put back") == "60"
+        assert tile(page, "left") == "40"
 
 
 def test_twenty_thousand_failed_rows(tmp_path: Path) -> None:
