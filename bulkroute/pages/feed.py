@@ -46,7 +46,8 @@ class Feed:
         self._news: dict[str, Any] = {}
         self._latest = self._change = self._beat = b""
         self._costs_s: deque[float] = deque(maxlen=2)
-        self._pace: deque[tuple[float, int, int]] = deque(maxlen=int(PACE_S / tick_s) + 1)
+        self._pace: deque[tuple[float, int]] = deque()
+        self._paced = (0, 0)
         self._closed = False
 
     async def __aenter__(self) -> "Feed":
@@ -149,7 +150,7 @@ class Feed:
         snapshot = await self.read(self._timed)
         counts = snapshot["counts"]
         left = counts["pending"] + counts["in_doubt"]
-        pace = self._measure(counts["total"] - left, snapshot["runs"]["total"])
+        pace = self._measure(counts["total"] - left, (snapshot["batch"], snapshot["runs"]["total"]))
         live: dict[str, Any] = {}
         if snapshot["state"]["state"] != "running":
             pace = None
@@ -160,11 +161,17 @@ class Feed:
                     live = await control.ask(self._ledger, "status")
         return {**snapshot, "live": live, "pace": pace, "eta_s": left / pace if pace else None}
 
-    def _measure(self, settled: int, runs: int) -> float | None:
+    def _measure(self, settled: int, run: tuple[int, int]) -> float | None:
         """Return how many rows a second came to their end lately, None where there is nothing to go by."""
-        if self._pace and self._pace[-1][2] != runs:
+        now_s = time.monotonic()
+        if run != self._paced:
             self._pace.clear()
-        self._pace.append((time.monotonic(), settled, runs))
+        self._paced = run
+        self._pace.append((now_s, settled))
+        while len(self._pace) > 1 and now_s - self._pace[1][0] >= PACE_S:
+            self._pace.popleft()
+        if now_s - self._pace[0][0] > PACE_S + LONGEST_GAP_S:  # nobody watched in between
+            self._pace.popleft()
         first, last = self._pace[0], self._pace[-1]
         return (last[1] - first[1]) / (last[0] - first[0]) if last[0] > first[0] else None
 

@@ -40,12 +40,16 @@ def beside(deeds: list[tuple[float, Callable[[Run], None]]]) -> Callable[[Engine
     return act
 
 
+def asking(rate_per_s: float | None) -> Callable[[Run], None]:
+    return lambda run: run.set_rate(rate_per_s)
+
+
 def test_what_the_operator_changes_is_on_record_with_its_reason(tmp_path: Path) -> None:
     deeds: list[tuple[float, Callable[[Run], None]]] = [
-        (2, lambda run: run.set_rate(20)),
-        (2, lambda run: run.set_rate(20)),
+        (2, asking(20)),
+        (2, asking(20)),
         (2, lambda run: run.set_concurrency(4)),
-        (3, lambda run: run.set_rate(None)),
+        (3, asking(None)),
     ]
     spend_night(tmp_path, targets(ids(250)), rate_per_s=50.0, meanwhile=beside(deeds))
     by_operator = "asked for by the operator"
@@ -58,7 +62,7 @@ def test_what_the_operator_changes_is_on_record_with_its_reason(tmp_path: Path) 
 
 
 def test_changes_without_end_leave_a_line_a_second_and_the_last_one_counts(tmp_path: Path) -> None:
-    deeds = [(0.01, lambda run, rate=5 + n / 1000: run.set_rate(rate)) for n in range(1000)]
+    deeds = [(0.01, asking(5 + n / 1000)) for n in range(1000)]
     night = spend_night(tmp_path, targets(ids(80)), rate_per_s=5.0, meanwhile=beside(deeds))
     found = lines(tmp_path)
     assert 8 <= len(found) <= 13
@@ -78,6 +82,6 @@ def test_a_limit_of_the_service_is_on_record_as_it_is_found_and_lifted(tmp_path:
 
 
 def test_a_run_that_is_allowed_again_what_it_asks_for_says_so(tmp_path: Path) -> None:
-    deeds = [(8.0, lambda run: run.set_rate(30))]
+    deeds = [(8.0, asking(30))]
     spend_night(tmp_path, targets(ids(500)), Faults(throttle=40), rate_per_s=400.0, meanwhile=beside(deeds))
     assert lines(tmp_path)[-1] == Line(30, 30, 16, "asked for by the operator")

@@ -155,6 +155,7 @@ def test_while_a_rollback_goes_on_and_after_it_the_page_is_about_that(tmp_path: 
         assert 33 <= going["counts"]["succeeded"] < changed - 7
         assert going["counts"]["failed"] == 7
         assert going["live"]["state"] == "running"
+        assert going["pace"] is None, "what the batch before it had settled is no pace"
         over = watch.snapshot()
         assert (over["batch"], over["parent"], over["state"]["state"]) == (2, 1, "ended")
         assert over["counts"] == {name: summary[name] for name in over["counts"]}
