@@ -87,10 +87,10 @@ class Snapshots:
     def _draw(self, runs: list[RunRecord], state: dict[str, Any], stage: object) -> dict[str, Any]:
         """Return charts and runs, made anew when it is time: that is most of the work, here and in the browsers."""
         now_s = time.monotonic()
-        if now_s >= self._draw_at_s or (stage, state) != self._drawn_for:
+        if now_s >= self._draw_at_s or (stage, state["state"]) != self._drawn_for:
             least_s, most_s = DRAWN_EVERY_S
             self._draw_at_s = now_s + min(most_s, max(least_s, self._timeline.width_s))
-            self._drawn_for = (stage, state)
+            self._drawn_for = (stage, state["state"])
             latencies_ms = self._timeline.latencies_ms
             last = runs[-MOST_RUNS:]
             self._drawn = {

@@ -1,0 +1,48 @@
+"""What is noted of a pace that changes by itself: steps that can be seen, and that it is back where it was asked to be."""
+
+import asyncio
+from contextlib import closing
+from pathlib import Path
+
+from bulkroute.ledger.journal import Journal, Pace
+from bulkroute.ledger.store import open_for_run
+from bulkroute.paces import BY_ITSELF, STARTED, Paces
+from tests.ledgers import made
+from tests.virtual_time import run_virtual
+
+
+def noted(path: Path, rates_per_s: list[float]) -> list[tuple[float, str]]:
+    """Return rates in force and reasons on record, of a run throttled to the first and then allowed the others, one a second."""
+    ledger = made(path, rows=1)
+
+    async def scenario() -> list[tuple[float, str]]:
+        with closing(open_for_run(ledger)) as connection:
+            journal = Journal(connection, ledger, 1, lambda _attempts: None)
+            pace = Pace(1000.0, 1000.0, 16)
+            paces = Paces(lambda: pace, journal)
+            for second, rate in enumerate(rates_per_s):
+                pace = pace._replace(rate_per_s=rate)
+                if second == 0:
+                    paces.changed("throttled")
+                await asyncio.sleep(1)
+            await asyncio.sleep(5)
+            paces.close()
+            await journal.flush()
+            return connection.execute("SELECT rate, reason FROM pace ORDER BY pace").fetchall()
+
+    return run_virtual(scenario())
+
+
+def test_a_slow_climb_is_noted_in_steps_of_a_hundredth(tmp_path: Path) -> None:
+    rates = [800 * 1.002**second for second in range(60)]
+    found = noted(tmp_path / "l.db", rates)
+    assert found[:2] == [(1000, STARTED), (800, "throttled")]
+    climb = [rate for rate, reason in found if reason == BY_ITSELF]
+    assert len(found) == 2 + len(climb)
+    assert 8 <= len(climb) <= 12
+    assert abs(climb[-1] - rates[-1]) < 0.01 * rates[-1]
+
+
+def test_that_it_is_back_is_noted_however_small_the_last_step(tmp_path: Path) -> None:
+    found = noted(tmp_path / "l.db", [800, 999.9, 1000])
+    assert found == [(1000, STARTED), (800, "throttled"), (999.9, BY_ITSELF), (1000, BY_ITSELF)]
