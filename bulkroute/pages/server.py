@@ -6,13 +6,12 @@ Nothing it does, and nothing done to it, can touch the run but a control verb, a
 import asyncio
 import contextlib
 import csv
-import io
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import IO, Any
 
 from aiohttp import web
 
@@ -33,7 +32,9 @@ MOST_ROWS = 1000
 """Rows in one answer of the failed rows' table."""
 LONGEST_TEXT = 200
 """Characters of a search."""
-CHUNK_ROWS = 2000
+CHUNK_CHARACTERS = 65_536
+IN_MEMORY_BYTES = 1_048_576
+"""Of a download; a larger one waits in a temporary file."""
 LONGEST_REQUEST_BYTES = 4096
 VERBS = ("pause", "resume", "rate", "stop")
 ASSETS = (*STYLES, *SCRIPTS, "live.js", "vendor/uplot/LICENSE")
@@ -131,31 +132,20 @@ class Server:
     async def _download(
         self, request: web.Request, kind: str, head: str, line: Callable[[FailedRow], list[object]]
     ) -> web.StreamResponse:
-        """Send all failed rows that a search finds, a few thousand at a time."""
+        """Send all failed rows that a search finds; written down first, since a browser may take its time.
+
+        Reading the ledger for so long would keep the run from shortening its write-ahead log.
+        """
         disposition = {"Content-Disposition": 'attachment; filename="failed.csv"'} if head else {}
         response = web.StreamResponse(headers={**HEADERS, **disposition, "Content-Type": f"{kind}; charset=utf-8"})
-        async with contextlib.aclosing(self._chunks(_search(request))) as chunks:
-            rows: list[FailedRow] = await anext(chunks, [])  # the ledger's errors come before the answer begins
-            await response.prepare(request)
-            await response.write(head.encode())
-            while rows:
-                text = io.StringIO()
-                csv.writer(text, lineterminator="\n").writerows(map(line, rows))
-                await response.write(text.getvalue().encode())
-                rows = await anext(chunks, [])
+        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, "w+", encoding="utf-8", newline="") as spool:
+            spool.write(head)
+            await asyncio.to_thread(_write_failed, self._ledger, _search(request), spool, line)
+            spool.seek(0)
+            await response.prepare(request)  # not before: errors of the ledger are answers too
+            while text := await asyncio.to_thread(spool.read, CHUNK_CHARACTERS):
+                await response.write(text.encode())
         return response
-
-    async def _chunks(self, search: Search) -> AsyncGenerator[list[FailedRow], None]:
-        """Yield failed rows from a connection of its own: a slow download holds nobody up."""
-        loop = asyncio.get_running_loop()
-        chunks = _failed_in_chunks(self._ledger, search)
-        none: list[FailedRow] = []
-        with ThreadPoolExecutor(1, thread_name_prefix="download") as thread:
-            try:
-                while chunk := await loop.run_in_executor(thread, next, chunks, none):
-                    yield chunk
-            finally:
-                thread.submit(chunks.close)  # in the thread that opened the connection
 
     async def _control(self, request: web.Request) -> web.Response:
         try:
@@ -172,18 +162,11 @@ class Server:
         return web.json_response(answer, status=200 if answer["ok"] else 409)
 
 
-def _failed_in_chunks(ledger: Path, search: Search) -> Generator[list[FailedRow], None, None]:
-    """Yield the failed rows in chunks; begun and ended in one thread."""
-    with contextlib.closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the ledger"):
+def _write_failed(ledger: Path, search: Search, file: IO[str], line: Callable[[FailedRow], list[object]]) -> None:
+    """Write the failed rows that a search finds, over a connection of its own. Raises LedgerError."""
+    with contextlib.closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the failed rows"):
         rows = figures.failed_rows(connection, batches.demand_shown(connection, ledger).number, search)
-        chunk: list[FailedRow] = []
-        for row in rows:
-            chunk.append(row)
-            if len(chunk) == CHUNK_ROWS:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
+        csv.writer(file, lineterminator="\n").writerows(map(line, rows))
 
 
 def _search(request: web.Request) -> Search:

@@ -2,11 +2,14 @@
 
 import json
 import signal
+import socket
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bulkroute.ledger.store import open_for_run
 from tests.harness import bulkroute, ids, serving, started, targets, write_csv
 from tests.ledgers import made
 from tests.watching import watching
@@ -96,6 +99,20 @@ def test_failed_rows_are_searched_and_come_as_a_manifest(tmp_path: Path) -> None
         (tmp_path / "failed.csv").write_text(watch.ask("GET", "/failed.csv").body)
         assert len(watch.ask("GET", "/failed.txt?text=flow%203").body.split()) == found["total"]
     assert "5,000 rows" in bulkroute("check", "failed.csv", cwd=tmp_path).out
+
+
+@pytest.mark.slow
+def test_a_browser_that_takes_its_time_keeps_no_run_from_its_checkpoints(tmp_path: Path) -> None:
+    ledger = made(tmp_path / "l.db", rows=200_000, failed=200_000, text=lambda _: "in use")
+    with watching(ledger) as watch, socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect(("127.0.0.1", watch.port))
+        slow.sendall(b"GET /failed.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        slow.settimeout(30)
+        assert slow.recv(12) == b"HTTP/1.1 200"
+        with closing(open_for_run(ledger)) as writer:
+            writer.execute("UPDATE row SET attempts = 2 WHERE row = 1")
+            assert writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
 
 
 def test_it_waits_for_a_ledger_and_tells_of_it_once_it_is_there(tmp_path: Path) -> None:
