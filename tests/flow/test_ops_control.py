@@ -7,6 +7,8 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ import pytest
 
 from bulkroute.control import ask, socket_path
 from bulkroute.errors import NotRunning
+from bulkroute.ledger import lock
 from bulkroute.simulator import Faults
 from tests.flow.test_ops_signals import wait_for
 from tests.harness import Service, bulkroute, ids, serving, started, targets, write_csv
@@ -151,11 +154,30 @@ def test_lines_that_are_no_questions_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_without_a_run(tmp_path: Path) -> None:
-    result = bulkroute("ctl", "night.ledger.db", "status", cwd=tmp_path)
-    assert result.code == 69
-    assert "no run is working on this ledger" in result.err
+    missing = bulkroute("ctl", "night.ledger.db", "status", cwd=tmp_path)
+    assert missing.code == 69
+    assert "no run is working on this ledger: there is no such file; check the name" in missing.err
     with pytest.raises(NotRunning):
         asyncio.run(ask(tmp_path / "night.ledger.db", "status"))
+    (tmp_path / "a night.ledger.db").touch()
+    ended = bulkroute("ctl", "a night.ledger.db", "status", cwd=tmp_path)
+    assert ended.code == 69
+    assert "no such file" not in ended.err
+    assert "no run is working on this ledger now; `bulkroute status 'a night.ledger.db'` shows how" in ended.err
+
+
+def test_a_run_that_is_not_at_its_socket_yet(tmp_path: Path) -> None:
+    ledger = tmp_path / "night.ledger.db"
+    with lock.hold(ledger):
+        result = bulkroute("ctl", ledger.name, "status", cwd=tmp_path)
+        assert result.code == 69
+        assert f"(pid {os.getpid()} on {socket.gethostname()}" in result.err
+        assert "cannot be talked to now" in result.err
+        noted = lock.lock_file(ledger).read_bytes()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    lock.lock_file(ledger).write_bytes(noted.replace(str(os.getpid()).encode(), str(gone.pid).encode()))
+    assert "no run is working" in bulkroute("ctl", ledger.name, "status", cwd=tmp_path).err
 
 
 def test_a_leftover_of_a_killed_run_is_replaced(tmp_path: Path) -> None:
