@@ -28,6 +28,7 @@ from bulkroute.ledger.reading import Reason
 from bulkroute.ledger.store import open_for_reading
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
+from bulkroute.replacing import demand_apart, same_file
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.standing import ended_by
 from bulkroute.summary import Summary
@@ -66,6 +67,7 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
         lambda: options["ledger"] or intake.default_ledger(manifest),
         settings,
         lambda engine: engine.run(manifest, ledger=options["ledger"], format=options["format_"]),
+        manifest,
     )
 
 
@@ -78,10 +80,12 @@ def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
     return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger))
 
 
-def work_to_the_end(options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work) -> int:
+def work_to_the_end(
+    options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work, manifest: str = ""
+) -> int:
     """Do a run's work, print the summary, return the exit code."""
     interrupts = Interrupts()
-    metrics = _metrics(options["metrics_file"])
+    metrics = _metrics(options["metrics_file"], ledger, manifest)
     code = -1
     try:
         with interrupts.taken():
@@ -101,9 +105,14 @@ def work_to_the_end(options: dict[str, Any], ledger: Callable[[], Path], setting
     return code
 
 
-def _metrics(file: Path | None) -> Any:
+def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str) -> Any:
+    """Return what keeps the metrics, if they are asked for. Raises UsageError for a file that is needed otherwise."""
     if file is None:
         return None
+    hint = "name another file with --metrics-file"
+    demand_apart(file, ledger(), hint=hint)
+    if manifest and same_file(file, Path(manifest)):
+        raise UsageError("is the manifest itself", where=str(file), hint=hint)
     from bulkroute.metrics import Metrics  # here, since only who asks for it needs the library
 
     return Metrics(file)
@@ -202,7 +211,7 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
     with open_manifest(manifest, options["format_"]) as opened:
         if not opened.rereadable:
             raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
-    wanted = read_targets(manifest, options["format_"], Faults())  # the faults are told by the run itself
+        wanted = read_targets(opened, Faults())  # the faults are told by the run itself
     interrupts.blocking = False
     skills, flows = targets_for(wanted.values())
     simulator = await exits.enter_async_context(

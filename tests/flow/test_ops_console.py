@@ -159,3 +159,21 @@ def test_metrics_are_kept(folder: Path) -> None:
     refused = bulkroute("run", "a night.csv", "--base-url", service.url, "--metrics-file", "no/m.prom", cwd=folder)
     assert refused.code == 2
     assert "no/m.prom" in refused.err
+
+
+def test_metrics_never_replace_what_the_run_needs(folder: Path) -> None:
+    (folder / "night.db").write_bytes(b"precious")
+    before = (folder / "a night.csv").read_bytes()
+    run = ("run", "a night.csv", "--ledger", "night.db", "--simulate")
+    rollback = ("rollback", "night.db", "--base-url", "http://127.0.0.1:1")
+    for words, file, says in (
+        (run, "night.db-wal", "belongs to the ledger"),
+        (run, "a night.csv", "is the manifest itself"),
+        (rollback, "night.db", "is the ledger itself"),
+    ):
+        done = bulkroute(*words, "--metrics-file", file, cwd=folder)
+        assert done.code == 2
+        assert f"{file}: {says}; name another file with --metrics-file" in done.err
+    assert (folder / "night.db").read_bytes() == b"precious"
+    assert (folder / "a night.csv").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["a night.csv", "night.db"]

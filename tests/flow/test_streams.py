@@ -93,6 +93,19 @@ def test_a_simulation_says_that_it_reads_its_manifest_twice(folder: Path) -> Non
     done = bulkroute(*words, cwd=folder, stdin=(folder / "night.csv").read_bytes())
     assert done.code == 2
     assert "--simulate reads the manifest twice" in done.err
+    os.mkfifo(folder / "pipe.csv")
+    with subprocess.Popen(["sh", "-c", "exec cat night.csv > pipe.csv"], cwd=folder, stderr=subprocess.DEVNULL):
+        piped = bulkroute("run", "pipe.csv", "--simulate", cwd=folder, timeout_s=30)
+    assert piped.code == 2
+    assert "--simulate reads the manifest twice; give it a file, not a pipe" in piped.err
+    assert not list(folder.glob("*.ledger.db*"))
+
+
+@pytest.mark.parametrize("words", [("check", "-"), ("run", "-", "--ledger", "l.db", "--simulate")])
+def test_standard_input_without_a_format_is_wrong_usage(folder: Path, words: tuple[str, ...]) -> None:
+    done = bulkroute(*words, cwd=folder, stdin=(folder / "night.csv").read_bytes())
+    assert done.code == 2
+    assert "nothing tells the format of standard input; say --format csv or --format yaml" in done.err
 
 
 def test_a_pause_while_the_canary_is_read_back_can_be_stopped(folder: Path) -> None:
