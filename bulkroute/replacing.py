@@ -8,7 +8,6 @@ from typing import TextIO
 
 from bulkroute.errors import UsageError
 
-
 BESIDE_LEDGER = ("-wal", "-shm", ".lock", ".ctl")
 """What a ledger's name is followed by in the names of the files that belong to it."""
 

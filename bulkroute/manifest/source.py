@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest.csv_reader import CsvReader
-from bulkroute.manifest.faults import Faults, printable, quote
+from bulkroute.manifest.faults import Faults, escaped, quote
 from bulkroute.manifest.text import TextBlocks
 from bulkroute.manifest.yaml_reader import YamlReader
 from bulkroute.model import Row
@@ -99,7 +99,7 @@ def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Man
         yield Manifest(sys.stdin.buffer, name, _format(name, "", format), rereadable=False)
         return
     path = Path(source)
-    name = printable(str(path))
+    name = escaped(str(path))
     format_ = _format(name, path.suffix, format)
     try:
         file = path.open("rb")
