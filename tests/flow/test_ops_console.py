@@ -25,6 +25,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_no_escape_code_or_carriage_return_without_a_terminal(folder: Path) -> None:
     with serving(ids(300), Faults(business_ids=0.1, throttle=200, retry_after="seconds")) as service:
         for quiet in ((), ("--quiet",)):
@@ -57,6 +58,7 @@ def test_the_closing_message_names_commands_that_work(folder: Path) -> None:
         assert service.modified == 300 + failed
 
 
+@pytest.mark.slow
 def test_quiet_is_silent_unless_a_person_must_act(folder: Path) -> None:
     with serving(ids(300)) as service:
         words = ("run", "a night.csv", "--base-url", service.url, *FAST, "--quiet")
@@ -69,6 +71,7 @@ def test_quiet_is_silent_unless_a_person_must_act(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["flag", "environment", "file"])
+@pytest.mark.slow
 def test_json_lines_only(folder: Path, given: str) -> None:
     flag = ("--log-format", "json") if given == "flag" else ()
     env = {"BULKROUTE_LOG_FORMAT": "json"} if given == "environment" else {}

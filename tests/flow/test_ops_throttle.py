@@ -17,6 +17,8 @@ from bulkroute.summary import Summary
 from tests.harness import TOKEN, ids
 from tests.virtual_time import run_virtual
 
+pytestmark = pytest.mark.slow
+
 
 class Night(NamedTuple):
     summary: Summary
@@ -61,7 +63,6 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("latency_ms", [0, 20, 100])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -76,7 +77,6 @@ def test_a_hidden_limit_is_found_and_kept_to(shape: str, latency_ms: int, seed: 
     assert found.refused_share <= 0.05
 
 
-@pytest.mark.slow
 def test_failures_of_rows_are_no_sign_of_a_limit() -> None:
     found = night(Faults(throttle=40, fail_500=0.1, business_ids=0.1, latency_ms=20))
     assert found.summary.exit_code == 1

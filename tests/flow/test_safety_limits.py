@@ -89,7 +89,10 @@ def test_twenty_failures_in_a_row_stop_a_run_unless_told_otherwise(tmp_path: Pat
         result = bulkroute(*run, cwd=tmp_path)
         assert result.code == 3
         assert 20 <= result.summary["failed"] < 30
-        assert "--max-consecutive-failures 20 is reached: 20 rows in a row failed" in result.summary["stopped"]
+        # A few more of those in flight may be counted before the run notices.
+        assert re.search(
+            r"--max-consecutive-failures 20 is reached: 2\d rows in a row failed", result.summary["stopped"]
+        )
         assert "server: business failure: check the parameter values" in result.summary["stopped"]
         assert bulkroute(*run, "--max-consecutive-failures", "101", cwd=tmp_path).code == 1
 
@@ -129,6 +132,7 @@ def test_max_rows_stops_cleanly_and_goes_on(tmp_path: Path) -> None:
         assert dict(service.bindings) == wanted
 
 
+@pytest.mark.slow
 def test_the_canary_reaches_every_target_and_waits_for_the_list(tmp_path: Path) -> None:
     wanted: dict[str, Target] = {
         row_id: (1, 101) if place < 90 else (1, 102 + place % 5) for place, row_id in enumerate(ids(100))
@@ -169,6 +173,7 @@ def test_a_canary_that_is_not_right_stops_the_run(tmp_path: Path, faults: Faults
         assert re.search(r"^to go on: +bulkroute run", result.err, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_limit_stops_a_rollback_too(tmp_path: Path) -> None:
     wanted = targets(ids(50))
     write_csv(tmp_path / "night.csv", wanted)

@@ -23,12 +23,13 @@ def kill_after(service: Service, modified: int, *arguments: object, cwd: Path) -
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_verify_tells_what_differs(tmp_path: Path) -> None:
     wanted = targets(ids(130))
     write_csv(tmp_path / "night.csv", wanted)
-    with serving(wanted, Faults(read_delay_s=4)) as service:
+    with serving(wanted, Faults(read_delay_s=2)) as service:
         before = dict(service.bindings)
-        connection = ("--base-url", service.url, "--rate", "unlimited")
+        connection = ("--base-url", service.url, "--rate", "unlimited", "--backoff", "0.2")
         assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
         good = bulkroute("verify", "night.ledger.db", *connection, cwd=tmp_path)
         assert good.code == 0, good.out
@@ -95,6 +96,7 @@ def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again
         assert dict(service.bindings) == {**before, foreign: (1, 999)}
 
 
+@pytest.mark.slow
 def test_a_rollback_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
     wanted = targets(ids(200))
     write_csv(tmp_path / "night.csv", wanted)
@@ -116,6 +118,7 @@ def test_a_rollback_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
         assert service.modified <= 200 + 199 + 8
 
 
+@pytest.mark.slow
 def test_a_run_after_half_a_rollback_completes_the_batch_again(tmp_path: Path) -> None:
     wanted = targets(ids(80))
     write_csv(tmp_path / "night.csv", wanted)
@@ -132,6 +135,7 @@ def test_a_run_after_half_a_rollback_completes_the_batch_again(tmp_path: Path) -
         assert dict(service.bindings) == before
 
 
+@pytest.mark.slow
 def test_rows_in_doubt_are_settled_by_reading_back(tmp_path: Path) -> None:
     wanted = targets(ids(120))
     write_csv(tmp_path / "night.csv", wanted)
@@ -195,6 +199,7 @@ def test_rollback_makes_no_ledger(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_or_failed_rollback_leaves_nothing_claimed_that_was_put_back(tmp_path: Path) -> None:
     wanted = targets(ids(200))
     write_csv(tmp_path / "night.csv", wanted)
@@ -222,6 +227,7 @@ def test_a_killed_or_failed_rollback_leaves_nothing_claimed_that_was_put_back(tm
         assert dict(service.bindings) == wanted
 
 
+@pytest.mark.slow
 def test_rows_that_a_stopped_rollback_never_reached_stay_done(tmp_path: Path) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "night.csv", wanted)

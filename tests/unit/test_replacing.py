@@ -36,8 +36,13 @@ def test_a_file_changes_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
         file.write("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new"
-    with pytest.raises(KeyboardInterrupt), replacing(path) as file:
-        file.write("half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        break_off(path)
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def break_off(path: Path) -> None:
+    with replacing(path) as file:
+        file.write("half")
+        raise KeyboardInterrupt
