@@ -130,6 +130,11 @@ def test_plan_tells_the_difference_and_changes_nothing(tmp_path: Path) -> None:
         text = bulkroute("plan", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path)
         assert text.code == 0
         assert "308 to change" in text.out
+        pairs = [line.split() for line in text.out.splitlines() if " from " in line]
+        shown = [change["rows"] for change in found["changes"]][:20]
+        assert [int(pair[0]) for pair in pairs] == shown
+        more = len(found["changes"]) - 20
+        assert f"{308 - sum(shown)} in {more} more pairs of targets; --json shows all" in text.out
         assert calls(service, "queryCalledRoute") == 8
 
 
@@ -151,6 +156,7 @@ def test_without_the_list_nothing_is_sent(tmp_path: Path, status: int, code: int
 
 
 @pytest.mark.parametrize("faults", [Faults(unstable_order=6), Faults(list_changes=3)])
+@pytest.mark.slow
 def test_a_list_that_moves_is_read_until_it_settles(tmp_path: Path, faults: Faults) -> None:
     wanted = targets(ids(250))
     write_csv(tmp_path / "night.csv", wanted)
@@ -260,6 +266,7 @@ def test_before_is_written_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("run", "night.csv"), ("plan", "night.csv"), ("snapshot", "-o", "live.csv")])
+@pytest.mark.slow
 def test_a_signal_ends_a_reading_in_good_order(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     wanted = targets(ids(5))
     write_csv(tmp_path / "night.csv", wanted)
