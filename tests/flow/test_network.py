@@ -12,6 +12,8 @@ import pytest
 from tests.certificates import certificates
 from tests.harness import Result, bulkroute, exported, ids, serving, targets, write_csv
 
+pytestmark = pytest.mark.slow
+
 FLAGS = (
     "--service-moved",
     "--no-snapshot",
@@ -53,7 +55,6 @@ def test_nobody_listens(tmp_path: Path) -> None:
         check_unreachable(run_against(url, tmp_path), tmp_path, "cannot connect")
 
 
-@pytest.mark.slow
 def test_packets_that_vanish(tmp_path: Path) -> None:
     with contextlib.ExitStack() as exits:
         listener = exits.enter_context(socket.socket())
@@ -67,7 +68,6 @@ def test_packets_that_vanish(tmp_path: Path) -> None:
         check_unreachable(run_against(url, tmp_path), tmp_path, "no connection in time")
 
 
-@pytest.mark.slow
 def test_a_listener_that_says_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

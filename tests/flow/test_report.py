@@ -43,6 +43,7 @@ def two_runs(folder: Path) -> Path:
     return folder / "night.ledger.db"
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
     ledger = two_runs(tmp_path)
     page, data = report(ledger)

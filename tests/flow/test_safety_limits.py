@@ -34,6 +34,7 @@ def test_a_number_of_failures_stops_and_says_why_and_how_to_go_on(tmp_path: Path
         assert "the called route is in use" in quiet.err
 
 
+@pytest.mark.slow
 def test_every_kind_of_failure_counts_those_without_a_call_too(tmp_path: Path) -> None:
     routes = [replace(route, editable="1") if place < 3 else route for place, route in enumerate(routes_for(ids(40)))]
     wanted = targets(ids(44))
@@ -49,6 +50,7 @@ def test_every_kind_of_failure_counts_those_without_a_call_too(tmp_path: Path) -
         assert stopped.summary["failures"] == {"locked": 3, "unknown_id": 4, "server": 2}
 
 
+@pytest.mark.slow
 def test_a_share_counts_from_20_finished_rows_on(tmp_path: Path) -> None:
     wanted = targets(ids(100))
     write_csv(tmp_path / "night.csv", wanted)
@@ -63,6 +65,7 @@ def test_a_share_counts_from_20_finished_rows_on(tmp_path: Path) -> None:
         assert through.summary["pending"] == 0
 
 
+@pytest.mark.slow
 def test_failures_of_earlier_runs_do_not_count(tmp_path: Path) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "night.csv", wanted)
@@ -81,6 +84,7 @@ def bulkroute_failed(service: object, wanted: dict[str, Target]) -> list[bool]:
     return [bool(dice.of_id(row_id)) for row_id in wanted]
 
 
+@pytest.mark.slow
 def test_twenty_failures_in_a_row_stop_a_run_unless_told_otherwise(tmp_path: Path) -> None:
     wanted = targets(ids(100))
     write_csv(tmp_path / "night.csv", wanted)
@@ -159,6 +163,7 @@ def test_the_canary_reaches_every_target_and_waits_for_the_list(tmp_path: Path) 
         (Faults(not_applied_ids=1), "5 of 5 rows read back different"),
     ],
 )
+@pytest.mark.slow
 def test_a_canary_that_is_not_right_stops_the_run(tmp_path: Path, faults: Faults, text: str) -> None:
     wanted = targets(ids(100))
     write_csv(tmp_path / "night.csv", wanted)

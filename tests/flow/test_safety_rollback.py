@@ -162,6 +162,7 @@ def test_rows_in_doubt_are_settled_by_reading_back(tmp_path: Path) -> None:
         assert bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path).code == 1
 
 
+@pytest.mark.slow
 def test_a_retargeted_row_goes_all_the_way_back(tmp_path: Path) -> None:
     wanted = targets(ids(10))
     write_csv(tmp_path / "night.csv", wanted)
@@ -178,6 +179,7 @@ def test_a_retargeted_row_goes_all_the_way_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.slow
 def test_what_was_sent_without_a_snapshot_cannot_be_put_back(tmp_path: Path, gone: bool) -> None:
     wanted = targets(ids(6))
     write_csv(tmp_path / "night.csv", wanted)

@@ -9,10 +9,11 @@ import pytest
 from bulkroute.simulator import Faults
 from tests.harness import bulkroute, exported, ids, serving, started, targets, write_csv
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--rate", "unlimited", "--backoff", "0.01", "--backoff-cap", "0.05", "--json")
 
 
-@pytest.mark.slow
 def test_what_is_done_at_one_service_is_not_done_at_another(tmp_path: Path) -> None:
     wanted = targets(ids(30))
     write_csv(tmp_path / "m.csv", wanted)
@@ -42,7 +43,6 @@ def test_a_rehearsal_counts_for_nothing(tmp_path: Path) -> None:
         assert live.modified == 0
 
 
-@pytest.mark.slow
 def test_a_service_that_moved_is_gone_on_with_when_told(tmp_path: Path) -> None:
     wanted = targets(ids(20))
     write_csv(tmp_path / "m.csv", wanted)
@@ -82,7 +82,6 @@ def test_a_canary_tries_rows_that_were_not_tried_before(tmp_path: Path) -> None:
         assert not sent & tried
 
 
-@pytest.mark.slow
 def test_nothing_looks_like_a_call_in_the_air_while_the_run_is_paused(tmp_path: Path) -> None:
     wanted = targets(ids(200))
     write_csv(tmp_path / "m.csv", wanted)
@@ -105,7 +104,6 @@ def test_nothing_looks_like_a_call_in_the_air_while_the_run_is_paused(tmp_path: 
 
 
 @pytest.mark.parametrize("flag", [("--max-rows", "3"), ("--max-duration", "1s")])
-@pytest.mark.slow
 def test_quiet_stays_quiet_when_the_window_closes(tmp_path: Path, flag: tuple[str, str]) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "m.csv", wanted)

@@ -197,6 +197,7 @@ def test_a_redirect_takes_no_token_anywhere(tmp_path: Path, hostile: Callable[[H
 
 
 @pytest.mark.parametrize("url", ["http://cc.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"])
+@pytest.mark.slow
 def test_no_token_goes_out_unencrypted(tmp_path: Path, url: str) -> None:
     write_csv(tmp_path / "night.csv", targets(ids(2)))
     for flags in (("--base-url", url), ("--base-url", "https://cc.example.com", "--auth-url", url)):

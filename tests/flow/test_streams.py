@@ -9,6 +9,8 @@ import pytest
 from bulkroute.simulator import Faults
 from tests.harness import Result, bulkroute, command, environment, ids, serving, targets, write_csv
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--rate", "unlimited", "--backoff", "0.01")
 
 
@@ -108,7 +110,6 @@ def test_standard_input_without_a_format_is_wrong_usage(folder: Path, words: tup
     assert "nothing tells the format of standard input; say --format csv or --format yaml" in done.err
 
 
-@pytest.mark.slow
 def test_a_pause_while_the_canary_is_read_back_can_be_stopped(folder: Path) -> None:
     with serving(ids(60), Faults(read_delay_s=3600)) as service:
         words = (
