@@ -16,7 +16,7 @@ SUMMARY = Summary(
 )
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("width", [80, 120, 200])
 def test_markup_of_the_service_stays_text(width: int) -> None:
     text = "[red]no[/red] [link=https://example.com]here[/link] :smile: [/]"
     reasons = [Reason("business", text, 7, "[blink]1125397061153369092")]
