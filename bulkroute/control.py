@@ -18,13 +18,11 @@ import socket
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bulkroute.errors import LedgerError, NotRunning
 from bulkroute.ledger import lock
-from bulkroute.progress import Progress
 from bulkroute.run import Run
 from bulkroute.settings import parse_rate
 
@@ -135,7 +133,7 @@ def _answer(line: bytes, run: Run) -> dict[str, Any]:
         obey(run, verb, None if value is None else str(value))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return {"ok": False, "error": str(error)}
-    return {"ok": True, **status_of(run.progress(), run.clock())}
+    return {"ok": True, **run.progress().fields(run.clock())}
 
 
 def obey(run: Run, verb: str, value: str | None) -> None:
@@ -154,15 +152,6 @@ def obey(run: Run, verb: str, value: str | None) -> None:
         run.stop("stopped by the operator (ctl stop)")
     elif verb != "status":
         raise ValueError(f"{verb!r} is none of {', '.join(VERBS)}")
-
-
-def status_of(progress: Progress, now_s: float) -> dict[str, Any]:
-    """Return a run's progress as plain values; `now_s` is on the pacer's clock. Rates: null is unlimited."""
-    ends_at = progress.ends_at
-    return {
-        **progress.fields(now_s),
-        "ends_at": None if ends_at is None else datetime.fromtimestamp(ends_at, UTC).isoformat(timespec="seconds"),
-    }
 
 
 async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, Any]:

@@ -59,11 +59,12 @@ class WaitBegan(NamedTuple):
 
 
 class WaitEnded(NamedTuple):
-    """That wait is over."""
+    """That wait is over. `going_on`: calls start again; else the run ends."""
 
     cause: str
     reason: str
     seconds: float
+    going_on: bool = True
 
 
 class RateChanged(NamedTuple):

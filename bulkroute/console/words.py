@@ -23,7 +23,10 @@ def describe(event: Event) -> str:
             for_how_long = f" for {duration(event.wait_s)}" if event.wait_s is not None else ""
             return f"{event.cause}{for_how_long}: {event.reason}"
         case WaitEnded():
-            return f"going on after {duration(event.seconds)}; no longer {event.cause}"
+            lasted = duration(event.seconds)
+            if not event.going_on:
+                return f"{event.cause} for {lasted}, until the run ended"
+            return f"going on after {lasted}; no longer {event.cause}"
         case RateChanged():
             return (
                 f"rate: {rate(event.rate_per_s)} allowed, {rate(event.asked_per_s)} asked for,"
@@ -93,8 +96,8 @@ def hold_text(hold: Hold, now_s: float) -> str:
 
 
 def outlook(progress: Progress) -> str:
-    """Return when the last row will be done, and whether that is within the window."""
-    if progress.eta_s is None or not progress.left:
+    """Return when the last row will be done, and whether that is within the window; nothing for a run that stops."""
+    if progress.eta_s is None or not progress.left or progress.stopping is not None:
         return ""
     ends = datetime.now().astimezone().timestamp() + progress.eta_s
     text = f"{duration(progress.eta_s)} to go, until {clock(ends)}"

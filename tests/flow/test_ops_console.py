@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_json_lines_only(folder: Path, given: str) -> None:
         address = ("--base-url", service.url)
         seen = set()
         for words, code in (
-            (("run", "a night.csv", *address, *FAST), 1),
+            (("run", "a night.csv", *address, *FAST, "--max-duration", "1h"), 1),
             (("run", "faulty.csv", *address), 65),
             (("run", "none.csv", *address), 65),
             (("run", "a night.csv"), 2),
@@ -94,6 +95,8 @@ def test_json_lines_only(folder: Path, given: str) -> None:
             assert records
             assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["ts"]) for record in records)
             seen |= {record["event"] for record in records}
+            ends = [record["ends_at"] for record in records if record["event"] == "run_started"]
+            assert all(datetime.fromisoformat(at) > datetime.now(UTC) for at in ends)
     assert seen == {
         *("run_started", "row_failed", "wait_began", "wait_ended", "rate_changed", "run_ended", "failure_group"),
         *("closing", "manifest_fault", "error"),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +119,19 @@ def test_waits_are_on_record(tmp_path: Path) -> None:
     ledger.close()
     assert run == 1
     assert ended_at > started_at + 0.25
+
+
+def test_a_run_that_is_stopped_while_it_is_paused_does_not_claim_to_go_on(tmp_path: Path) -> None:
+    with running(tmp_path, "--max-duration", "1h") as (process, _service):
+        ctl(tmp_path, "pause", "lunch")
+        stopped = ctl(tmp_path, "stop")
+        assert (stopped["state"], stopped["eta_s"]) == ("stopping", None)
+        assert datetime.fromisoformat(stopped["ends_at"]) > datetime.now(UTC) + timedelta(minutes=50)
+        _out, err = process.communicate(timeout=60)
+    text = err.decode()
+    assert "paused: lunch" in text
+    assert re.search(r"paused for [\d.]+ s, until the run ended", text)
+    assert "going on" not in text
 
 
 @pytest.mark.parametrize("words", [("rate", "0"), ("rate", "fast"), ("concurrency", "0"), ("concurrency", "-1")])
