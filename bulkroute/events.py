@@ -21,7 +21,9 @@ class RunStarted(NamedTuple):
     total: int
     done: int
     failed_before: int
+    """Of the rows to be sent, how many failed in an earlier run."""
     in_doubt: int
+    """Of the rows to be sent, how many were in doubt after a crash."""
     changes: str
     command: str
     refused: int

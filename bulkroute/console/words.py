@@ -42,19 +42,24 @@ def describe(event: Event) -> str:
 
 
 def _describe_start(event: RunStarted) -> str:
+    """Say what is to be done, and what the other rows are: to do, done and refused make the total."""
+    to_do = event.total - event.done - event.refused
+    of_these = _counted((event.failed_before, "failed earlier"), (event.in_doubt, "in doubt after a crash"))
     parts = [
-        f"{event.command} {event.run}: {event.total - event.done - event.refused:,} of {event.total:,} rows to do"
+        f"{event.command} {event.run}: {to_do:,} of {event.total:,} rows to do{f' ({of_these})' if of_these else ''}"
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
+    if others := _counted((event.done, "done already"), (event.refused, "refused")):
+        parts.append(others)
     if event.ends_at is not None:
         parts.append(f"no call starts after {clock(event.ends_at)}")
     if event.changes:
         parts.append(f"the manifest changed: {event.changes}")
-    if event.failed_before:
-        parts.append(f"{event.failed_before:,} failed earlier are tried again")
-    if event.in_doubt:
-        parts.append(f"{event.in_doubt:,} in doubt after a crash are sent again")
     return "; ".join(parts)
+
+
+def _counted(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
 
 def describe_progress(progress: Progress, now_s: float) -> str:
