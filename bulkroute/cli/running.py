@@ -77,13 +77,13 @@ def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
     async def settings(_interrupts: Interrupts, _exits: AsyncExitStack) -> Settings:
         return settings_of(options, **limits_of(options), **window_of(options))
 
-    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger))
+    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger), None)
 
 
 def work_to_the_end(
-    options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work, manifest: str = ""
+    options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work, manifest: str | None
 ) -> int:
-    """Do a run's work, print the summary, return the exit code."""
+    """Do the work of a run, or of a rollback (which has no manifest), print the summary, return the exit code."""
     interrupts = Interrupts()
     metrics = _metrics(options["metrics_file"], ledger, manifest)
     code = -1
@@ -92,7 +92,7 @@ def work_to_the_end(
             summary = interrupts.run(_work(options, interrupts, settings, work, [metrics] if metrics else []))
         code = summary.exit_code or 0
         with contextlib.suppress(OSError):  # as below: nobody is there to be told
-            close_with(summary, options, ledger())
+            close_with(summary, options, ledger(), rollback=manifest is None)
     except BulkrouteError as error:
         code = error.exit_code
         if options["json_"]:
@@ -105,13 +105,13 @@ def work_to_the_end(
     return code
 
 
-def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str) -> Any:
+def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str | None) -> Any:
     """Return what keeps the metrics, if they are asked for. Raises UsageError for a file that is needed otherwise."""
     if file is None:
         return None
     hint = "name another file with --metrics-file"
     demand_apart(file, ledger(), hint=hint)
-    if manifest and same_file(file, Path(manifest)):
+    if manifest is not None and same_file(file, Path(manifest)):
         raise UsageError("is the manifest itself", where=str(file), hint=hint)
     from bulkroute.metrics import Metrics  # here, since only who asks for it needs the library
 
@@ -134,7 +134,7 @@ def can_draw() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
 
-def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
+def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollback: bool) -> None:
     """Say how it ended: the summary on stdout if asked for, and the closing message on stderr."""
     if options["json_"]:
         click.echo(summary.to_json())
@@ -144,7 +144,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
     if summary.failed and summary.batch is not None:
         with closing(open_for_reading(ledger)) as connection:
             reasons = reading.reasons(connection, summary.batch)
-    advice = next_commands(summary, command_line(), shlex.quote(str(ledger)))
+    advice = next_commands(summary, command_line(), shlex.quote(str(ledger)), rollback=rollback)
     if options["log_format"] == "json":
         for reason in reasons:
             records.write("failure_group", **reason._asdict())

@@ -1,6 +1,7 @@
 """The closing message: what happened, why rows failed, and the exact next command."""
 
 import locale
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -112,6 +113,9 @@ def print_standing(found: Standing) -> None:
     """Print how a ledger stands on stdout."""
     show(title_of(found.summary), outcome_table(found.summary, found.reasons), sys.stdout)
     show("runs", runs_table(found.runs), sys.stdout)
+    if found.rolled_back:
+        ledger = shlex.quote(found.summary.ledger)
+        print(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands")
 
 
 def closing_line(summary: Summary) -> str:
@@ -131,11 +135,13 @@ class Advice(NamedTuple):
     command: str
 
 
-def next_commands(summary: Summary, command_line: str, ledger: str) -> list[Advice]:
-    """Return what to do next. `command_line` and `ledger` are quoted for a shell."""
+def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback: bool = False) -> list[Advice]:
+    """Return what to do next. `command_line` and `ledger` are quoted for a shell; `rollback`: it is one that ended."""
     advice = []
     if summary.failed:
-        advice.append(Advice("see the failed rows", f"bulkroute export {ledger} --status failed -o failed.csv"))
+        of_rollback = " --rollback" if rollback else ""
+        export = f"bulkroute export {ledger}{of_rollback} --status failed -o failed.csv"
+        advice.append(Advice("see the failed rows", export))
     if summary.exit_code == ExitCode.SOME_FAILED:
         advice.append(Advice("try them again", command_line))
     elif summary.exit_code not in (ExitCode.DONE, None):

@@ -76,6 +76,26 @@ def demand_latest(connection: sqlite3.Connection, ledger: Path) -> Batch:
     return batch
 
 
+def latest_rollback(connection: sqlite3.Connection, batch: Batch) -> Batch | None:
+    """Return the last rollback of a batch, None where there was none."""
+    found = connection.execute(
+        "SELECT batch, manifest, digest, parent FROM batch WHERE parent = ? ORDER BY batch DESC LIMIT 1",
+        (batch.number,),
+    ).fetchone()
+    return Batch(*found) if found else None
+
+
+def demand(connection: sqlite3.Connection, ledger: Path, *, rollback: bool) -> Batch:
+    """Return the batch that repeated runs continue, or its last rollback. Raises LedgerError, UsageError."""
+    batch = demand_latest(connection, ledger)
+    if not rollback:
+        return batch
+    undone = latest_rollback(connection, batch)
+    if undone is None:
+        raise UsageError("this batch was never rolled back", where=str(ledger), hint="leave out --rollback")
+    return undone
+
+
 def demand_service(connection: sqlite3.Connection, batch: Batch, service: str, ledger: Path) -> None:
     """Refuse to go on with a batch that is of another service: what is done there is not done here.
 
@@ -107,11 +127,10 @@ def reopen(connection: sqlite3.Connection, batch: Batch) -> int:
             f" WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND error <> '{FailureKind.CONFLICT}'",
             (batch.number,),
         )
-        in_doubt = connection.execute(
+        return connection.execute(
             f"{again}, attempts = attempts + 1, tried = 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'",
             (batch.number,),
         ).rowcount
-    return in_doubt
 
 
 def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:

@@ -1,5 +1,8 @@
 """Verify and rollback through the real command line; the simulator is the oracle."""
 
+import csv
+import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -63,6 +66,16 @@ def test_verify_finds_success_that_was_not_applied(tmp_path: Path) -> None:
         assert {each["id"] for each in found.summary["differences"]} == untrue
 
 
+def test_a_batch_that_was_never_rolled_back_has_no_rollback_to_show(tmp_path: Path) -> None:
+    write_csv(tmp_path / "night.csv", targets(ids(3)))
+    assert bulkroute("run", "night.csv", "--simulate", cwd=tmp_path).code == 0
+    assert "rollback" not in bulkroute("status", "night.ledger.db", cwd=tmp_path).out
+    for command in ("status", "export"):
+        refused = bulkroute(command, "night.ledger.db", "--rollback", cwd=tmp_path)
+        assert refused.code == 2
+        assert "this batch was never rolled back; leave out --rollback" in refused.err
+
+
 def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again(tmp_path: Path) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "night.csv", wanted)
@@ -84,6 +97,17 @@ def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again
         assert {
             row["status"] for row_id, row in exported(tmp_path / "night.ledger.db").items() if row_id != foreign
         } == {"pending"}
+
+        advice = re.search(r"^to see the failed rows: +bulkroute (export .+)$", back.err, re.MULTILINE)
+        assert advice
+        assert bulkroute(*shlex.split(advice[1]), cwd=tmp_path).code == 0
+        (failed,) = csv.DictReader((tmp_path / "failed.csv").read_text().splitlines())
+        assert (failed["id"], failed["error"]) == (foreign, "conflict")
+        assert (int(failed["devicetype"]), int(failed["deviceId"])) == before[foreign]
+        forward = bulkroute("status", "night.ledger.db", cwd=tmp_path)
+        assert "`bulkroute status night.ledger.db --rollback` shows" in forward.out
+        undone = bulkroute("status", "night.ledger.db", "--rollback", "--json", cwd=tmp_path).summary
+        assert {**back.summary, "rate": undone["rate"], "seconds": undone["seconds"]} == undone
 
         repeated = bulkroute("rollback", "night.ledger.db", *connection, cwd=tmp_path)
         assert repeated.code == 1
