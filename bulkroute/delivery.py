@@ -1,13 +1,13 @@
 """One row -> its outcome. Retry happens outside the slot, so that a row in backoff holds none.
 
-    deliver ── first try, bare ───────────────> attempt: gate.enter -> client.modify -> judge -> journal
-       └────── later tries, by tenacity ──────>
+    deliver ── first try, bare ───────────────> client.modify -> judge -> journal
+       └────── later tries, by tenacity ──────> gate.enter -> the same
 
 The gate is the only way to the service: N calls in flight, SENT on disk, then a slot in time, then the call.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 from tenacity.wait import wait_random_exponential
@@ -21,6 +21,9 @@ from bulkroute.model import FailureKind, Status
 from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
+
+Later = Coroutine[None, None, None]
+"""What is left to do for a row whose first try was not the last."""
 
 
 class Delivery:
@@ -49,19 +52,22 @@ class Delivery:
         self._max_attempts = max_attempts
         self._wait = wait
         self._stop = stop
+        self.in_backoff = 0
+        """Rows that wait for their next try."""
         self._reached = False
         self._success: Reply | NoReply | None = None
         self._success_verdict = Verdict(Ruling.DONE, None, None, None, None)
 
-    async def deliver(self, work: Work, token: str) -> None:
-        """Try a row that the gate has admitted until it has an outcome, and note each call in the journal.
+    async def deliver(self, work: Work, token: str) -> Later | None:
+        """Make the first try of a row that the gate has admitted; return the later ones, where any are to follow.
 
-        Raises GateClosed, CredentialsRefused and ServiceUnreachable; the row is pending then.
+        Both raise GateClosed, CredentialsRefused and ServiceUnreachable; the row is pending then.
         """
         # tenacity halves the throughput where it wraps every call, so a row meets it only once its first try failed.
         first = await self._try(work, 1, token)
-        if first.ruling is not Ruling.AGAIN or self._max_attempts == 1:
-            return
+        return None if first.ruling is not Ruling.AGAIN or self._max_attempts == 1 else self._try_again(work, first)
+
+    async def _try_again(self, work: Work, first: Verdict) -> None:
         tries = 0
 
         async def next_try() -> Verdict:
@@ -74,10 +80,17 @@ class Delivery:
             retry=retry_if_result(_may_help),
             wait=self._wait,
             stop=stop_after_attempt(self._max_attempts),
-            sleep=self._gate.rest,
+            sleep=self._back_off,
             retry_error_callback=_ignore,  # the last verdict is in the journal already
         )
         await retrying(next_try)
+
+    async def _back_off(self, wait_s: float) -> None:
+        self.in_backoff += 1
+        try:
+            await self._gate.rest(wait_s)
+        finally:
+            self.in_backoff -= 1
 
     async def _try(self, work: Work, number: int, token: str | None = None) -> Verdict:
         """Make one try that counts: throttled and refused calls are made again without using it up.

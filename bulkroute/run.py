@@ -7,6 +7,7 @@ starts once it is stopping.
 import asyncio
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from bulkroute.events import Notice, RateChanged, RowFailed, RunStarted, Stoppin
 from bulkroute.gate import Gate, GateClosed
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.batch import RunEnd
+from bulkroute.ledger.batch import RunEnd, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
@@ -105,7 +106,7 @@ class Run:
             tell=self._rate_changed,
         )
         self._deadlines = deadlines
-        delivery = Delivery(
+        self._delivery = Delivery(
             gate=self._gate,
             client=client,
             tokens=tokens,
@@ -116,7 +117,7 @@ class Run:
             wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
             stop=self.stop,
         )
-        self._pool = Pool(self._gate, delivery.deliver, self._give_up, settings.max_rows)
+        self._pool = Pool(self._gate, self._delivery.deliver, self._give_up, settings.max_rows)
         self._announce_start(command)
 
     def _announce_start(self, command: str) -> None:
@@ -151,7 +152,7 @@ class Run:
             unchanged=self._counts.unchanged,
             failed=self._counts.failed + self._tally.failed,
             in_flight=self._gate.in_flight,
-            in_backoff=self._pool.in_backoff,
+            in_backoff=self._delivery.in_backoff,
             attempts=self._tally.attempts,
             retries=self._tally.retries,
             throttled=self._tally.throttled,
@@ -192,7 +193,7 @@ class Run:
         """Change how many calls may be in flight, at once. Below 1 is a ValueError."""
         if slots < 1:
             raise ValueError(f"at least one call must be in flight, not {slots}")
-        self._gate.resize(slots)
+        self._pool.resize(slots)
         self._rate_changed("asked for by the operator")
 
     def _rate_changed(self, reason: str) -> None:
@@ -224,7 +225,7 @@ class Run:
         self._deadlines.arm(self.stop)
         try:
             try:
-                with ledger_errors(self._ledger, "read the rows to send"):
+                with ledger_errors(self._ledger, "look at the rows"):
                     await self._work()
             except LedgerError as error:
                 # The calls in flight are still awaited: what can be recorded of them is.
@@ -250,10 +251,13 @@ class Run:
         if self._settings.canary and self._stop is None:
             await self._send_canary()
         if self._counts.pending:
-            await self._pool.feed(batches.pending(self._connection, self._batch))
-        await self._pool.drain()
+            await self._pool.work_off(self._reading(batches.pending(self._connection, self._batch)))
         if self._pool.is_full and batches.has_pending(self._connection, self._batch):
             self.stop(f"--max-rows {self._pool.begun} is reached")
+
+    def _reading(self, works: Iterator[Work]) -> Iterator[Work]:
+        with ledger_errors(self._ledger, "read the rows to send"):
+            yield from works
 
     def _announce_findings(self) -> None:
         """Announce the rows that failed without a call, and hold them against the limits."""
@@ -279,8 +283,7 @@ class Run:
         canary = Canary(
             self._connection, self._batch, most, self._reader.sharing(self._throttle), self._settings.backoff_s
         )
-        await self._pool.feed(canary.works())
-        await self._pool.drain()
+        await self._pool.work_off(self._reading(canary.works()))
         if self._stop is not None:
             return
         try:

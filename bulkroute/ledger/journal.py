@@ -1,8 +1,7 @@
 """Writes what happens to rows, safely and in groups.
 
-Everything noted in one turn of the event loop goes to disk in one commit at the start of the next: with
-`synchronous=FULL` a commit is a sync of the disk, and 64 rows cost no more than one. What was committed survives
-kill -9 and power loss.
+Everything noted in one turn of the event loop, and in the next, goes to disk in one commit: with `synchronous=FULL`
+a commit is a sync of the disk, and 64 rows cost no more than one. What was committed survives kill -9 and power loss.
 """
 
 import asyncio
@@ -131,7 +130,8 @@ class Journal:
         if self._committed is None:
             loop = asyncio.get_running_loop()
             self._committed = loop.create_future()
-            loop.call_soon(self._commit, self._committed)
+            # A turn later than the next: the answers that have come in by then go with it, a quarter fewer commits.
+            loop.call_soon(loop.call_soon, self._commit, self._committed)
         return self._committed
 
     def _commit(self, committed: asyncio.Future[None]) -> None:
