@@ -140,3 +140,10 @@ def test_a_pause_while_the_canary_is_read_back_can_be_stopped(folder: Path) -> N
             finally:
                 process.kill()
         assert service.modified == 3
+
+
+def test_what_the_locale_cannot_write_is_escaped(folder: Path) -> None:
+    assert bulkroute("run", "night.csv", "--ledger", "夜.db", "--simulate", *FAST, cwd=folder).code == 0
+    shown = bulkroute("status", "夜.db", cwd=folder, env={"PYTHONIOENCODING": "latin-1"})
+    assert shown.code == 0, shown.err
+    assert "batch 1 in \\u591c.db" in shown.out
