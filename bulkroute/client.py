@@ -6,7 +6,6 @@ Sources: modifyCalledRoute (cec_07_0042), tokenByAkSk (cec_07_0002).
 
 import asyncio
 import json
-import ssl
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii
 from types import TracebackType
@@ -68,8 +67,9 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
-        # No limit here: the gate is the limit, and a wait for a connection would count as time-out.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=_tls())
+        # No limit here: the gate is the limit, and a wait for a connection would count as time-out. aiohttp's own TLS
+        # context verifies, and takes its certificates from SSL_CERT_FILE and SSL_CERT_DIR.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -165,14 +165,6 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"the connection broke: {error.strerror}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _tls() -> ssl.SSLContext:
-    """Return a verifying context; OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR by itself."""
-    try:
-        return ssl.create_default_context()
-    except OSError as error:
-        raise UsageError(f"the certificates cannot be read: {error}", hint="check SSL_CERT_FILE") from error
 
 
 def _proxy_for(url: URL) -> URL | None:
