@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Coroutine
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from bulkroute.client import Client
 from bulkroute.errors import ServiceUnreachable
@@ -18,7 +17,8 @@ from bulkroute.gate import Gate
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Status
-from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge
+from bulkroute.retry import NoReply, Reply, Ruling, Verdict, full_jitter, judge
+from bulkroute.settings import Settings
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 
@@ -37,9 +37,8 @@ class Delivery:
         tokens: TokenSource,
         journal: Journal,
         throttle: Throttle,
+        settings: Settings,
         clock: Callable[[], float],
-        max_attempts: int,
-        wait: wait_random_exponential,
         stop: Callable[[str], None],
     ) -> None:
         """`clock` is the pacer's; `stop` ends the run for the reason it is given."""
@@ -49,8 +48,8 @@ class Delivery:
         self._journal = journal
         self._throttle = throttle
         self._clock = clock
-        self._max_attempts = max_attempts
-        self._wait = wait
+        self._max_attempts = settings.max_attempts
+        self._wait = full_jitter(settings.backoff_s, settings.backoff_cap_s)
         self._stop = stop
         self.in_backoff = 0
         """Rows that wait for their next try."""
@@ -108,23 +107,7 @@ class Delivery:
             verdict = self._judge(answer)
             unreachable = self._is_unreachable(answer, number)
             status, error = _follows(verdict, last=number == self._max_attempts and not unreachable)
-            self._journal.answered(
-                Attempt(
-                    row=work.number,
-                    id=work.row.id,
-                    tried=work.tried,
-                    status=status,
-                    error=error,
-                    number=number,
-                    counted=verdict.ruling not in (Ruling.THROTTLED, Ruling.REFUSED),
-                    started_at=started_at,
-                    latency_ms=latency_ms,
-                    verdict=verdict.kind or verdict.ruling.value,
-                    http_status=verdict.http_status,
-                    return_code=verdict.return_code,
-                    description=verdict.description,
-                )
-            )
+            self._journal.answered(Attempt(work, number, started_at, latency_ms, verdict, status, error))
             if unreachable:
                 raise ServiceUnreachable(
                     f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"

@@ -17,7 +17,7 @@ from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
 from bulkroute.delivery import Delivery
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
-from bulkroute.events import Notice, RateChanged, RowFailed, RunStarted, Stopping, Watcher
+from bulkroute.events import Notice, RateChanged, RunStarted, Stopping, Watcher
 from bulkroute.gate import Gate, GateClosed
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
@@ -26,13 +26,11 @@ from bulkroute.ledger.journal import Attempt, Journal, Pace
 from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
-from bulkroute.model import OF_THE_ROW, Status
 from bulkroute.paces import Paces
 from bulkroute.pacing import Pacer
 from bulkroute.pool import Pool
 from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
-from bulkroute.retry import full_jitter
 from bulkroute.settings import Settings
 from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
@@ -92,7 +90,7 @@ class Run:
                 rate_per_s=settings.rate_per_s,
             )
         self._counts = prepared.counts
-        self._tally = Tally()
+        self._tally = Tally(self._limits, watch)
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
         self._journal = Journal(connection, ledger, self._number, self._committed)
@@ -101,10 +99,8 @@ class Run:
         self._throttle = Throttle(
             pacer,
             self._waits,
-            backoff_s=settings.backoff_s,
-            cap_s=settings.backoff_cap_s,
-            max_wait_s=settings.max_throttle_wait_s,
-            tell=self._rate_changed,
+            settings,
+            self._rate_changed,
         )
         self._paces = Paces(self._pace, self._journal)
         self._deadlines = deadlines
@@ -114,9 +110,8 @@ class Run:
             tokens=tokens,
             journal=self._journal,
             throttle=self._throttle,
+            settings=settings,
             clock=pacer.clock,
-            max_attempts=settings.max_attempts,
-            wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
             stop=self.stop,
         )
         self._pool = Pool(self._gate, self._delivery.deliver, self._give_up, settings.max_rows)
@@ -269,8 +264,7 @@ class Run:
     def _announce_findings(self) -> None:
         """Announce the rows that failed without a call, and hold them against the limits."""
         prepared = self._prepared
-        for finding in prepared.findings(self._connection):
-            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+        self._tally.found(prepared.findings(self._connection))
         self._limits.found(
             failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
         )
@@ -319,16 +313,7 @@ class Run:
             self.stop(str(error), ExitCode.LEDGER if isinstance(error, LedgerError) else ExitCode.BUG)
 
     def _committed(self, attempts: list[Attempt]) -> None:
-        """Count attempts that have just reached the disk, and announce the rows they failed."""
-        for attempt in attempts:
-            self._tally.count(attempt)
-            if attempt.status is Status.SUCCEEDED:
-                self._limits.finished(failed=False)
-            elif attempt.status is Status.FAILED:
-                # That a row is refused again tells nothing new of the service.
-                self._limits.finished(failed=True, streak=not (attempt.tried and attempt.error in OF_THE_ROW))
-                said = (attempt.http_status, attempt.return_code, attempt.description)
-                self._watch(RowFailed(attempt.id, attempt.error or "", *said))
+        self._tally.count(attempts)
         self._stop_at_limit()
 
     def _close(self) -> Summary:

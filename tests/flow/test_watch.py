@@ -115,6 +115,7 @@ def test_a_browser_that_takes_its_time_keeps_no_run_from_its_checkpoints(tmp_pat
             assert writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_it_waits_for_a_ledger_and_tells_of_it_once_it_is_there(tmp_path: Path) -> None:
     with watching(tmp_path / "l.db") as watch:
         assert "no such ledger" in watch.snapshot()["error"]
