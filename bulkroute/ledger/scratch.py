@@ -43,7 +43,7 @@ class Scratch:
             raise LedgerError(
                 f"cannot {self._doing}: {error}",
                 where=where or str(self.path),
-                hint="make room there, or name another folder with TMPDIR; the ledger is unchanged",
+                hint="make room there, or name another folder with TMPDIR, then run the same command again",
             ) from error
 
     def close(self) -> None:
