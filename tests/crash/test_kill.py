@@ -15,10 +15,10 @@ import pytest
 
 from bulkroute.simulator import Faults
 from tests.crash.launcher import KILLS, Launcher
+from tests.crash.night import PACE, SLOTS
 from tests.harness import Service, Target, exported, ids, serving, targets, write_csv
 
-SLOTS = 3
-FLAGS = ("--no-snapshot", "--rate", "unlimited", "--concurrency", SLOTS, "--backoff", "0.01", "--backoff-cap", "0.02")
+FLAGS = ("--no-snapshot", *PACE)
 TROUBLE = Faults(fail_500=0.2, fail_502=0.1, reset_after=0.1, numeric_return_code=0.1)
 
 pytestmark = pytest.mark.slow
