@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from bulkroute.lifecycle import MOVES, MOVES_WITH_ROLLBACK
+from bulkroute.model import Status
 from tests.crash.launcher import REFUSALS, Launcher, Struck
 from tests.crash.model import DONE, Model, Rows, counts, stages_of_rollback, stages_of_run
 from tests.harness import Result, Service, Target, write_csv
@@ -33,12 +35,13 @@ class Night:
         self.service = service
         self.wanted = dict(wanted)
         self.model = Model()
+        self.moves_seen = 0
 
     def copied(self, folder: Path) -> "Night":
         """Return the same night in a folder of its own; the service is another matter."""
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("*.ctl"))
         night = Night(folder, self.launcher, self.service, self.wanted)
-        night.model = self.model
+        night.model, night.moves_seen = self.model, self.moves_seen
         return night
 
     def run(
@@ -79,6 +82,7 @@ class Night:
         self, stages: list[Model], strike: Strike, most: int | None, *command: str, left_behind: int = 0
     ) -> Struck:
         """Give a command, strike it, and hold what it did against its stages."""
+        note_moves(self.ledger)
         bound, calls = dict(self.service.bindings), dict(self.service.simulator.calls_per_id)
         limit = () if most is None else ("--max-rows", most)
         ended = self._launch(*command, *limit, *PACE, "--json", strike=strike)
@@ -92,6 +96,7 @@ class Night:
         assert all(came[row_id] == 1 for row_id in called), "sent twice"
         assert dict(self.service.bindings) == bound | {row_id: owed[row_id] for row_id in called}
         assert not self.service.simulator.violations, "an id was in flight twice"
+        self._check_moves(command[0])
         # A refusal that comes while only the closing message is made up changes nothing any more.
         if ended.struck and ended.result.code in (5, -signal.SIGKILL):
             left = resumed(stages, read(self.ledger), called)
@@ -106,6 +111,13 @@ class Night:
             assert (shown(self.model.batch), shown(self.model.back)) == read(self.ledger)
             self._check_told(ended.result, command[0], left_behind)
         return ended
+
+    def _check_moves(self, command: str) -> None:
+        """Hold every move of a row's status against the table of legal moves."""
+        for of_rollback, was, now in read_moves(self.ledger, self.moves_seen):
+            self.moves_seen += 1
+            legal = MOVES_WITH_ROLLBACK if command == "rollback" and not of_rollback else MOVES
+            assert Status(now) in legal[Status(was)], f"{was} -> {now} in a {command}, of a rollback: {of_rollback}"
 
     def _check_struck(self, told: Result, at: str) -> None:
         if at not in REFUSALS:
@@ -176,6 +188,32 @@ def read(ledger: Path) -> tuple[Found | None, Found | None]:
             "SELECT max(batch) FROM batch WHERE parent = ? AND NOT closed", (batch,)
         ).fetchone()
         return _rows(connection, batch), _rows(connection, back)
+
+
+def note_moves(ledger: Path) -> None:
+    """Have a ledger note each move of a row's status from now on."""
+    if not ledger.exists():
+        return
+    with closing(_connect(ledger)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    if "row" in tables and "noted" not in tables:
+        with closing(sqlite3.connect(ledger)) as connection:
+            connection.executescript(
+                "CREATE TABLE noted (move INTEGER PRIMARY KEY, of_rollback INTEGER, was TEXT, now TEXT);"
+                "CREATE TRIGGER noting AFTER UPDATE OF status ON row WHEN OLD.status <> NEW.status BEGIN"
+                " INSERT INTO noted (of_rollback, was, now) SELECT parent IS NOT NULL, OLD.status, NEW.status"
+                " FROM batch WHERE batch = NEW.batch; END;"
+            )
+
+
+def read_moves(ledger: Path, seen: int) -> list[tuple[bool, str, str]]:
+    """Return the moves noted since `seen` of them were."""
+    if not ledger.exists():
+        return []
+    with closing(_connect(ledger)) as connection:
+        if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'noted'").fetchone()[0]:
+            return []
+        return connection.execute("SELECT of_rollback, was, now FROM noted WHERE move > ?", (seen,)).fetchall()
 
 
 def _connect(ledger: Path) -> sqlite3.Connection:
