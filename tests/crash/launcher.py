@@ -4,6 +4,7 @@ The strikes wrap sqlite3 and the client from outside, in the forked process alon
 `Launcher` is the tests' side; `python -m tests.crash.launcher` is the warm process.
 """
 
+import codecs
 import gc
 import json
 import os
@@ -60,11 +61,19 @@ class Launcher:
         self._process.stdout.close()
 
     def run(
-        self, *arguments: object, cwd: Path, at: str = "", nth: int = 0, file_limit: int = 0, patience_s: int = 60
+        self,
+        *arguments: object,
+        cwd: Path,
+        at: str = "",
+        nth: int = 0,
+        file_limit: int = 0,
+        patience_s: int = 60,
+        user: int | None = None,
     ) -> Struck:
         """Run one command; strike at the `nth` event of the kind `at`.
 
-        With `file_limit` no file may grow beyond so many bytes. After `patience_s` it is killed by SIGALRM.
+        With `file_limit` no file may grow beyond so many bytes. After `patience_s` it is killed by SIGALRM. With `user`
+        it has the rights of that user alone.
         """
         job = {
             "argv": [*map(str, arguments)],
@@ -73,6 +82,7 @@ class Launcher:
             "nth": nth,
             "file_limit": file_limit,
             "patience_s": patience_s,
+            "user": user,
         }
         assert self._process.stdin
         assert self._process.stdout
@@ -186,6 +196,10 @@ def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
     signal.alarm(job["patience_s"])
     if job["file_limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"], job["file_limit"]))
+    if job["user"] is not None:
+        os.setgroups([])
+        os.setgid(job["user"])
+        os.setuid(job["user"])
     try:
         main(job["argv"])
     except SystemExit as done:
@@ -201,6 +215,8 @@ def _serve() -> None:
     import bulkroute.cli.running
     import bulkroute.cli.status
     import bulkroute.cli.verify  # noqa: F401  warm: each fork finds them imported
+
+    codecs.lookup("utf-8-sig")  # likewise: `user` may not be able to read the interpreter's own folder
 
     gc.collect()
     gc.freeze()  # or the first collection of each fork copies all of this process

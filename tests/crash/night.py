@@ -68,7 +68,7 @@ class Night:
         assert found.code == (6 if different else 0), found.err
         assert {each["id"] for each in found.summary["differences"]} == different
 
-    def check_status(self) -> None:
+    def _check_status(self) -> None:
         if self.model.batch is not None:
             found = self.launcher.run("status", "night.ledger.db", "--json", cwd=self.folder).result.summary
             wanted = counts(self.model.batch)
@@ -110,6 +110,7 @@ class Night:
             )
             assert (shown(self.model.batch), shown(self.model.back)) == read(self.ledger)
             self._check_told(ended.result, command[0], left_behind)
+        self._check_status()
         return ended
 
     def _check_moves(self, command: str) -> None:
