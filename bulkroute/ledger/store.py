@@ -28,7 +28,9 @@ def ledger_errors(path: Path, doing: str) -> Iterator[None]:
         raise LedgerError(f"cannot {doing}: {error}", where=str(path), hint=_hint(error)) from error
     except OSError as error:
         raise LedgerError(
-            f"cannot {doing}: {error.strerror}", where=str(path), hint="check the permissions of the file and its folder, and the space there"
+            f"cannot {doing}: {error.strerror}",
+            where=str(path),
+            hint="check the permissions of the file and its folder, and the space there",
         ) from error
 
 
