@@ -110,7 +110,8 @@ class Night:
             )
             assert (shown(self.model.batch), shown(self.model.back)) == read(self.ledger)
             self._check_told(ended.result, command[0], left_behind)
-        self._check_status()
+        if ended.struck or command[0] == "rollback":
+            self._check_status()  # a run has told it by itself
         return ended
 
     def _check_moves(self, command: str) -> None:
