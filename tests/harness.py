@@ -79,6 +79,11 @@ class Service:
         """Calls of modifyCalledRoute received so far."""
         return self.simulator.calls_per_endpoint["modifyCalledRoute"]
 
+    def rebind(self, bindings: Mapping[str, Target]) -> None:
+        """Bind routes as somebody else would."""
+        for row_id, target in bindings.items():
+            self.simulator.rebind(row_id, *target)
+
     def all_received(self) -> int:
         """Return `modified` once the calls that a killed process had handed to the kernel have come in."""
         seen = -1

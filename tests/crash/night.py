@@ -110,7 +110,7 @@ class Night:
             )
             assert (shown(self.model.batch), shown(self.model.back)) == read(self.ledger)
             self._check_told(ended.result, command[0], left_behind)
-        if ended.struck or command[0] == "rollback":
+        if ended.result.code == -signal.SIGKILL or command[0] == "rollback":
             self._check_status()  # a run has told it by itself
         return ended
 
@@ -127,6 +127,8 @@ class Night:
             return
         assert told.code == 5, told.err
         assert "Traceback" not in told.err
+        wanted = counts(self.model.batch or {})
+        assert {name: told.summary[name] for name in wanted} == wanted
         temporary = "stage the manifest" in told.err or "keep the live bindings" in told.err
         assert ("TMPDIR" if temporary else HINTS[at]) in told.err, told.err
         if self.ledger.exists():

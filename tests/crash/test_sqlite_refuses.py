@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bulkroute.simulator import Simulator
 from tests.crash.launcher import REFUSALS, Launcher
 from tests.crash.night import NO_STRIKE, Night
 from tests.crash.test_kill import FLAGS, check_crashed, read_rows
@@ -25,13 +24,8 @@ WANTED = {POOL[0]: (1, 101), POOL[1]: (3, 102), POOL[2]: (1, 103), POOL[3]: (1, 
 @pytest.fixture
 def service() -> Iterator[Service]:
     with serving(POOL) as service:
-        bind(service.simulator, BEFORE)
+        service.rebind(BEFORE)
         yield service
-
-
-def bind(simulator: Simulator, bindings: dict[str, tuple[int, int]]) -> None:
-    for row_id, target in bindings.items():
-        simulator.rebind(row_id, *target)
 
 
 def first_run(night: Night) -> None:
@@ -70,7 +64,7 @@ def test_a_refused_statement_ends_the_command_in_good_order(
     bindings = dict(service.bindings)
     for nth in count(1):
         night = prepared.copied(tmp_path / str(nth))
-        bind(service.simulator, bindings)
+        service.rebind(bindings)
         if not command(night, (refusal, nth)).struck:
             break
         if nth % len(REFUSALS) == list(REFUSALS).index(refusal):

@@ -68,7 +68,7 @@ class Nights(RuleBasedStateMachine):
         without_snapshot: bool,
         most: int | None,
     ) -> None:
-        self.another_hand_rebinds(changes)
+        self.night.service.rebind(changes)
         self.night.wanted |= edits
         self.night.run(fresh=fresh, snapshot=not without_snapshot, most=most)
 
@@ -81,17 +81,13 @@ class Nights(RuleBasedStateMachine):
 
     @rule(changes=CHANGES, most=MOST)
     def rollback(self, changes: dict[str, Target], most: int | None) -> None:
-        self.another_hand_rebinds(changes)
+        self.night.service.rebind(changes)
         self.night.rollback(most=most)
 
     @rule(changes=CHANGES, strike=STRIKES)
     def rollback_and_be_struck(self, changes: dict[str, Target], strike: tuple[str, int]) -> None:
-        self.another_hand_rebinds(changes)
+        self.night.service.rebind(changes)
         self.night.rollback(strike)
-
-    def another_hand_rebinds(self, changes: dict[str, Target]) -> None:
-        for row_id, target in changes.items():
-            self.night.service.simulator.rebind(row_id, *target)
 
     @rule()
     def verify(self) -> None:
