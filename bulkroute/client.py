@@ -6,7 +6,6 @@ Sources: modifyCalledRoute (cec_07_0042), tokenByAkSk (cec_07_0002).
 
 import asyncio
 import json
-import ssl
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii
 from types import TracebackType
@@ -14,20 +13,21 @@ from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from bulkroute.errors import UsageError
+from bulkroute.exchange import Exchange, read
 from bulkroute.model import FailureKind, Row
 from bulkroute.retry import NoReply, Reply
-
-ANSWER_LIMIT_BYTES = 1 << 20
 
 KEEPALIVE_S = 4.0
 """Idle connections are dropped by us before common servers do (5 s and up): a POST on a dead connection is lost."""
 
 SERVICE_PATH = "/apiaccess/rest/cc-management/v1/"
 TOKEN_PATH = "/apigovernance/api/oauth/tokenByAkSk"  # noqa: S105 -- a path
+
+LOST = (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError)
+"""What aiohttp raises where a call got no whole answer; a TimeoutError is an OSError."""
 
 TOKEN_LIFE_S = 3600
 """The longest life the vendor grants (`X-Token-Expire`)."""
@@ -49,11 +49,16 @@ class Client:
         self._modify_url = URL(base_url.rstrip("/") + SERVICE_PATH + "calledRoute/modifyCalledRoute")
         self._service_root = base_url.rstrip("/") + SERVICE_PATH
         self._token_url = URL((auth_url or base_url).rstrip("/") + TOKEN_PATH)
-        self._headers = {"Content-Type": "application/json", **dict(headers)}
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": "bulkroute",
+            **dict(headers),
+        }
         if app_key:
             self._headers["X-APP-Key"] = app_key
         self._token: str | None = None
-        self._token_headers: CIMultiDict[str] = CIMultiDict()
+        self._exchange: Exchange | None = None
         # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart. The whole
         # of connecting, the look-up of the name too, costs a timer a call: only until the service has answered once.
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 2)
@@ -62,15 +67,19 @@ class Client:
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
+        # No limit here: the gate is the limit, and a wait for a connection would count as time-out. aiohttp's own TLS
+        # context verifies, and takes its certificates from SSL_CERT_FILE and SSL_CERT_DIR.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
-            # No limit here: the gate is the limit, and a wait for a connection would count as time-out.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=_tls()),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             # Compressed answers are not asked for and not unpacked: a small one could unpack to gigabytes.
             auto_decompress=False,
             skip_auto_headers=("Accept-Encoding", "User-Agent"),
-            headers={"Accept": "application/json", "User-Agent": "bulkroute"},
         )
+        # Plain http through a proxy, which hardly anybody has, takes the longer way.
+        if self._service_proxy is None or self._modify_url.scheme == "https":
+            self._exchange = Exchange(self._session, connector, self._modify_url, self._service_proxy)
         return self
 
     async def __aexit__(
@@ -82,7 +91,18 @@ class Client:
     async def modify(self, row: Row, token: str) -> Reply | NoReply:
         """Ask once for `row` to be bound to its wanted target (modifyCalledRoute)."""
         body = f'{{"id":{encode_basestring_ascii(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
-        return await self._post(self._modify_url, body.encode(), self._headers_with(token), self._service_proxy)
+        exchange = self._exchange
+        if exchange is None:
+            return await self._post(self._modify_url, body.encode(), self._headers_with(token), self._service_proxy)
+        if token != self._token:
+            self._token = token
+            exchange.use(self._headers_with(token))
+        try:
+            reply = await exchange.post(body.encode(), self._timeout)
+        except LOST as error:
+            return self._lost(error)
+        self._timeout = self._later_timeout
+        return reply
 
     async def ask(self, endpoint: str, question: Mapping[str, Any], token: str) -> Reply | NoReply:
         """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance."""
@@ -95,12 +115,8 @@ class Client:
         headers = {**self._headers, "X-Token-Expire": str(TOKEN_LIFE_S)}
         return await self._post(self._token_url, body, headers, self._token_proxy)
 
-    def _headers_with(self, token: str) -> CIMultiDict[str]:
-        """Return the headers of a call; made once for each token, as aiohttp would make them anew for each call."""
-        if token != self._token:
-            self._token = token
-            self._token_headers = CIMultiDict({**self._headers, "Authorization": "Bearer " + token})
-        return self._token_headers
+    def _headers_with(self, token: str) -> dict[str, str]:
+        return {**self._headers, "Authorization": "Bearer " + token}
 
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str], proxy: URL | None) -> Reply | NoReply:
         try:
@@ -108,33 +124,22 @@ class Client:
                 url, data=body, headers=headers, allow_redirects=False, proxy=proxy, timeout=self._timeout
             ) as response:
                 self._timeout = self._later_timeout
-                content, whole = await _read(response.content)
+                content, whole = await read(response.content)
                 if not whole:
                     response.close()
                 got = response.headers
                 return Reply(response.status, content, whole, got.get("Retry-After"), got.get("Date"))
-        except TimeoutError as error:
-            if isinstance(error, aiohttp.ConnectionTimeoutError):
-                return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
+        except LOST as error:
+            return self._lost(error)
+
+    def _lost(self, error: Exception) -> NoReply:
+        """Return what an error means that aiohttp raised."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
+        if isinstance(error, TimeoutError):
             return NoReply(FailureKind.TIMEOUT, f"no answer within {self._timeout.total:g} s")
-        except (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError) as error:
-            connected = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
-            return NoReply(FailureKind.CONNECTION, describe(error), sent=connected)
-
-
-async def _read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
-    """Return the body, or its first MiB and False."""
-    first = await content.readany()
-    if content.at_eof():
-        return first[:ANSWER_LIMIT_BYTES], len(first) <= ANSWER_LIMIT_BYTES
-    parts = [first]
-    size = len(first)
-    while part := await content.readany():
-        parts.append(part)
-        size += len(part)
-        if size > ANSWER_LIMIT_BYTES:
-            return b"".join(parts)[:ANSWER_LIMIT_BYTES], False
-    return b"".join(parts), True
+        connected = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
+        return NoReply(FailureKind.CONNECTION, describe(error), sent=connected)
 
 
 def describe(error: Exception) -> str:
@@ -160,14 +165,6 @@ def describe(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"the connection broke: {error.strerror}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _tls() -> ssl.SSLContext:
-    """Return a verifying context; OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR by itself."""
-    try:
-        return ssl.create_default_context()
-    except OSError as error:
-        raise UsageError(f"the certificates cannot be read: {error}", hint="check SSL_CERT_FILE") from error
 
 
 def _proxy_for(url: URL) -> URL | None:

@@ -13,16 +13,16 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import socket
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bulkroute.errors import LedgerError, NotRunning
-from bulkroute.progress import Progress
+from bulkroute.ledger import lock
 from bulkroute.run import Run
 from bulkroute.settings import parse_rate
 
@@ -133,7 +133,7 @@ def _answer(line: bytes, run: Run) -> dict[str, Any]:
         obey(run, verb, None if value is None else str(value))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return {"ok": False, "error": str(error)}
-    return {"ok": True, **status_of(run.progress(), run.clock())}
+    return {"ok": True, **run.progress().fields(run.clock())}
 
 
 def obey(run: Run, verb: str, value: str | None) -> None:
@@ -154,23 +154,11 @@ def obey(run: Run, verb: str, value: str | None) -> None:
         raise ValueError(f"{verb!r} is none of {', '.join(VERBS)}")
 
 
-def status_of(progress: Progress, now_s: float) -> dict[str, Any]:
-    """Return a run's progress as plain values; `now_s` is on the pacer's clock. Rates: null is unlimited."""
-    ends_at = progress.ends_at
-    return {
-        **progress.fields(now_s),
-        "ends_at": None if ends_at is None else datetime.fromtimestamp(ends_at, UTC).isoformat(timespec="seconds"),
-    }
-
-
 async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, Any]:
     """Ask the run that holds `ledger`, and return its answer; `ok` tells whether it obeyed.
 
-    Raises NotRunning where no run holds the ledger, or it ends before it answers.
+    Raises NotRunning where no run holds the ledger, it is not at its socket yet, or ends before it answers.
     """
-    nobody = NotRunning(
-        "no run is working on this ledger now", where=str(ledger), hint="`bulkroute status` shows how it stands"
-    )
     path = socket_path(ledger)
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
@@ -187,8 +175,24 @@ async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, An
             "the run does not answer", where=str(ledger), hint="it may be stopped or overloaded"
         ) from error
     except OSError as error:
-        raise nobody from error
+        raise _nobody(ledger) from error
     if not line:
-        raise nobody
+        raise _nobody(ledger)
     answer: dict[str, Any] = json.loads(line)
     return answer
+
+
+def _nobody(ledger: Path) -> NotRunning:
+    """Return the error of whoever asks where nobody answers: a wrong name, a run not at its socket, or none."""
+    name = shlex.quote(str(ledger))
+    if holder := lock.holder(ledger):
+        what = f"the run on this ledger ({holder}) cannot be talked to now: it gets ready, or is at its end"
+        return NotRunning(what, where=str(ledger), hint="ask again in a moment")
+    if not ledger.exists():
+        what = "no run is working on this ledger: there is no such file"
+        return NotRunning(what, where=str(ledger), hint="check the name; `bulkroute run` makes a ledger")
+    return NotRunning(
+        "no run is working on this ledger now",
+        where=str(ledger),
+        hint=f"`bulkroute status {name}` shows how it stands, `bulkroute run` goes on",
+    )

@@ -1,16 +1,15 @@
 """One row -> its outcome. Retry happens outside the slot, so that a row in backoff holds none.
 
-    deliver ── first try, bare ───────────────> attempt: gate.enter -> client.modify -> judge -> journal
-       └────── later tries, by tenacity ──────>
+    deliver ── first try, bare ───────────────> client.modify -> judge -> journal
+       └────── later tries, by tenacity ──────> gate.enter -> the same
 
 The gate is the only way to the service: N calls in flight, SENT on disk, then a slot in time, then the call.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
-from tenacity.wait import wait_random_exponential
 
 from bulkroute.client import Client
 from bulkroute.errors import ServiceUnreachable
@@ -18,9 +17,13 @@ from bulkroute.gate import Gate
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Status
-from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge
+from bulkroute.retry import NoReply, Reply, Ruling, Verdict, full_jitter, judge
+from bulkroute.settings import Settings
 from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
+
+Later = Coroutine[None, None, None]
+"""What is left to do for a row whose first try was not the last."""
 
 
 class Delivery:
@@ -34,9 +37,8 @@ class Delivery:
         tokens: TokenSource,
         journal: Journal,
         throttle: Throttle,
+        settings: Settings,
         clock: Callable[[], float],
-        max_attempts: int,
-        wait: wait_random_exponential,
         stop: Callable[[str], None],
     ) -> None:
         """`clock` is the pacer's; `stop` ends the run for the reason it is given."""
@@ -46,22 +48,25 @@ class Delivery:
         self._journal = journal
         self._throttle = throttle
         self._clock = clock
-        self._max_attempts = max_attempts
-        self._wait = wait
+        self._max_attempts = settings.max_attempts
+        self._wait = full_jitter(settings.backoff_s, settings.backoff_cap_s)
         self._stop = stop
+        self.in_backoff = 0
+        """Rows that wait for their next try."""
         self._reached = False
         self._success: Reply | NoReply | None = None
         self._success_verdict = Verdict(Ruling.DONE, None, None, None, None)
 
-    async def deliver(self, work: Work, token: str) -> None:
-        """Try a row that the gate has admitted until it has an outcome, and note each call in the journal.
+    async def deliver(self, work: Work, token: str) -> Later | None:
+        """Make the first try of a row that the gate has admitted; return the later ones, where any are to follow.
 
-        Raises GateClosed, CredentialsRefused and ServiceUnreachable; the row is pending then.
+        Both raise GateClosed, CredentialsRefused and ServiceUnreachable; the row is pending then.
         """
         # tenacity halves the throughput where it wraps every call, so a row meets it only once its first try failed.
         first = await self._try(work, 1, token)
-        if first.ruling is not Ruling.AGAIN or self._max_attempts == 1:
-            return
+        return None if first.ruling is not Ruling.AGAIN or self._max_attempts == 1 else self._try_again(work, first)
+
+    async def _try_again(self, work: Work, first: Verdict) -> None:
         tries = 0
 
         async def next_try() -> Verdict:
@@ -74,10 +79,17 @@ class Delivery:
             retry=retry_if_result(_may_help),
             wait=self._wait,
             stop=stop_after_attempt(self._max_attempts),
-            sleep=self._gate.rest,
+            sleep=self._back_off,
             retry_error_callback=_ignore,  # the last verdict is in the journal already
         )
         await retrying(next_try)
+
+    async def _back_off(self, wait_s: float) -> None:
+        self.in_backoff += 1
+        try:
+            await self._gate.rest(wait_s)
+        finally:
+            self.in_backoff -= 1
 
     async def _try(self, work: Work, number: int, token: str | None = None) -> Verdict:
         """Make one try that counts: throttled and refused calls are made again without using it up.
@@ -95,23 +107,7 @@ class Delivery:
             verdict = self._judge(answer)
             unreachable = self._is_unreachable(answer, number)
             status, error = _follows(verdict, last=number == self._max_attempts and not unreachable)
-            self._journal.answered(
-                Attempt(
-                    row=work.number,
-                    id=work.row.id,
-                    tried=work.tried,
-                    status=status,
-                    error=error,
-                    number=number,
-                    counted=verdict.ruling not in (Ruling.THROTTLED, Ruling.REFUSED),
-                    started_at=started_at,
-                    latency_ms=latency_ms,
-                    verdict=verdict.kind or verdict.ruling.value,
-                    http_status=verdict.http_status,
-                    return_code=verdict.return_code,
-                    description=verdict.description,
-                )
-            )
+            self._journal.answered(Attempt(work, number, started_at, latency_ms, verdict, status, error))
             if unreachable:
                 raise ServiceUnreachable(
                     f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"

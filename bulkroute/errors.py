@@ -52,6 +52,10 @@ EXIT_MEANINGS = {
 """Each exit code in words, for the help and the README."""
 
 
+FAULTS_NAMED = 3
+"""How many faults of a manifest stand in the text of the error."""
+
+
 class BulkrouteError(Exception):
     """Ends the command. `str(error)` is one line for a person; `hint` says what to do next."""
 
@@ -126,7 +130,10 @@ class KeysRefused(CredentialsRefused):
 
 
 class ManifestError(BulkrouteError):
-    """The manifest has faults. `faults` holds the first ones, ready to print; `total` counts all of them."""
+    """The manifest has faults. `faults` holds the first ones, ready to print; `total` counts all of them.
+
+    `str(error)` names three of them; `headline` is for whoever prints them all.
+    """
 
     exit_code = ExitCode.MANIFEST
 
@@ -135,3 +142,14 @@ class ManifestError(BulkrouteError):
         super().__init__(f"{total} {noun}, nothing was sent", where=where, hint="mend the manifest and run again")
         self.faults = faults
         self.total = total
+
+    @property
+    def headline(self) -> str:
+        """How many faults there are, in which manifest, and what to do."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        """Return `where: how many; what to do: the first faults`, on one line."""
+        named = self.faults[:FAULTS_NAMED]
+        more = [f"{self.total - len(named)} more"] if self.total > len(named) else []
+        return f"{self.headline}: {' | '.join([*named, *more])}" if named else self.headline

@@ -21,7 +21,9 @@ class RunStarted(NamedTuple):
     total: int
     done: int
     failed_before: int
+    """Of the rows to be sent, how many failed in an earlier run."""
     in_doubt: int
+    """Of the rows to be sent, how many were in doubt after a crash."""
     changes: str
     command: str
     refused: int
@@ -59,11 +61,12 @@ class WaitBegan(NamedTuple):
 
 
 class WaitEnded(NamedTuple):
-    """That wait is over."""
+    """That wait is over. `going_on`: calls start again; else the run ends."""
 
     cause: str
     reason: str
     seconds: float
+    going_on: bool = True
 
 
 class RateChanged(NamedTuple):

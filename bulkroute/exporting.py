@@ -19,10 +19,15 @@ FREE_TEXT = ("error", "return_code", "description")
 """Columns with words of others. An id or a target is never touched: it must come back as it was."""
 
 
-def rows(connection: sqlite3.Connection, ledger: Path, statuses: list[Status]) -> Iterator[Record]:
-    """Yield the rows of the latest batch, of all statuses where none is named. Raises LedgerError."""
+def rows(
+    connection: sqlite3.Connection, ledger: Path, statuses: list[Status], *, rollback: bool = False
+) -> Iterator[Record]:
+    """Yield the rows of the latest batch, or of its last rollback, of all statuses where none is named.
+
+    Raises LedgerError, and UsageError where there was no rollback.
+    """
     with ledger_errors(ledger, "read the ledger"):
-        batch = batches.demand_latest(connection, ledger)
+        batch = batches.demand(connection, ledger, rollback=rollback)
         yield from reading.export(connection, batch.number, statuses)
 
 

@@ -6,7 +6,7 @@ It decides when a call may start, and nothing else: what is sent and what comes 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from bulkroute.errors import LedgerError
@@ -28,11 +28,10 @@ class GateClosed(Exception):
 
 
 class Entry(NamedTuple):
-    """A row that waits at the gate: `admit` is called with the token once its call may start, or else `refuse`."""
+    """A row that waits at the gate; `admitted` gets the token to send once its call may start."""
 
     row: int
-    admit: Callable[[str], None]
-    refuse: Callable[[], None]
+    admitted: asyncio.Future[str]
 
 
 class Gate:
@@ -52,42 +51,29 @@ class Gate:
         """How long no call may start, in seconds; None where they may."""
         self._waiting: deque[Entry] = deque()
         self._staged: deque[Entry] = deque()
-        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.left = asyncio.Event()
-        """Set each time a call ended; whoever waits for room clears it."""
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
         self._stage_stirred = asyncio.Event()
         self._start_stirred = asyncio.Event()
 
-    @property
-    def room(self) -> int:
-        """How many more rows may come to the gate before somebody has to queue for a slot."""
-        return self.slots - self.in_flight - len(self._staged) - len(self._waiting)
-
-    def offer(self, row: int, admit: Callable[[str], None], refuse: Callable[[], None]) -> None:
-        """Queue a row: `admit` gets the token to send once its call may start; `refuse` is called if the gate closes."""
-        if self._closed.done():
-            refuse()
-            return
-        self._waiting.append(Entry(row, admit, refuse))
-        self._stage_stirred.set()
-
     async def enter(self, row: int) -> str:
         """Wait until the call of this row may start, and return the token to send. Raises GateClosed."""
-        admitted: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.offer(row, admitted.set_result, lambda: admitted.set_exception(GateClosed()))
+        if self._closed.done():
+            raise GateClosed
+        admitted: asyncio.Future[str] = self._loop.create_future()
+        self._waiting.append(Entry(row, admitted))
+        self._stage_stirred.set()
         return await admitted
 
     def resize(self, slots: int) -> None:
         """Let so many calls be in flight from now on; what is in flight beyond that ends in its own time."""
         self.slots = slots
-        self.left.set()
         self._stage_stirred.set()
         self._start_stirred.set()
 
     def leave(self) -> None:
         """Give the slot back: the call was answered or given up."""
         self.in_flight -= 1
-        self.left.set()
         self._stage_stirred.set()
         self._start_stirred.set()
 
@@ -123,7 +109,8 @@ class Gate:
 
     def _refuse(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
-            entry.refuse()
+            if not entry.admitted.done():
+                entry.admitted.set_exception(GateClosed())
 
     def _stageable(self) -> int:
         """Return how many waiting calls to note as SENT now."""
@@ -178,6 +165,6 @@ class Gate:
                     continue
             entry = self._staged.popleft()
             self.in_flight += 1
-            entry.admit(token)
+            entry.admitted.set_result(token)
             if self._waiting:
                 self._stage_stirred.set()

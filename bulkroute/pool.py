@@ -1,9 +1,9 @@
-"""The rows in work: offered to the gate as there is room, each with a task of its own once its call may start."""
+"""The rows in work: a worker for each slot takes one after the other, and rows to be tried again leave it at once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterator
 
+from bulkroute.delivery import Later
 from bulkroute.gate import Gate, GateClosed
 from bulkroute.ledger.batch import Work
 
@@ -12,81 +12,94 @@ MOST_IN_BACKOFF = 10_000
 
 
 class Pool:
-    """Feeds rows to a gate and keeps them until they have an outcome."""
+    """Brings rows through a gate to their outcome."""
 
     def __init__(
         self,
         gate: Gate,
-        deliver: Callable[[Work, str], Coroutine[None, None, None]],
+        deliver: Callable[[Work, str], Awaitable[Later | None]],
         failed: Callable[[BaseException], None],
         most: int | None,
     ) -> None:
-        """`deliver` brings an admitted row to its outcome; `failed` gets what it raises; `most` rows are begun."""
+        """`deliver` makes the first try of an admitted row; `failed` gets what is raised; `most` rows are begun."""
         self._gate = gate
         self._deliver = deliver
         self._failed = failed
         self._most = most
         self._closed = False
-        self._offered = 0
-        """Rows at the gate whose call has not started."""
-        self._tasks: set[asyncio.Task[None]] = set()
-        """Rows whose call has started and that have no outcome yet."""
+        self._works: Iterator[Work] = iter(())
+        self._workers: set[asyncio.Task[None]] = set()
+        self._later: set[asyncio.Task[None]] = set()
+        """Rows whose first try has failed and that have no outcome yet."""
+        self._room = asyncio.Event()
+        """Set each time one of them came to its outcome."""
         self.begun = 0
-
-    @property
-    def in_backoff(self) -> int:
-        """Rows that wait for their next try."""
-        return max(0, self._offered + len(self._tasks) - (self._gate.slots - self._gate.room))
 
     @property
     def is_full(self) -> bool:
         """Whether as many rows were begun as may be."""
         return self.begun == self._most
 
-    async def feed(self, works: Iterator[Work]) -> None:
-        """Begin a row whenever there is room for it, until there are no more or the pool is closed or full."""
-        for work in works:
-            if self.is_full:
-                return
-            while not self._closed and (self._gate.room <= 0 or len(self._tasks) >= MOST_IN_BACKOFF):
-                self._gate.left.clear()
-                await self._gate.left.wait()
-            if self._closed:
-                return
-            self.begun += 1
-            self._offered += 1
-            self._gate.offer(work.number, partial(self._start, work), self._refuse)
+    async def work_off(self, works: Iterator[Work]) -> None:
+        """Begin rows as there is room, until there are no more or the pool is closed or full; wait for their outcomes."""
+        self._works = self._begin(works)
+        self.resize(self._gate.slots)
+        await self.drain()
+
+    def resize(self, slots: int) -> None:
+        """Let so many calls be in flight from now on."""
+        self._gate.resize(slots)
+        # Workers that are too many stay: they wait at the gate as any other does.
+        while len(self._workers) < slots:
+            self._start(self._work(), self._workers)
 
     async def drain(self) -> None:
         """Wait until every row that was begun has its outcome, or was turned away by the gate."""
-        while self._offered or self._tasks:
-            self._gate.left.clear()
-            await self._gate.left.wait()
+        while tasks := self._workers | self._later:
+            await asyncio.wait(tasks)
 
     def close(self) -> None:
         """Begin no more rows, and close the gate."""
         self._closed = True
         self._gate.close()
-        self._gate.left.set()
+        self._room.set()
 
     def cancel(self) -> list[asyncio.Task[None]]:
         """Cut off the rows that are left; return their tasks."""
-        for task in self._tasks:
+        tasks = [*self._workers, *self._later]
+        for task in tasks:
             task.cancel()
-        return list(self._tasks)
+        return tasks
 
-    def _start(self, work: Work, token: str) -> None:
-        self._offered -= 1
-        task = asyncio.create_task(self._deliver(work, token))
-        self._tasks.add(task)
+    def _begin(self, works: Iterator[Work]) -> Iterator[Work]:
+        for work in works:
+            if self._closed or self.is_full:
+                return
+            self.begun += 1
+            yield work
+
+    async def _work(self) -> None:
+        for work in self._works:
+            token = await self._gate.enter(work.number)
+            later = await self._deliver(work, token)
+            if later is not None:
+                self._start(later, self._later)
+                await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
+        while len(self._later) >= MOST_IN_BACKOFF and not self._closed:
+            self._room.clear()
+            await self._room.wait()
+
+    def _start(self, work: Later, tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _refuse(self) -> None:
-        self._offered -= 1
-
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._gate.left.set()
+        self._workers.discard(task)
+        self._later.discard(task)
+        self._room.set()
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, GateClosed):
             self._failed(error)

@@ -34,6 +34,7 @@ class Prepared(NamedTuple):
     changes: Changes
     counts: Counts
     failed_before: int = 0
+    """Of the rows to be sent, how many failed in an earlier run."""
     in_doubt: int = 0
     """Of those in doubt, how many are sent again."""
     unchanged: int = 0
@@ -62,11 +63,12 @@ def _prepare(
     """
     with ledger_errors(ledger, "prepare the run"):
         counts = reading.count(connection, batch.number)
-        failed = in_doubt = 0
+        in_doubt = 0
         if counts.failed or counts.in_doubt:
-            failed, in_doubt = batches.reopen(connection, batch)
+            in_doubt = batches.reopen(connection, batch)
             counts = reading.count(connection, batch.number)
         if live is None:
+            failed = batches.failed_earlier(connection, batch) - in_doubt if counts.pending else 0
             return Prepared(batch, changes, counts, failed, in_doubt)
         if in_doubt:
             raise LedgerError("rows in doubt were not settled", where=str(ledger), hint="run the same command again")
@@ -75,7 +77,7 @@ def _prepare(
             batch,
             changes,
             reading.count(connection, batch.number),
-            failed,
+            batches.failed_earlier(connection, batch),
             again,
             unchanged=settling.unchanged_at(connection, batch, marked_at),
             refused=sum(1 for _finding in settling.findings(connection, batch, marked_at)),

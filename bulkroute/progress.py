@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from bulkroute.moments import iso
 from bulkroute.pacing import Hold
 
 
@@ -51,9 +52,15 @@ class Progress(NamedTuple):
         return self.holds[0].key if self.holds else "running"
 
     def fields(self, now_s: float) -> dict[str, Any]:
-        """Return all of it as plain values. `now_s`: on the clock that holds go by."""
+        """Return all of it as plain values, `ends_at` as ISO 8601 UTC; rates: None is unlimited.
+
+        `now_s`: on the clock that holds go by.
+        """
         holds = [
             {"cause": hold.key, "reason": hold.reason, "wait_s": None if hold.until_s is None else hold.until_s - now_s}
             for hold in self.holds
         ]
-        return {**self._asdict(), "state": self.state, "holds": holds, "done": self.done, "left": self.left}
+        ends_at = None if self.ends_at is None else iso(self.ends_at)
+        eta_s = None if self.stopping is not None else self.eta_s  # what is left is not going to be done
+        told = {"state": self.state, "holds": holds, "ends_at": ends_at, "eta_s": eta_s}
+        return {**self._asdict(), **told, "done": self.done, "left": self.left}

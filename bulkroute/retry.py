@@ -49,6 +49,10 @@ class Ruling(Enum):
     REFUSED = "refused"
 
 
+UNCOUNTED = frozenset({Ruling.THROTTLED, Ruling.REFUSED})
+"""After these a call is made again without using up a try."""
+
+
 class Verdict(NamedTuple):
     """A ruling with what the service said.
 

@@ -7,6 +7,7 @@ starts once it is stopping.
 import asyncio
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,21 +17,19 @@ from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
 from bulkroute.delivery import Delivery
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
-from bulkroute.events import Notice, RateChanged, RowFailed, RunStarted, Stopping, Watcher
+from bulkroute.events import Notice, RateChanged, RunStarted, Stopping, Watcher
 from bulkroute.gate import Gate, GateClosed
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
-from bulkroute.ledger.batch import RunEnd
+from bulkroute.ledger.batch import RunEnd, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
-from bulkroute.model import OF_THE_ROW, Status
 from bulkroute.pacing import Pacer
 from bulkroute.pool import Pool
 from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
-from bulkroute.retry import full_jitter
 from bulkroute.settings import Settings
 from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
@@ -90,7 +89,7 @@ class Run:
                 rate_per_s=settings.rate_per_s,
             )
         self._counts = prepared.counts
-        self._tally = Tally()
+        self._tally = Tally(self._limits, watch)
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
         self._journal = Journal(connection, ledger, self._number, self._committed)
@@ -99,24 +98,21 @@ class Run:
         self._throttle = Throttle(
             pacer,
             self._waits,
-            backoff_s=settings.backoff_s,
-            cap_s=settings.backoff_cap_s,
-            max_wait_s=settings.max_throttle_wait_s,
-            tell=self._rate_changed,
+            settings,
+            self._rate_changed,
         )
         self._deadlines = deadlines
-        delivery = Delivery(
+        self._delivery = Delivery(
             gate=self._gate,
             client=client,
             tokens=tokens,
             journal=self._journal,
             throttle=self._throttle,
+            settings=settings,
             clock=pacer.clock,
-            max_attempts=settings.max_attempts,
-            wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
             stop=self.stop,
         )
-        self._pool = Pool(self._gate, delivery.deliver, self._give_up, settings.max_rows)
+        self._pool = Pool(self._gate, self._delivery.deliver, self._give_up, settings.max_rows)
         self._announce_start(command)
 
     def _announce_start(self, command: str) -> None:
@@ -151,7 +147,7 @@ class Run:
             unchanged=self._counts.unchanged,
             failed=self._counts.failed + self._tally.failed,
             in_flight=self._gate.in_flight,
-            in_backoff=self._pool.in_backoff,
+            in_backoff=self._delivery.in_backoff,
             attempts=self._tally.attempts,
             retries=self._tally.retries,
             throttled=self._tally.throttled,
@@ -192,7 +188,7 @@ class Run:
         """Change how many calls may be in flight, at once. Below 1 is a ValueError."""
         if slots < 1:
             raise ValueError(f"at least one call must be in flight, not {slots}")
-        self._gate.resize(slots)
+        self._pool.resize(slots)
         self._rate_changed("asked for by the operator")
 
     def _rate_changed(self, reason: str) -> None:
@@ -224,7 +220,7 @@ class Run:
         self._deadlines.arm(self.stop)
         try:
             try:
-                with ledger_errors(self._ledger, "read the rows to send"):
+                with ledger_errors(self._ledger, "look at the rows"):
                     await self._work()
             except LedgerError as error:
                 # The calls in flight are still awaited: what can be recorded of them is.
@@ -250,16 +246,18 @@ class Run:
         if self._settings.canary and self._stop is None:
             await self._send_canary()
         if self._counts.pending:
-            await self._pool.feed(batches.pending(self._connection, self._batch))
-        await self._pool.drain()
+            await self._pool.work_off(self._reading(batches.pending(self._connection, self._batch)))
         if self._pool.is_full and batches.has_pending(self._connection, self._batch):
             self.stop(f"--max-rows {self._pool.begun} is reached")
+
+    def _reading(self, works: Iterator[Work]) -> Iterator[Work]:
+        with ledger_errors(self._ledger, "read the rows to send"):
+            yield from works
 
     def _announce_findings(self) -> None:
         """Announce the rows that failed without a call, and hold them against the limits."""
         prepared = self._prepared
-        for finding in prepared.findings(self._connection):
-            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+        self._tally.found(prepared.findings(self._connection))
         self._limits.found(
             failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
         )
@@ -279,8 +277,7 @@ class Run:
         canary = Canary(
             self._connection, self._batch, most, self._reader.sharing(self._throttle), self._settings.backoff_s
         )
-        await self._pool.feed(canary.works())
-        await self._pool.drain()
+        await self._pool.work_off(self._reading(canary.works()))
         if self._stop is not None:
             return
         try:
@@ -309,16 +306,7 @@ class Run:
             self.stop(str(error), ExitCode.LEDGER if isinstance(error, LedgerError) else ExitCode.BUG)
 
     def _committed(self, attempts: list[Attempt]) -> None:
-        """Count attempts that have just reached the disk, and announce the rows they failed."""
-        for attempt in attempts:
-            self._tally.count(attempt)
-            if attempt.status is Status.SUCCEEDED:
-                self._limits.finished(failed=False)
-            elif attempt.status is Status.FAILED:
-                # That a row is refused again tells nothing new of the service.
-                self._limits.finished(failed=True, streak=not (attempt.tried and attempt.error in OF_THE_ROW))
-                said = (attempt.http_status, attempt.return_code, attempt.description)
-                self._watch(RowFailed(attempt.id, attempt.error or "", *said))
+        self._tally.count(attempts)
         self._stop_at_limit()
 
     def _close(self) -> Summary:

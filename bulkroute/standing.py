@@ -22,12 +22,18 @@ class Standing(NamedTuple):
     manifest: str
     reasons: list[Reason]
     runs: list[RunRecord]
+    rolled_back: bool
+    """Whether there is a rollback of it."""
 
 
-def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
-    """Read how the latest batch stands, in one consistent view. Raises LedgerError, for one without a batch too."""
+def standing(connection: sqlite3.Connection, ledger: Path, *, rollback: bool = False) -> Standing:
+    """Read how the latest batch stands, or its last rollback, in one consistent view.
+
+    Raises LedgerError, for a ledger without a batch too, and UsageError where there was no rollback.
+    """
     with ledger_errors(ledger, "read the ledger"), snapshot(connection):
-        batch = batches.demand_latest(connection, ledger)
+        batch = batches.demand(connection, ledger, rollback=rollback)
+        rolled_back = batches.latest_rollback(connection, batch) is not None
         counts = reading.count(connection, batch.number)
         runs = reading.runs(connection, batch.number)
         run = runs[-1] if runs else None
@@ -48,7 +54,7 @@ def standing(connection: sqlite3.Connection, ledger: Path) -> Standing:
         stopped=run.stopped if run else None,
         exit_code=run.exit_code if run else None,
     )
-    return Standing(summary, batch.manifest, why, runs)
+    return Standing(summary, batch.manifest, why, runs, rolled_back)
 
 
 def summarise(

@@ -1,14 +1,21 @@
-"""What a run has counted: calls and outcomes that are on disk."""
+"""What a run has come to: calls and outcomes that are on disk, counted and held against the limits of failures."""
 
+from collections.abc import Iterable
+
+from bulkroute.events import RowFailed, Watcher
 from bulkroute.ledger.journal import Attempt
-from bulkroute.model import Status
+from bulkroute.ledger.settling import Finding
+from bulkroute.limits import Limits
+from bulkroute.model import OF_THE_ROW, Status
 from bulkroute.retry import Ruling
 
 
 class Tally:
-    """The counts of one run."""
+    """The counts of one run. Announces the rows that fail."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits, watch: Watcher) -> None:
+        self._limits = limits
+        self._watch = watch
         self.attempts = 0
         self.answers = 0
         """Attempts that got an HTTP answer."""
@@ -29,11 +36,25 @@ class Tally:
         """
         return (pending - self.settled) * seconds / self.settled if self.settled else None
 
-    def count(self, attempt: Attempt) -> None:
-        """Count one attempt."""
-        self.attempts += 1
-        self.answers += attempt.http_status is not None
-        self.retries += attempt.number > 1
-        self.throttled += attempt.verdict == Ruling.THROTTLED.value
-        self.succeeded += attempt.status is Status.SUCCEEDED
-        self.failed += attempt.status is Status.FAILED
+    def found(self, findings: Iterable[Finding]) -> None:
+        """Announce the rows that failed without a call."""
+        for finding in findings:
+            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+
+    def count(self, attempts: list[Attempt]) -> None:
+        """Take attempts that have just reached the disk, in the order in which they did."""
+        for attempt in attempts:
+            verdict = attempt.verdict
+            self.attempts += 1
+            self.answers += verdict.http_status is not None
+            self.retries += attempt.number > 1
+            self.throttled += verdict.ruling is Ruling.THROTTLED
+            if attempt.status is Status.SUCCEEDED:
+                self.succeeded += 1
+                self._limits.finished(failed=False)
+            elif attempt.status is Status.FAILED:
+                self.failed += 1
+                # That a row is refused again tells nothing new of the service.
+                self._limits.finished(failed=True, streak=not (attempt.work.tried and attempt.error in OF_THE_ROW))
+                said = (verdict.http_status, verdict.return_code, verdict.description)
+                self._watch(RowFailed(attempt.work.row.id, attempt.error or "", *said))

@@ -12,6 +12,7 @@ from typing import Protocol
 from bulkroute.allowance import Allowance
 from bulkroute.pacing import Pacer
 from bulkroute.retry import Verdict
+from bulkroute.settings import Settings
 
 HOLD = "throttled"
 """The key of the pacer's hold."""
@@ -38,21 +39,18 @@ class Throttle:
         self,
         pacer: Pacer,
         holder: Holder,
-        *,
-        backoff_s: float,
-        cap_s: float,
-        max_wait_s: float,
+        settings: Settings,
         tell: Callable[[str], None],
     ) -> None:
-        """Take the backoff (and its cap) for answers that name no time, and the patience in all.
+        """Take the backoff (and its cap) for answers that name no time, and the patience in all, from the settings.
 
         `tell` gets the reason each time the rate is lowered, and when it is back where it was asked to be.
         """
         self._pacer = pacer
         self._holder = holder
-        self._backoff_s = backoff_s
-        self._cap_s = cap_s
-        self._max_wait_s = max_wait_s
+        self._backoff_s = settings.backoff_s
+        self._cap_s = settings.backoff_cap_s
+        self._max_wait_s = settings.max_throttle_wait_s
         self._tell = tell
         self._allowance = Allowance()
         self._asked_per_s = pacer.rate_per_s

@@ -25,6 +25,7 @@ class Waits:
         self._journal = journal
         self._watch = watch
         self._standing: dict[str, _Standing] = {}
+        self._going_on = True
 
     def until_s(self, key: str) -> float | None:
         """Return when the hold of that key ends by itself on the pacer's clock, None if it does not or none stands."""
@@ -55,9 +56,14 @@ class Waits:
         self._pacer.release(key)
         self._journal.waited(standing.wait)
         wait = standing.wait
-        self._watch(WaitEnded(key, wait.reason, (wait.ended_at or wait.started_at) - wait.started_at))
+        self._watch(WaitEnded(key, wait.reason, (wait.ended_at or wait.started_at) - wait.started_at, self._going_on))
+
+    def run_ends(self) -> None:
+        """From now on no end of a wait lets the run go on: it is stopping."""
+        self._going_on = False
 
     def close(self) -> None:
         """End every hold: the run is over."""
+        self.run_ends()
         for key in list(self._standing):
             self.release(key)

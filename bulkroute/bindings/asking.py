@@ -41,14 +41,7 @@ class _Hold:
 
 def own_throttle(pacer: Pacer, settings: Settings, tell: Callable[[str], None]) -> Throttle:
     """Return what makes calls wait that belong to no run; `tell` gets the reasons."""
-    return Throttle(
-        pacer,
-        _Hold(pacer, tell),
-        backoff_s=settings.backoff_s,
-        cap_s=settings.backoff_cap_s,
-        max_wait_s=settings.max_throttle_wait_s,
-        tell=lambda _reason: None,
-    )
+    return Throttle(pacer, _Hold(pacer, tell), settings, lambda _reason: None)
 
 
 class Asker:

@@ -120,9 +120,12 @@ def _tell(error: Exception, code: ExitCode) -> None:
     """Print an error that ends the command, in the log's format."""
     as_json = _log_is_json()
     if isinstance(error, BulkrouteError):
-        for fault in error.faults if isinstance(error, ManifestError) else []:
-            _record("manifest_fault", text=fault) if as_json else click.echo(fault, err=True)
-        text = str(error) if as_json else f"bulkroute: {error}"
+        text = str(error)
+        if isinstance(error, ManifestError):
+            for fault in error.faults:
+                _record("manifest_fault", text=fault) if as_json else click.echo(fault, err=True)
+            text = error.headline
+        text = text if as_json else f"bulkroute: {text}"
     elif isinstance(error, click.ClickException):
         if not as_json:
             error.show()

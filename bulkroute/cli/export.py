@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH
+from bulkroute.cli.options import CONTEXT, PATH, of_rollback
 from bulkroute.model import Status
 
 
@@ -21,8 +21,12 @@ from bulkroute.model import Status
     multiple=True,
     help="Only these rows; repeatable.",
 )
-def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str, ...]) -> None:
+@of_rollback
+def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str, ...], rollback: bool) -> None:
     """Write the rows of LEDGER's batch. The CSV is itself a valid manifest.
+
+    With --rollback these are the rows that its last rollback was to put back, each with its earlier binding as the
+    target.
 
     Example: bulkroute export cutover.ledger.db --status failed -o failed.csv
     """
@@ -30,7 +34,7 @@ def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str,
     from bulkroute.ledger.store import open_for_reading
 
     with closing(open_for_reading(ledger)) as connection:
-        rows = exporting.rows(connection, ledger, [Status(name) for name in statuses])
+        rows = exporting.rows(connection, ledger, [Status(name) for name in statuses], rollback=rollback)
         if output is None:
             with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as file:
                 exporting.write(rows, format_, file)

@@ -64,6 +64,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 manifest_format = click.option(
     "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
 )
+of_rollback = click.option("--rollback", is_flag=True, help="Of the batch's last rollback instead.")
 strict_targets = click.option(
     "--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded."
 )

@@ -22,6 +22,9 @@ from bulkroute.settings import Settings
 
 SNAPSHOT_COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]
 
+MOST_CHANGES = 20
+"""Pairs of targets that a plan shows to people, the most frequent ones; nobody reads a thousand."""
+
 
 def show_plan(manifest: str, options: dict[str, Any]) -> int:
     """Print the plan of a manifest; return the exit code."""
@@ -44,8 +47,14 @@ def _print_plan(plan: Plan, *, with_rows: bool) -> None:
         (counts.twice, "in the manifest twice"),
     ):
         click.echo(f"{rows:>9,} {label}")
-    for change in plan.changes():
-        click.echo(f"{change.rows:>9,} from {plan.name(change.before)} to {plan.name(change.after)}")
+    more = more_rows = 0
+    for number, change in enumerate(plan.changes()):
+        if number < MOST_CHANGES:
+            click.echo(f"{change.rows:>9,} from {plan.name(change.before)} to {plan.name(change.after)}")
+        else:
+            more, more_rows = more + 1, more_rows + change.rows
+    if more:
+        click.echo(f"{more_rows:>9,} in {more:,} more pairs of targets; --json shows all")
     for warning in plan.warnings:
         click.echo(f"warning: {warning}")
     if with_rows:

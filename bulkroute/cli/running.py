@@ -28,6 +28,7 @@ from bulkroute.ledger.reading import Reason
 from bulkroute.ledger.store import ledger_errors, open_for_reading
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
+from bulkroute.replacing import demand_apart, same_file
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.standing import ended_by
 from bulkroute.summary import Summary
@@ -66,6 +67,7 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
         lambda: options["ledger"] or intake.default_ledger(manifest),
         settings,
         lambda engine: engine.run(manifest, ledger=options["ledger"], format=options["format_"]),
+        manifest,
     )
 
 
@@ -75,20 +77,22 @@ def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
     async def settings(_interrupts: Interrupts, _exits: AsyncExitStack) -> Settings:
         return settings_of(options, **limits_of(options), **window_of(options))
 
-    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger))
+    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger), None)
 
 
-def work_to_the_end(options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work) -> int:
-    """Do a run's work, print the summary, return the exit code."""
+def work_to_the_end(
+    options: dict[str, Any], ledger: Callable[[], Path], settings: Settle, work: Work, manifest: str | None
+) -> int:
+    """Do the work of a run, or of a rollback (which has no manifest), print the summary, return the exit code."""
     interrupts = Interrupts()
-    metrics = _metrics(options["metrics_file"])
+    metrics = _metrics(options["metrics_file"], ledger, manifest)
     code = -1
     try:
         with interrupts.taken():
             summary = interrupts.run(_work(options, interrupts, settings, work, [metrics] if metrics else []))
         code = summary.exit_code or 0
         with contextlib.suppress(OSError):  # as below: nobody is there to be told
-            close_with(summary, options, ledger())
+            close_with(summary, options, ledger(), rollback=manifest is None)
     except BulkrouteError as error:
         code = error.exit_code
         if options["json_"]:
@@ -101,9 +105,14 @@ def work_to_the_end(options: dict[str, Any], ledger: Callable[[], Path], setting
     return code
 
 
-def _metrics(file: Path | None) -> Any:
+def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str | None) -> Any:
+    """Return what keeps the metrics, if they are asked for. Raises UsageError for a file that is needed otherwise."""
     if file is None:
         return None
+    hint = "name another file with --metrics-file"
+    demand_apart(file, ledger(), hint=hint)
+    if manifest is not None and same_file(file, Path(manifest)):
+        raise UsageError("is the manifest itself", where=str(file), hint=hint)
     from bulkroute.metrics import Metrics  # here, since only who asks for it needs the library
 
     return Metrics(file)
@@ -125,14 +134,14 @@ def can_draw() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
 
 
-def close_with(summary: Summary, options: dict[str, Any], ledger: Path) -> None:
+def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollback: bool) -> None:
     """Say how it ended: the summary on stdout if asked for, and the closing message on stderr."""
     if options["json_"]:
         click.echo(summary.to_json())
     if options["quiet"] and (not summary.exit_code or summary.window_closed):
         return
     reasons = _reasons(summary, ledger)
-    advice = next_commands(summary, command_line(), shlex.quote(str(ledger)))
+    advice = next_commands(summary, command_line(), shlex.quote(str(ledger)), rollback=rollback)
     if options["log_format"] == "json":
         for reason in reasons:
             records.write("failure_group", **reason._asdict())
@@ -212,7 +221,7 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
     with open_manifest(manifest, options["format_"]) as opened:
         if not opened.rereadable:
             raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
-    wanted = read_targets(manifest, options["format_"], Faults())  # the faults are told by the run itself
+        wanted = read_targets(opened, Faults())  # the faults are told by the run itself
     interrupts.blocking = False
     skills, flows = targets_for(wanted.values())
     simulator = await exits.enter_async_context(

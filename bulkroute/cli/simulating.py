@@ -5,7 +5,7 @@ import signal
 
 import click
 
-from bulkroute.manifest import Faults, open_manifest
+from bulkroute.manifest import Faults, Manifest, open_manifest
 from bulkroute.simulator import Flow, Route, Simulator, Skill, routes_for, targets_for
 
 
@@ -15,16 +15,16 @@ def serve_until_told(simulator: Simulator, host: str, port: int) -> None:
         runner.run(_serve(simulator, host, port))
 
 
-def read_targets(manifest: str, format_: str | None, faults: Faults) -> dict[str, tuple[int, int]]:
-    """Return what each id of a manifest is to be bound to. Raises ManifestError for one that cannot be opened."""
-    with open_manifest(manifest, format_) as opened:
-        return {row.id: (row.devicetype, row.device_id) for row in opened.rows(faults)}
+def read_targets(manifest: Manifest, faults: Faults) -> dict[str, tuple[int, int]]:
+    """Return what each id of a manifest is to be bound to."""
+    return {row.id: (row.devicetype, row.device_id) for row in manifest.rows(faults)}
 
 
 def tenant_of(manifest: str, seed: int, unloaded: tuple[int, ...]) -> tuple[list[Route], list[Skill], list[Flow]]:
-    """Return routes for a manifest's ids, and targets among which are those it asks for."""
+    """Return routes for a manifest's ids, and targets among which are those it asks for. Raises ManifestError."""
     faults = Faults()
-    wanted = read_targets(manifest, None, faults)
+    with open_manifest(manifest) as opened:
+        wanted = read_targets(opened, faults)
     if faults.total:
         raise faults.error()
     skills, flows = targets_for(wanted.values(), unloaded=unloaded)

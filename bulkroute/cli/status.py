@@ -5,13 +5,14 @@ from pathlib import Path
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH
+from bulkroute.cli.options import CONTEXT, PATH, of_rollback
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
 @click.option("--json", "json_", is_flag=True, help="One JSON object, as `run --json` prints it.")
-def status(ledger: Path, json_: bool) -> None:
+@of_rollback
+def status(ledger: Path, json_: bool, rollback: bool) -> None:
     """Show counts, failures by kind and the runs so far of LEDGER, also while a run is going on.
 
     Example: bulkroute status cutover.ledger.db
@@ -20,7 +21,7 @@ def status(ledger: Path, json_: bool) -> None:
     from bulkroute.standing import standing
 
     with closing(open_for_reading(ledger)) as connection:
-        found = standing(connection, ledger)
+        found = standing(connection, ledger, rollback=rollback)
         if json_:
             click.echo(found.summary.to_json())
             return

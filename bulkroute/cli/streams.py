@@ -5,6 +5,7 @@ Never lets a stream decide how a run ended: what it could not print is in the le
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ class ReaderGone(Exception):
 
 
 def open_closed() -> None:
-    """Open the null device in place of streams that are closed.
+    """Open the null device in place of streams that are closed, and let stdout escape what its encoding lacks.
 
     Else the next file opened, a ledger say, would get the stream's number and be printed into; libuv aborts there.
     """
@@ -32,6 +33,8 @@ def open_closed() -> None:
     # Standard input stays None: whoever reads a manifest from it has to say that it is closed.
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- stays open to the end
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- likewise
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a queue's name that the locale cannot write is no bug
 
 
 @contextlib.contextmanager

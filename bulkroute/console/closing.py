@@ -1,8 +1,9 @@
 """The closing message: what happened, why rows failed, and the exact next command."""
 
+import locale
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -13,29 +14,48 @@ from bulkroute.standing import Standing
 from bulkroute.summary import Summary
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
-
-PIPED_COLUMNS = 120
-"""How wide tables are where no terminal says how wide it is."""
 
 MOST_REASONS = 20
 
+FRAMED_COLUMNS = 60
+"""How wide a terminal must be for tables with frames; in less their columns would be cut."""
 
-def terminal(stream: TextIO) -> "Console":
-    """Return rich's console for a stream: escape codes on a terminal only, whatever the environment asks for."""
-    from rich.console import Console  # here, since a quiet run needs none of it
 
-    at_terminal = stream.isatty()
-    return Console(
-        file=stream,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        force_terminal=at_terminal,
-        color_system="auto" if at_terminal else None,
-        width=None if at_terminal else PIPED_COLUMNS,
-    )
+def show(title: str, table: "Table", stream: TextIO) -> None:
+    """Write a table: drawn on a terminal, elsewhere as plain columns, one line a row, fit for grep and awk."""
+    from rich import box  # here, since a quiet run needs none of it
+    from rich.console import Console
+
+    print(title, file=stream)
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    if not stream.isatty() or console.width < FRAMED_COLUMNS:
+        stream.writelines(f"{line}\n" for line in plain(table))
+        return
+    if locale.nl_langinfo(locale.CODESET) != "UTF-8":
+        table.box = box.ASCII2
+    console.print(table)
+
+
+def plain(table: "Table") -> Iterator[str]:
+    """Yield the lines of a table without frames, two blanks between columns; the last one is as wide as it is."""
+    from rich.cells import cell_len  # here, as above
+
+    rows = list(zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True))
+    rows.insert(0, tuple(str(column.header) for column in table.columns))
+    widths = [max(cell_len(cell) for cell in cells) for cells in zip(*rows, strict=True)]
+    right = [column.justify == "right" for column in table.columns]
+    for row in rows:
+        filled = []
+        for cell, width, at_right in zip(row, widths, right, strict=True):
+            gap = " " * (width - cell_len(cell))
+            filled.append(gap + cell if at_right else cell + gap)
+        yield "  ".join(filled).rstrip()
+
+
+def title_of(summary: Summary) -> str:
+    """Return what stands above the table of outcomes."""
+    return f"batch {summary.batch} in {summary.ledger}"
 
 
 def outcome_table(summary: Summary, reasons: Sequence[Reason]) -> "Table":
@@ -43,21 +63,21 @@ def outcome_table(summary: Summary, reasons: Sequence[Reason]) -> "Table":
     from rich.table import Table  # here, as above
     from rich.text import Text
 
-    table = Table(title=Text(f"batch {summary.batch} in {summary.ledger}"), title_justify="left")
+    table = Table()
     table.add_column("outcome")
     table.add_column("rows", justify="right", no_wrap=True)
-    said = any(reason.description for reason in reasons)
     if reasons:
-        table.add_column("what the service said" if said else "", overflow="fold")
         table.add_column("for example", overflow="fold", min_width=19)
+        said = any(reason.description for reason in reasons)
+        table.add_column("what the service said" if said else "", overflow="fold")
     for name in ("succeeded", "unchanged"):
         table.add_row(name, f"{getattr(summary, name):,}")
     for reason in reasons[:MOST_REASONS]:
         table.add_row(
-            f"failed: {reason.error}", f"{reason.rows:,}", Text(reason.description or ""), Text(reason.example_id)
+            f"failed: {reason.error}", f"{reason.rows:,}", Text(reason.example_id), Text(reason.description or "")
         )
     if rest := reasons[MOST_REASONS:]:
-        table.add_row("failed: others", f"{sum(reason.rows for reason in rest):,}", f"{len(rest):,} more texts", "")
+        table.add_row("failed: others", f"{sum(reason.rows for reason in rest):,}", "", f"{len(rest):,} more texts")
     for name, label in (("pending", "pending"), ("in_doubt", "in doubt")):
         if getattr(summary, name):
             table.add_row(label, f"{getattr(summary, name):,}")
@@ -71,7 +91,7 @@ def runs_table(runs: Sequence[RunRecord]) -> "Table":
     from rich.table import Table  # here, as above
     from rich.text import Text
 
-    table = Table(title="runs", title_justify="left")
+    table = Table()
     for name in ("run", "started", "took", "calls", "exit", "how it ended"):
         table.add_column(name, justify="right" if name in ("took", "calls", "exit") else "left", overflow="fold")
     for run in runs:
@@ -91,9 +111,11 @@ def runs_table(runs: Sequence[RunRecord]) -> "Table":
 
 def print_standing(found: Standing) -> None:
     """Print how a ledger stands on stdout."""
-    console = terminal(sys.stdout)
-    console.print(outcome_table(found.summary, found.reasons))
-    console.print(runs_table(found.runs))
+    show(title_of(found.summary), outcome_table(found.summary, found.reasons), sys.stdout)
+    show("runs", runs_table(found.runs), sys.stdout)
+    if found.rolled_back:
+        ledger = shlex.quote(found.summary.ledger)
+        print(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands")
 
 
 def closing_line(summary: Summary) -> str:
@@ -115,11 +137,13 @@ class Advice(NamedTuple):
     command: str
 
 
-def next_commands(summary: Summary, command_line: str, ledger: str) -> list[Advice]:
-    """Return what to do next. `command_line` and `ledger` are quoted for a shell."""
+def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback: bool = False) -> list[Advice]:
+    """Return what to do next. `command_line` and `ledger` are quoted for a shell; `rollback`: it is one that ended."""
     advice = []
     if summary.failed:
-        advice.append(Advice("see the failed rows", f"bulkroute export {ledger} --status failed -o failed.csv"))
+        of_rollback = " --rollback" if rollback else ""
+        export = f"bulkroute export {ledger}{of_rollback} --status failed -o failed.csv"
+        advice.append(Advice("see the failed rows", export))
     if summary.exit_code == ExitCode.SOME_FAILED:
         if summary.in_doubt:
             # They left the manifest, so they are not sent again; without a snapshot nothing tells whether they landed.
@@ -135,7 +159,7 @@ def next_commands(summary: Summary, command_line: str, ledger: str) -> list[Advi
 def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[Advice]) -> None:
     """Print the closing message on stderr."""
     if reasons:
-        terminal(sys.stderr).print(outcome_table(summary, reasons))
+        show(title_of(summary), outcome_table(summary, reasons), sys.stderr)
     print(closing_line(summary), file=sys.stderr)
     width = max((len(each.purpose) for each in advice), default=0) + 1
     for each in advice:

@@ -7,17 +7,16 @@ from dataclasses import asdict
 from typing import Any
 
 from bulkroute.events import Event, Notice, RateChanged, RowFailed, RunEnded, RunStarted, Stopping, WaitBegan, WaitEnded
+from bulkroute.moments import iso
 from bulkroute.progress import Progress
 
 NAMES: dict[type, str] = {
     Notice: "notice",
-    RunStarted: "run_started",
     RowFailed: "row_failed",
     WaitBegan: "wait_began",
     WaitEnded: "wait_ended",
     RateChanged: "rate_changed",
     Stopping: "stopping",
-    RunEnded: "run_ended",
 }
 
 
@@ -50,6 +49,9 @@ class Records:
             return
         if isinstance(event, RunEnded):
             write("run_ended", **asdict(event.summary))
+        elif isinstance(event, RunStarted):
+            ends_at = None if event.ends_at is None else iso(event.ends_at)
+            write("run_started", **{**event._asdict(), "ends_at": ends_at})
         else:
             write(NAMES[type(event)], **event._asdict())
 

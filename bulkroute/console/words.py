@@ -23,7 +23,10 @@ def describe(event: Event) -> str:
             for_how_long = f" for {duration(event.wait_s)}" if event.wait_s is not None else ""
             return f"{event.cause}{for_how_long}: {event.reason}"
         case WaitEnded():
-            return f"going on after {duration(event.seconds)}; no longer {event.cause}"
+            lasted = duration(event.seconds)
+            if not event.going_on:
+                return f"{event.cause} for {lasted}, until the run ended"
+            return f"going on after {lasted}; no longer {event.cause}"
         case RateChanged():
             return (
                 f"rate: {rate(event.rate_per_s)} allowed, {rate(event.asked_per_s)} asked for,"
@@ -39,19 +42,24 @@ def describe(event: Event) -> str:
 
 
 def _describe_start(event: RunStarted) -> str:
+    """Say what is to be done, and what the other rows are: to do, done and refused make the total."""
+    to_do = event.total - event.done - event.refused
+    of_these = _counted((event.failed_before, "failed earlier"), (event.in_doubt, "in doubt after a crash"))
     parts = [
-        f"{event.command} {event.run}: {event.total - event.done - event.refused:,} of {event.total:,} rows to do"
+        f"{event.command} {event.run}: {to_do:,} of {event.total:,} rows to do{f' ({of_these})' if of_these else ''}"
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
+    if others := _counted((event.done, "done already"), (event.refused, "refused")):
+        parts.append(others)
     if event.ends_at is not None:
         parts.append(f"no call starts after {clock(event.ends_at)}")
     if event.changes:
         parts.append(f"the manifest changed: {event.changes}")
-    if event.failed_before:
-        parts.append(f"{event.failed_before:,} failed earlier are tried again")
-    if event.in_doubt:
-        parts.append(f"{event.in_doubt:,} in doubt after a crash are sent again")
     return "; ".join(parts)
+
+
+def _counted(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
 
 def describe_progress(progress: Progress, now_s: float) -> str:
@@ -93,8 +101,8 @@ def hold_text(hold: Hold, now_s: float) -> str:
 
 
 def outlook(progress: Progress) -> str:
-    """Return when the last row will be done, and whether that is within the window."""
-    if progress.eta_s is None or not progress.left:
+    """Return when the last row will be done, and whether that is within the window; nothing for a run that stops."""
+    if progress.eta_s is None or not progress.left or progress.stopping is not None:
         return ""
     ends = datetime.now().astimezone().timestamp() + progress.eta_s
     text = f"{duration(progress.eta_s)} to go, until {clock(ends)}"

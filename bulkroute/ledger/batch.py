@@ -76,6 +76,26 @@ def demand_latest(connection: sqlite3.Connection, ledger: Path) -> Batch:
     return batch
 
 
+def latest_rollback(connection: sqlite3.Connection, batch: Batch) -> Batch | None:
+    """Return the last rollback of a batch, None where there was none."""
+    found = connection.execute(
+        "SELECT batch, manifest, digest, parent FROM batch WHERE parent = ? ORDER BY batch DESC LIMIT 1",
+        (batch.number,),
+    ).fetchone()
+    return Batch(*found) if found else None
+
+
+def demand(connection: sqlite3.Connection, ledger: Path, *, rollback: bool) -> Batch:
+    """Return the batch that repeated runs continue, or its last rollback. Raises LedgerError, UsageError."""
+    batch = demand_latest(connection, ledger)
+    if not rollback:
+        return batch
+    undone = latest_rollback(connection, batch)
+    if undone is None:
+        raise UsageError("this batch was never rolled back", where=str(ledger), hint="leave out --rollback")
+    return undone
+
+
 def demand_service(connection: sqlite3.Connection, batch: Batch, service: str, ledger: Path) -> None:
     """Refuse to go on with a batch that is of another service: what is done there is not done here.
 
@@ -94,24 +114,23 @@ def demand_service(connection: sqlite3.Connection, batch: Batch, service: str, l
         )
 
 
-def reopen(connection: sqlite3.Connection, batch: Batch) -> tuple[int, int]:
-    """Make what earlier runs left undone pending again; return how many rows had failed and how many are in doubt.
+def reopen(connection: sqlite3.Connection, batch: Batch) -> int:
+    """Make what earlier runs left undone pending again; return how many of these rows are in doubt.
 
     A row in doubt is sent again: rebinding sets an absolute state, so a call that was applied is repeated without
     harm. Rows in conflict stay failed, since sending them would overwrite what somebody else set.
     """
     again = f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}"
     with transaction(connection):
-        failed = connection.execute(
+        connection.execute(
             f"{again}, tried = 1"
             f" WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND error <> '{FailureKind.CONFLICT}'",
             (batch.number,),
-        ).rowcount
-        in_doubt = connection.execute(
+        )
+        return connection.execute(
             f"{again}, attempts = attempts + 1, tried = 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'",
             (batch.number,),
         ).rowcount
-    return failed, in_doubt
 
 
 def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:
@@ -122,6 +141,15 @@ def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:
         (batch.number,),
     ).fetchone()
     return bool(found)
+
+
+def failed_earlier(connection: sqlite3.Connection, batch: Batch) -> int:
+    """Return how many of the rows still to be sent an earlier run tried."""
+    (rows,) = connection.execute(
+        f"SELECT count(*) FROM row WHERE batch = ? AND tried AND listed AND status = '{Status.PENDING}'",
+        (batch.number,),
+    ).fetchone()
+    return int(rows)
 
 
 def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:

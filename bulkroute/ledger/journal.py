@@ -1,8 +1,7 @@
 """Writes what happens to rows, safely and in groups.
 
-Everything noted in one turn of the event loop goes to disk in one commit at the start of the next: with
-`synchronous=FULL` a commit is a sync of the disk, and 64 rows cost no more than one. What was committed survives
-kill -9 and power loss.
+Everything noted in one turn of the event loop, and in the next, goes to disk in one commit: with `synchronous=FULL`
+a commit is a sync of the disk, and 64 rows cost no more than one. What was committed survives kill -9 and power loss.
 """
 
 import asyncio
@@ -16,30 +15,25 @@ from typing import NamedTuple
 
 from bulkroute import lifecycle
 from bulkroute.errors import LedgerError
+from bulkroute.ledger.batch import Work
 from bulkroute.ledger.store import ledger_errors, sql_list, transaction
-from bulkroute.model import Status
+from bulkroute.model import FailureKind, Status
+from bulkroute.retry import UNCOUNTED, Verdict
 
 
 class Attempt(NamedTuple):
-    """One call that was answered or given up, and where it leaves its row (`status`).
+    """One call that was answered or given up, and where it leaves its row: `status`, and `error` for a failed one.
 
-    `number` is the try it belongs to, 1 for the first in this run; `counted` is False where it used up no try; `tried`
-    tells that an earlier run tried the row.
+    `number` is the try it belongs to, 1 for the first in this run.
     """
 
-    row: int
-    id: str
-    tried: bool
-    status: Status
-    error: str | None
+    work: Work
     number: int
-    counted: bool
     started_at: float
     latency_ms: float
-    verdict: str
-    http_status: int | None
-    return_code: str | None
-    description: str | None
+    verdict: Verdict
+    status: Status
+    error: FailureKind | None
 
 
 _SENT = (
@@ -131,7 +125,8 @@ class Journal:
         if self._committed is None:
             loop = asyncio.get_running_loop()
             self._committed = loop.create_future()
-            loop.call_soon(self._commit, self._committed)
+            # A turn later than the next: the answers that have come in by then go with it, a quarter fewer commits.
+            loop.call_soon(loop.call_soon, self._commit, self._committed)
         return self._committed
 
     def _commit(self, committed: asyncio.Future[None]) -> None:
@@ -201,29 +196,30 @@ class Journal:
 
 
 def _row_values(attempt: Attempt) -> tuple[object, ...]:
-    finished_at = None if attempt.status is Status.PENDING else attempt.started_at + attempt.latency_ms / 1000
+    work, _number, started_at, latency_ms, verdict, status, error = attempt
     return (
-        attempt.status,
-        attempt.error,
-        attempt.counted,
-        attempt.http_status,
-        attempt.return_code,
-        attempt.description,
-        attempt.latency_ms,
-        finished_at,
-        attempt.row,
+        status,
+        error,
+        verdict.ruling not in UNCOUNTED,
+        verdict.http_status,
+        verdict.return_code,
+        verdict.description,
+        latency_ms,
+        None if status is Status.PENDING else started_at + latency_ms / 1000,
+        work.number,
     )
 
 
 def _attempt_values(attempt: Attempt, run: int) -> tuple[object, ...]:
+    work, number, started_at, latency_ms, verdict, _status, _error = attempt
     return (
-        attempt.row,
+        work.number,
         run,
-        attempt.number,
-        attempt.started_at,
-        attempt.latency_ms,
-        attempt.verdict,
-        attempt.http_status,
-        attempt.return_code,
-        attempt.description,
+        number,
+        started_at,
+        latency_ms,
+        verdict.kind or verdict.ruling.value,
+        verdict.http_status,
+        verdict.return_code,
+        verdict.description,
     )

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shlex
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,13 +20,35 @@ def hold(ledger: Path) -> Iterator[None]:
     Raises LedgerBusy at once, naming the holder's pid, host and start, and LedgerError where the folder
     cannot be written. The file is removed at the end; a leftover of a killed process is no lock.
     """
-    path = ledger.with_name(ledger.name + ".lock")
+    path = lock_file(ledger)
     lock = _acquire(path, ledger)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
         os.close(lock)
+
+
+def holder(ledger: Path) -> str | None:
+    """Return who seems to hold the ledger, without touching its lock; None where nobody does, or who does has died."""
+    try:
+        noted = lock_file(ledger).read_bytes()
+    except OSError:
+        return None
+    try:
+        facts = json.loads(noted)
+        if facts["host"] == socket.gethostname():
+            os.kill(facts["pid"], 0)
+    except ProcessLookupError:
+        return None
+    except (ValueError, KeyError, TypeError, OverflowError, PermissionError):
+        pass  # not written yet, or a process of somebody else's
+    return _describe(noted)
+
+
+def lock_file(ledger: Path) -> Path:
+    """Return where the ledger's lock is."""
+    return ledger.with_name(ledger.name + ".lock")
 
 
 def _acquire(path: Path, ledger: Path) -> int:
@@ -41,12 +64,12 @@ def _acquire(path: Path, ledger: Path) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(lock, 4096, 0)
+            noted = os.pread(lock, 4096, 0)
             os.close(lock)
             raise LedgerBusy(
-                f"another run holds this ledger ({_describe(holder)})",
+                f"another run holds this ledger ({_describe(noted)})",
                 where=str(ledger),
-                hint="nothing was done; wait for it to end",
+                hint=f"nothing was done; `bulkroute ctl {shlex.quote(str(ledger))} status` shows how far that one is",
             ) from None
         # The holder before us may have removed the file between our open and our lock.
         with contextlib.suppress(FileNotFoundError):
@@ -60,9 +83,9 @@ def _acquire(path: Path, ledger: Path) -> int:
     return lock
 
 
-def _describe(holder: bytes) -> str:
+def _describe(noted: bytes) -> str:
     try:
-        facts = json.loads(holder)
+        facts = json.loads(noted)
         return f"pid {facts['pid']} on {facts['host']}, since {facts['started']}"
     except (ValueError, KeyError, TypeError):
         return "it has just started"

@@ -58,6 +58,7 @@ class CsvReader:
         try:
             yield from self._read()
         except UnreadableError as error:
+            self._faults.next_part()
             self._faults.add(self._blocks.progress if error.line is None else error.line, str(error))
         self._check.finish()
 
@@ -122,12 +123,14 @@ class CsvReader:
         if len(fields) > 1 or any(map(str.strip, fields)):
             count = f"{len(fields)} field{'s' if len(fields) > 1 else ''} where the header has {width}"
             if self._lines.cut and len(fields) < width:
+                self._faults.next_part()
                 self._faults.add(line, f"the file is cut off in this row ({count}); get it again in full")
             else:
                 self._faults.add(line, f"{count}; mend the row, and quote values that hold the delimiter")
 
     def _broken(self, error: csv.Error) -> None:
         if self._lines.ended:
+            self._faults.next_part()
             text = "a quote opened in this row is never closed; close it, or get the file again if it was cut off"
         elif "field limit" in str(error):
             text = f"a value is longer than {csv.field_size_limit()} characters; shorten it, or close its quote"

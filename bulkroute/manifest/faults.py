@@ -1,8 +1,10 @@
 """What is wrong with a manifest, in words for the person who has to mend it.
 
 Keeps the first faults and counts the rest, so a file of a million bad rows costs no more memory than one of fifty.
-Nothing from the file reaches a terminal unescaped: whatever is quoted goes through `quote` or `printable`.
+Nothing from the file reaches a terminal unescaped: whatever is quoted goes through `quote` or `escaped`.
 """
+
+from operator import itemgetter
 
 from bulkroute.errors import ManifestError
 
@@ -10,7 +12,7 @@ FAULTS_KEPT = 50
 QUOTED_CHARS = 40
 
 
-def printable(text: str) -> str:
+def escaped(text: str) -> str:
     """Return `text` with control characters and the like written as escapes; harmless on a terminal."""
     return text if text.isprintable() else repr(text)[1:-1]
 
@@ -30,10 +32,20 @@ class Faults:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self.kept: list[str] = []
         self.total = 0
         self.warnings: list[str] = []
         self.notices: list[str] = []
+        self._parts: list[list[tuple[int, str]]] = [[]]
+
+    @property
+    def kept(self) -> list[str]:
+        """The first faults, at most 50, by line. Each part of the check has its share: none pushes another out."""
+        parts = [part for part in self._parts if part]
+        counts = [min(len(part), FAULTS_KEPT // len(parts)) for part in parts]
+        for place, part in enumerate(parts):  # what one part does not need is the next one's
+            counts[place] = min(len(part), counts[place] + FAULTS_KEPT - sum(counts))
+        chosen = [fault for part, count in zip(parts, counts, strict=True) for fault in part[:count]]
+        return [f"{self.place(line)}: {text}" for line, text in sorted(chosen, key=itemgetter(0))]
 
     def place(self, line: int) -> str:
         """Return where `line` is, as people write it; line 0 stands for the whole file."""
@@ -44,8 +56,12 @@ class Faults:
     def add(self, line: int, text: str) -> None:
         """Record a fault. `line` counts from 1, or is 0 for the whole file."""
         self.total += 1
-        if len(self.kept) < FAULTS_KEPT:
-            self.kept.append(f"{self.place(line)}: {text}")
+        if len(self._parts[-1]) < FAULTS_KEPT:
+            self._parts[-1].append((line, text))
+
+    def next_part(self) -> None:
+        """Begin another part of the check: what stops the reading, say, or what only the whole file shows."""
+        self._parts.append([])
 
     def warn(self, text: str, line: int = 0) -> None:
         """Record something that stops nothing but deserves a look."""

@@ -134,7 +134,8 @@ class RowCheck:
         return Row(line, id_, DEVICETYPES[devicetype.lower()], device_number)
 
     def finish(self) -> None:
-        """Record what only the end of the manifest shows."""
+        """Record what only the end of the manifest shows; faults that are found later are a part of their own."""
+        self._faults.next_part()
         if self._rounded_count > max(1, CHANCE * self._rows):
             for line, id_ in self._rounded:
                 self._faults.add(
@@ -151,3 +152,4 @@ class RowCheck:
             )
         if not self._rows and not self._faults.total:
             self._faults.add(0, "holds no rows; give at least one")
+        self._faults.next_part()

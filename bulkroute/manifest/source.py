@@ -9,9 +9,9 @@ from os import fstat
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkroute.errors import ManifestError
+from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest.csv_reader import CsvReader
-from bulkroute.manifest.faults import Faults, printable, quote
+from bulkroute.manifest.faults import Faults, escaped, quote
 from bulkroute.manifest.text import TextBlocks
 from bulkroute.manifest.yaml_reader import YamlReader
 from bulkroute.model import Row
@@ -87,16 +87,19 @@ def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Man
     """Open the manifest at `source`, or on standard input for "-".
 
     The suffix tells the format (.csv, .yaml, .yml); `format` ("csv" or "yaml") does where the suffix does not.
-    Raises `ManifestError` if the format is unknown or in dispute, or the file is missing, a folder or not readable.
+    Raises `ManifestError` if the format is unknown or in dispute, or the file is missing, a folder or not readable, and
+    `UsageError` for standard input without a format.
     """
     if str(source) == "-":
         name = "<stdin>"
         if sys.stdin is None:
             raise _refusal(name, "standard input is closed; give a file, or pipe the manifest in")
+        if format is None:
+            raise UsageError("nothing tells the format of standard input", hint="say --format csv or --format yaml")
         yield Manifest(sys.stdin.buffer, name, _format(name, "", format), rereadable=False)
         return
     path = Path(source)
-    name = printable(str(path))
+    name = escaped(str(path))
     format_ = _format(name, path.suffix, format)
     try:
         file = path.open("rb")

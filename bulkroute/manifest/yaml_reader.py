@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from bulkroute.manifest.faults import Faults, printable, quote
+from bulkroute.manifest.faults import Faults, escaped, quote
 from bulkroute.manifest.fields import FIELDS, MAX_ID_CHARS, NAMES_SHOWN, RowCheck, field_of, ignored
 from bulkroute.manifest.text import TextBlocks, UnreadableError
 from bulkroute.model import Row
@@ -70,14 +70,17 @@ class YamlReader:
             self._events = LOADER(self._stream)
             yield from self._documents()
         except UnreadableError as error:
+            self._faults.next_part()
             self._faults.add(self._line if error.line is None else error.line, str(error))
         except yaml.reader.ReaderError:
             line, character = self._stream.refused_character()
+            self._faults.next_part()
             self._faults.add(line, f"{character} is not allowed in YAML; remove it")
         except yaml.MarkedYAMLError as error:
             self._syntax(error)
         except (ValueError, OverflowError) as error:  # the pure parser's, on escapes and versions out of range
-            self._faults.add(self._line, f"not valid YAML in or after this row ({printable(str(error))}); mend it")
+            self._faults.next_part()
+            self._faults.add(self._line, f"not valid YAML in or after this row ({escaped(str(error))}); mend it")
         if self._further:
             self._faults.notice(ignored(self._further, "keys"))
         self._check.finish()
@@ -222,7 +225,8 @@ class YamlReader:
             hint = "indent with spaces, and quote a value that begins with a sign"
         else:
             hint = "mend it, or get the file again if it was cut off"
-        self._faults.add(mark.line + 1 if mark else self._line, f"not valid YAML ({printable(problem)}); {hint}")
+        self._faults.next_part()
+        self._faults.add(mark.line + 1 if mark else self._line, f"not valid YAML ({escaped(problem)}); {hint}")
 
 
 def _line(event: Any) -> int:

@@ -22,6 +22,13 @@ def run_command(manifest: Path, root: str, *more: object, rate: object = "unlimi
     return [SCRIPT, "run", manifest, "--base-url", root, "--rate", rate, *fixed, *more]
 
 
+def parallel_command(bodies: Path, url: str) -> list[object]:
+    """Return the command that posts each line of a file, a curl a line."""
+    post = ("curl", "-sf", "-o", "/dev/null", "-H", "Content-Type: application/json", "--data", "{}", url)
+    # --quote: else the words are joined into a shell line, and the header falls apart at its blank.
+    return ["parallel", "--will-cite", "--quote", "-j", CONCURRENCY, "-a", bodies, *post]
+
+
 def fresh(manifest: Path) -> Path:
     """Remove the manifest's ledger and return the manifest."""
     for left in manifest.parent.glob(manifest.stem + ".ledger.db*"):
@@ -62,10 +69,7 @@ class _Contest:
             spent = self._spend("curl", "--parallel", "--parallel-max", CONCURRENCY, "--config", self._config)
             self._rates["curl"].append(self._rows / spent.wall_s)
         if slow_too and not self._missing & {"curl", "parallel"}:
-            post = ("curl", "-sf", "-o", "/dev/null", "-H", "Content-Type: application/json", "--data", "{}")
-            spent = self._spend(
-                "parallel", "--will-cite", "-j", CONCURRENCY, "-a", self._bodies, *post, self._service.modify_url
-            )
+            spent = self._spend(*parallel_command(self._bodies, self._service.modify_url))
             self._rates["parallel"].append(PARALLEL_ROWS / spent.wall_s)
         if "wrk" not in self._missing:
             spent = self._spend("wrk", "-t1", f"-c{CONCURRENCY}", "-d2s", "-s", self._wrk, self._service.modify_url)

@@ -69,6 +69,7 @@ def check_against_service(night: Night, folder: Path, wanted: Mapping[str, tuple
 
 
 @pytest.mark.parametrize("fault", [name for name in VERDICTS if name])
+@pytest.mark.slow
 def test_a_fault_earns_its_verdict(tmp_path: Path, fault: str) -> None:
     wanted = targets(ids(24))
     night = spend_night(tmp_path, wanted, troubled({fault: 0.5}), rate_per_s=50.0, max_attempts=1)
@@ -78,6 +79,7 @@ def test_a_fault_earns_its_verdict(tmp_path: Path, fault: str) -> None:
 
 
 @pytest.mark.parametrize("fault", [name for name in VERDICTS if name and not name.endswith("_ids")])
+@pytest.mark.slow
 def test_a_fault_that_passes_is_outlived(tmp_path: Path, fault: str) -> None:
     if fault == "redirect":
         pytest.skip("a redirect is final")
@@ -87,6 +89,7 @@ def test_a_fault_that_passes_is_outlived(tmp_path: Path, fault: str) -> None:
     assert dict(night.simulator.bindings) == wanted
 
 
+@pytest.mark.slow
 def test_connections_closed_between_calls_are_outlived(tmp_path: Path) -> None:
     wanted = targets(ids(200))
     night = spend_night(tmp_path, wanted, Faults(close_after=0.3, keepalive_s=0.05), rate_per_s=40.0)
@@ -100,6 +103,7 @@ def test_the_table_knows_every_fault_of_a_call() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.slow
 def test_all_faults_at_once(tmp_path: Path, seed: int) -> None:
     wanted = targets(ids(100))
     shares = {name: 0.03 for name in PER_CALL if name != "close_after"}

@@ -16,6 +16,7 @@ from tests.harness import exported, ids, targets
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
+@pytest.mark.slow
 def test_a_token_service_that_recovers(tmp_path: Path, status: int) -> None:
     wanted = targets(ids(20))
     night = spend_night(tmp_path, wanted, Faults(token_fail_times=3, token_fail_status=status))
@@ -61,6 +62,7 @@ STEPS: dict[str, Callable[[float, int], float]] = {
 
 
 @pytest.mark.parametrize("step", STEPS)
+@pytest.mark.slow
 def test_a_wall_clock_that_jumps_disturbs_nothing(tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real, calls = time.time, itertools.count()
 

@@ -5,6 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bulkroute.ledger import lock
 from bulkroute.simulator import Faults
 from bulkroute.summary import Summary
@@ -20,6 +22,7 @@ def read(result: Result) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_every_ending_prints_one_object(tmp_path: Path) -> None:
     write_csv(tmp_path / "night.csv", targets(ids(30)))
     (tmp_path / "faulty.csv").write_text("id,devicetype,deviceId\n1,9,9\n")

@@ -53,6 +53,7 @@ def test_a_changed_manifest_sends_only_what_is_new_or_retargeted(tmp_path: Path)
     assert exported(tmp_path / "night.ledger.db")[retargeted]["deviceId"] == "155"
 
 
+@pytest.mark.slow
 def test_a_ledger_that_fails_in_the_middle_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
     """Another program takes the write lock while the run works; the run says so, and the next one finishes."""
     wanted = targets(ids(300))

@@ -12,6 +12,8 @@ import pytest
 from tests.certificates import certificates
 from tests.harness import Result, bulkroute, exported, ids, serving, targets, write_csv
 
+pytestmark = pytest.mark.slow
+
 FLAGS = (
     "--service-moved",
     "--no-snapshot",

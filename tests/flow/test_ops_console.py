@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_no_escape_code_or_carriage_return_without_a_terminal(folder: Path) -> None:
     with serving(ids(300), Faults(business_ids=0.1, throttle=200, retry_after="seconds")) as service:
         for quiet in ((), ("--quiet",)):
@@ -57,6 +59,7 @@ def test_the_closing_message_names_commands_that_work(folder: Path) -> None:
         assert service.modified == 300 + failed
 
 
+@pytest.mark.slow
 def test_quiet_is_silent_unless_a_person_must_act(folder: Path) -> None:
     with serving(ids(300)) as service:
         words = ("run", "a night.csv", "--base-url", service.url, *FAST, "--quiet")
@@ -69,6 +72,7 @@ def test_quiet_is_silent_unless_a_person_must_act(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("given", ["flag", "environment", "file"])
+@pytest.mark.slow
 def test_json_lines_only(folder: Path, given: str) -> None:
     flag = ("--log-format", "json") if given == "flag" else ()
     env = {"BULKROUTE_LOG_FORMAT": "json"} if given == "environment" else {}
@@ -79,7 +83,7 @@ def test_json_lines_only(folder: Path, given: str) -> None:
         address = ("--base-url", service.url)
         seen = set()
         for words, code in (
-            (("run", "a night.csv", *address, *FAST), 1),
+            (("run", "a night.csv", *address, *FAST, "--max-duration", "1h"), 1),
             (("run", "faulty.csv", *address), 65),
             (("run", "none.csv", *address), 65),
             (("run", "a night.csv"), 2),
@@ -91,6 +95,8 @@ def test_json_lines_only(folder: Path, given: str) -> None:
             assert records
             assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["ts"]) for record in records)
             seen |= {record["event"] for record in records}
+            ends = [record["ends_at"] for record in records if record["event"] == "run_started"]
+            assert all(datetime.fromisoformat(at) > datetime.now(UTC) for at in ends)
     assert seen == {
         *("run_started", "row_failed", "wait_began", "wait_ended", "rate_changed", "run_ended", "failure_group"),
         *("closing", "manifest_fault", "error"),
@@ -159,3 +165,21 @@ def test_metrics_are_kept(folder: Path) -> None:
     refused = bulkroute("run", "a night.csv", "--base-url", service.url, "--metrics-file", "no/m.prom", cwd=folder)
     assert refused.code == 2
     assert "no/m.prom" in refused.err
+
+
+def test_metrics_never_replace_what_the_run_needs(folder: Path) -> None:
+    (folder / "night.db").write_bytes(b"precious")
+    before = (folder / "a night.csv").read_bytes()
+    run = ("run", "a night.csv", "--ledger", "night.db", "--simulate")
+    rollback = ("rollback", "night.db", "--base-url", "http://127.0.0.1:1")
+    for words, file, says in (
+        (run, "night.db-wal", "belongs to the ledger"),
+        (run, "a night.csv", "is the manifest itself"),
+        (rollback, "night.db", "is the ledger itself"),
+    ):
+        done = bulkroute(*words, "--metrics-file", file, cwd=folder)
+        assert done.code == 2
+        assert f"{file}: {says}; name another file with --metrics-file" in done.err
+    assert (folder / "night.db").read_bytes() == b"precious"
+    assert (folder / "a night.csv").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["a night.csv", "night.db"]

@@ -3,14 +3,18 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ import pytest
 
 from bulkroute.control import ask, socket_path
 from bulkroute.errors import NotRunning
+from bulkroute.ledger import lock
 from bulkroute.simulator import Faults
 from tests.flow.test_ops_signals import wait_for
 from tests.harness import Service, bulkroute, ids, serving, started, targets, write_csv
@@ -116,6 +121,19 @@ def test_waits_are_on_record(tmp_path: Path) -> None:
     assert ended_at > started_at + 0.25
 
 
+def test_a_run_that_is_stopped_while_it_is_paused_does_not_claim_to_go_on(tmp_path: Path) -> None:
+    with running(tmp_path, "--max-duration", "1h") as (process, _service):
+        ctl(tmp_path, "pause", "lunch")
+        stopped = ctl(tmp_path, "stop")
+        assert (stopped["state"], stopped["eta_s"]) == ("stopping", None)
+        assert datetime.fromisoformat(stopped["ends_at"]) > datetime.now(UTC) + timedelta(minutes=50)
+        _out, err = process.communicate(timeout=60)
+    text = err.decode()
+    assert "paused: lunch" in text
+    assert re.search(r"paused for [\d.]+ s, until the run ended", text)
+    assert "going on" not in text
+
+
 @pytest.mark.parametrize("words", [("rate", "0"), ("rate", "fast"), ("concurrency", "0"), ("concurrency", "-1")])
 def test_nonsense_changes_nothing(tmp_path: Path, words: tuple[str, str]) -> None:
     with running(tmp_path) as (_process, _service):
@@ -151,11 +169,30 @@ def test_lines_that_are_no_questions_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_without_a_run(tmp_path: Path) -> None:
-    result = bulkroute("ctl", "night.ledger.db", "status", cwd=tmp_path)
-    assert result.code == 69
-    assert "no run is working on this ledger" in result.err
+    missing = bulkroute("ctl", "night.ledger.db", "status", cwd=tmp_path)
+    assert missing.code == 69
+    assert "no run is working on this ledger: there is no such file; check the name" in missing.err
     with pytest.raises(NotRunning):
         asyncio.run(ask(tmp_path / "night.ledger.db", "status"))
+    (tmp_path / "a night.ledger.db").touch()
+    ended = bulkroute("ctl", "a night.ledger.db", "status", cwd=tmp_path)
+    assert ended.code == 69
+    assert "no such file" not in ended.err
+    assert "no run is working on this ledger now; `bulkroute status 'a night.ledger.db'` shows how" in ended.err
+
+
+def test_a_run_that_is_not_at_its_socket_yet(tmp_path: Path) -> None:
+    ledger = tmp_path / "night.ledger.db"
+    with lock.hold(ledger):
+        result = bulkroute("ctl", ledger.name, "status", cwd=tmp_path)
+        assert result.code == 69
+        assert f"(pid {os.getpid()} on {socket.gethostname()}" in result.err
+        assert "cannot be talked to now" in result.err
+        noted = lock.lock_file(ledger).read_bytes()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    lock.lock_file(ledger).write_bytes(noted.replace(str(os.getpid()).encode(), str(gone.pid).encode()))
+    assert "no run is working" in bulkroute("ctl", ledger.name, "status", cwd=tmp_path).err
 
 
 def test_a_leftover_of_a_killed_run_is_replaced(tmp_path: Path) -> None:

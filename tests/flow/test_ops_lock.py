@@ -65,6 +65,7 @@ def test_others_read_while_a_run_writes(tmp_path: Path) -> None:
         busy = bulkroute("run", "night.csv", "--base-url", service.url, "--no-snapshot", cwd=tmp_path)
         assert busy.code == 75
         assert f"pid {process.pid} on {socket.gethostname()}" in busy.err
+        assert "`bulkroute ctl night.ledger.db status` shows how far that one is" in busy.err
         process.kill()
         process.wait()
         # The kernel let the lock go with the process: nothing is to be cleaned up.

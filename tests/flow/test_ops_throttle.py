@@ -17,6 +17,8 @@ from bulkroute.summary import Summary
 from tests.harness import TOKEN, ids
 from tests.virtual_time import run_virtual
 
+pytestmark = pytest.mark.slow
+
 
 class Night(NamedTuple):
     summary: Summary
@@ -61,7 +63,6 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("latency_ms", [0, 20, 100])
 @pytest.mark.parametrize("shape", SHAPES)
@@ -76,7 +77,6 @@ def test_a_hidden_limit_is_found_and_kept_to(shape: str, latency_ms: int, seed: 
     assert found.refused_share <= 0.05
 
 
-@pytest.mark.slow
 def test_failures_of_rows_are_no_sign_of_a_limit() -> None:
     found = night(Faults(throttle=40, fail_500=0.1, business_ids=0.1, latency_ms=20))
     assert found.summary.exit_code == 1
@@ -108,25 +108,34 @@ def test_never_above_the_rate_asked_for(seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "retry_after", [None, "1", "100000000", "9" * 400, "-5", "soon", "Wed, 21 Oct 2099 07:28:00 GMT"]
+    ("retry_after", "patience_s"),
+    [
+        (None, 900),
+        ("1", 200),  # thousands of refusals in 900 s
+        ("-5", 200),
+        ("100000000", 900),
+        ("9" * 400, 900),
+        ("soon", 900),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 900),
+    ],
 )
-def test_throttled_for_ever_ends_with_the_reason(retry_after: str | None) -> None:
-    found = night(Faults(throttle_forever=True, retry_after=retry_after), rows=50, max_throttle_wait_s=900.0)
+def test_throttled_for_ever_ends_with_the_reason(retry_after: str | None, patience_s: float) -> None:
+    found = night(Faults(throttle_forever=True, retry_after=retry_after), rows=50, max_throttle_wait_s=patience_s)
     assert found.summary.exit_code == 4
     assert found.summary.pending == 50
     assert found.summary.in_doubt == 0
     assert found.summary.stopped is not None
-    assert "throttled for 900 s without one success" in found.summary.stopped
+    assert f"throttled for {patience_s} s without one success" in found.summary.stopped
     assert "APIG.0308" in found.summary.stopped
-    assert 900 <= found.seconds <= 905
+    assert patience_s <= found.seconds <= patience_s + 5
 
 
 def test_a_limit_that_goes_away_is_noticed() -> None:
     async def scenario() -> float | None:
         row_ids = [f"r{place}" for place in range(30_000)]
-        async with Simulator(routes_for(row_ids), faults=Faults(throttle=20), static_token=TOKEN) as simulator:
+        async with Simulator(routes_for(row_ids), faults=Faults(throttle=10), static_token=TOKEN) as simulator:
             settings = Settings(
-                base_url=simulator.url, snapshot=False, rate_per_s=60, credentials=Credentials(token=Secret(TOKEN))
+                base_url=simulator.url, snapshot=False, rate_per_s=30, credentials=Credentials(token=Secret(TOKEN))
             )
             with tempfile.TemporaryDirectory() as folder:
                 async with Engine(settings) as engine:
@@ -137,13 +146,13 @@ def test_a_limit_that_goes_away_is_noticed() -> None:
                     assert engine.current is not None
                     slow = engine.current.progress().rate_per_s
                     assert slow is not None
-                    assert slow <= 21
+                    assert slow <= 11
                     for _minute in range(15):
                         await asyncio.sleep(60)
-                        if (rate := engine.current.progress().rate_per_s) == 60:
+                        if (rate := engine.current.progress().rate_per_s) == 30:
                             break
                     engine.current.stop("seen enough")
                     await run
         return rate
 
-    assert run_virtual(scenario()) == 60
+    assert run_virtual(scenario()) == 30

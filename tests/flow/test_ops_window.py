@@ -12,6 +12,7 @@ from tests.harness import bulkroute, exported, ids, serving, targets, write_csv
 
 
 @pytest.mark.parametrize("latency_s", [0.02, 5])
+@pytest.mark.slow
 def test_no_call_starts_after_the_duration(tmp_path: Path, latency_s: float) -> None:
     night = spend_night(
         tmp_path,

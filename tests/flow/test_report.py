@@ -43,6 +43,7 @@ def two_runs(folder: Path) -> Path:
     return folder / "night.ledger.db"
 
 
+@pytest.mark.slow
 def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
     ledger = two_runs(tmp_path)
     page, data = report(ledger)
@@ -75,6 +76,7 @@ def test_what_the_service_said_cannot_leave_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("failed", "kept"), [(19_999, 19_999), (20_001, 20_000)])
+@pytest.mark.slow
 def test_the_page_says_when_it_does_not_hold_all_failed_rows(tmp_path: Path, failed: int, kept: int) -> None:
     page, data = report(made(tmp_path / "l.db", rows=20_010, failed=failed))
     assert (data["failed"]["total"], len(data["failed"]["rows"])) == (failed, kept)
@@ -88,6 +90,7 @@ def test_a_million_rows_make_a_small_page(tmp_path: Path) -> None:
     assert data["counts"]["succeeded"] == data["calls"]["all"] == 1_000_000
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_told_apart_from_one_that_goes_on(tmp_path: Path) -> None:
     wanted = targets(ids(300))
     write_csv(tmp_path / "night.csv", wanted)

@@ -34,6 +34,7 @@ def test_a_number_of_failures_stops_and_says_why_and_how_to_go_on(tmp_path: Path
         assert "the called route is in use" in quiet.err
 
 
+@pytest.mark.slow
 def test_every_kind_of_failure_counts_those_without_a_call_too(tmp_path: Path) -> None:
     routes = [replace(route, editable="1") if place < 3 else route for place, route in enumerate(routes_for(ids(40)))]
     wanted = targets(ids(44))
@@ -49,6 +50,7 @@ def test_every_kind_of_failure_counts_those_without_a_call_too(tmp_path: Path) -
         assert stopped.summary["failures"] == {"locked": 3, "unknown_id": 4, "server": 2}
 
 
+@pytest.mark.slow
 def test_a_share_counts_from_20_finished_rows_on(tmp_path: Path) -> None:
     wanted = targets(ids(100))
     write_csv(tmp_path / "night.csv", wanted)
@@ -63,6 +65,7 @@ def test_a_share_counts_from_20_finished_rows_on(tmp_path: Path) -> None:
         assert through.summary["pending"] == 0
 
 
+@pytest.mark.slow
 def test_failures_of_earlier_runs_do_not_count(tmp_path: Path) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "night.csv", wanted)
@@ -81,6 +84,7 @@ def bulkroute_failed(service: object, wanted: dict[str, Target]) -> list[bool]:
     return [bool(dice.of_id(row_id)) for row_id in wanted]
 
 
+@pytest.mark.slow
 def test_twenty_failures_in_a_row_stop_a_run_unless_told_otherwise(tmp_path: Path) -> None:
     wanted = targets(ids(100))
     write_csv(tmp_path / "night.csv", wanted)
@@ -89,7 +93,10 @@ def test_twenty_failures_in_a_row_stop_a_run_unless_told_otherwise(tmp_path: Pat
         result = bulkroute(*run, cwd=tmp_path)
         assert result.code == 3
         assert 20 <= result.summary["failed"] < 30
-        assert "--max-consecutive-failures 20 is reached: 20 rows in a row failed" in result.summary["stopped"]
+        # A few more of those in flight may be counted before the run notices.
+        assert re.search(
+            r"--max-consecutive-failures 20 is reached: 2\d rows in a row failed", result.summary["stopped"]
+        )
         assert "server: business failure: check the parameter values" in result.summary["stopped"]
         assert bulkroute(*run, "--max-consecutive-failures", "101", cwd=tmp_path).code == 1
 
@@ -129,6 +136,7 @@ def test_max_rows_stops_cleanly_and_goes_on(tmp_path: Path) -> None:
         assert dict(service.bindings) == wanted
 
 
+@pytest.mark.slow
 def test_the_canary_reaches_every_target_and_waits_for_the_list(tmp_path: Path) -> None:
     wanted: dict[str, Target] = {
         row_id: (1, 101) if place < 90 else (1, 102 + place % 5) for place, row_id in enumerate(ids(100))
@@ -155,6 +163,7 @@ def test_the_canary_reaches_every_target_and_waits_for_the_list(tmp_path: Path) 
         (Faults(not_applied_ids=1), "5 of 5 rows read back different"),
     ],
 )
+@pytest.mark.slow
 def test_a_canary_that_is_not_right_stops_the_run(tmp_path: Path, faults: Faults, text: str) -> None:
     wanted = targets(ids(100))
     write_csv(tmp_path / "night.csv", wanted)
@@ -169,6 +178,7 @@ def test_a_canary_that_is_not_right_stops_the_run(tmp_path: Path, faults: Faults
         assert re.search(r"^to go on: +bulkroute run", result.err, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_limit_stops_a_rollback_too(tmp_path: Path) -> None:
     wanted = targets(ids(50))
     write_csv(tmp_path / "night.csv", wanted)

@@ -1,5 +1,8 @@
 """Verify and rollback through the real command line; the simulator is the oracle."""
 
+import csv
+import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -23,12 +26,13 @@ def kill_after(service: Service, modified: int, *arguments: object, cwd: Path) -
         process.send_signal(signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_verify_tells_what_differs(tmp_path: Path) -> None:
     wanted = targets(ids(130))
     write_csv(tmp_path / "night.csv", wanted)
-    with serving(wanted, Faults(read_delay_s=4)) as service:
+    with serving(wanted, Faults(read_delay_s=2)) as service:
         before = dict(service.bindings)
-        connection = ("--base-url", service.url, "--rate", "unlimited")
+        connection = ("--base-url", service.url, "--rate", "unlimited", "--backoff", "0.2")
         assert bulkroute("run", "night.csv", *connection, cwd=tmp_path).code == 0
         good = bulkroute("verify", "night.ledger.db", *connection, cwd=tmp_path)
         assert good.code == 0, good.out
@@ -62,6 +66,16 @@ def test_verify_finds_success_that_was_not_applied(tmp_path: Path) -> None:
         assert {each["id"] for each in found.summary["differences"]} == untrue
 
 
+def test_a_batch_that_was_never_rolled_back_has_no_rollback_to_show(tmp_path: Path) -> None:
+    write_csv(tmp_path / "night.csv", targets(ids(3)))
+    assert bulkroute("run", "night.csv", "--simulate", cwd=tmp_path).code == 0
+    assert "rollback" not in bulkroute("status", "night.ledger.db", cwd=tmp_path).out
+    for command in ("status", "export"):
+        refused = bulkroute(command, "night.ledger.db", "--rollback", cwd=tmp_path)
+        assert refused.code == 2
+        assert "this batch was never rolled back; leave out --rollback" in refused.err
+
+
 def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again(tmp_path: Path) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "night.csv", wanted)
@@ -84,6 +98,17 @@ def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again
             row["status"] for row_id, row in exported(tmp_path / "night.ledger.db").items() if row_id != foreign
         } == {"pending"}
 
+        advice = re.search(r"^to see the failed rows: +bulkroute (export .+)$", back.err, re.MULTILINE)
+        assert advice
+        assert bulkroute(*shlex.split(advice[1]), cwd=tmp_path).code == 0
+        (failed,) = csv.DictReader((tmp_path / "failed.csv").read_text().splitlines())
+        assert (failed["id"], failed["error"]) == (foreign, "conflict")
+        assert (int(failed["devicetype"]), int(failed["deviceId"])) == before[foreign]
+        forward = bulkroute("status", "night.ledger.db", cwd=tmp_path)
+        assert "`bulkroute status night.ledger.db --rollback` shows" in forward.out
+        undone = bulkroute("status", "night.ledger.db", "--rollback", "--json", cwd=tmp_path).summary
+        assert {**back.summary, "rate": undone["rate"], "seconds": undone["seconds"]} == undone
+
         repeated = bulkroute("rollback", "night.ledger.db", *connection, cwd=tmp_path)
         assert repeated.code == 1
         assert service.modified == 60 + 59
@@ -95,6 +120,7 @@ def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again
         assert dict(service.bindings) == {**before, foreign: (1, 999)}
 
 
+@pytest.mark.slow
 def test_a_rollback_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
     wanted = targets(ids(200))
     write_csv(tmp_path / "night.csv", wanted)
@@ -116,6 +142,7 @@ def test_a_rollback_killed_in_the_middle_goes_on(tmp_path: Path) -> None:
         assert service.modified <= 200 + 199 + 8
 
 
+@pytest.mark.slow
 def test_a_run_after_half_a_rollback_completes_the_batch_again(tmp_path: Path) -> None:
     wanted = targets(ids(80))
     write_csv(tmp_path / "night.csv", wanted)
@@ -132,6 +159,7 @@ def test_a_run_after_half_a_rollback_completes_the_batch_again(tmp_path: Path) -
         assert dict(service.bindings) == before
 
 
+@pytest.mark.slow
 def test_rows_in_doubt_are_settled_by_reading_back(tmp_path: Path) -> None:
     wanted = targets(ids(120))
     write_csv(tmp_path / "night.csv", wanted)
@@ -158,6 +186,7 @@ def test_rows_in_doubt_are_settled_by_reading_back(tmp_path: Path) -> None:
         assert bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path).code == 1
 
 
+@pytest.mark.slow
 def test_a_retargeted_row_goes_all_the_way_back(tmp_path: Path) -> None:
     wanted = targets(ids(10))
     write_csv(tmp_path / "night.csv", wanted)
@@ -174,6 +203,7 @@ def test_a_retargeted_row_goes_all_the_way_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", [True, False])
+@pytest.mark.slow
 def test_what_was_sent_without_a_snapshot_cannot_be_put_back(tmp_path: Path, gone: bool) -> None:
     wanted = targets(ids(6))
     write_csv(tmp_path / "night.csv", wanted)
@@ -195,6 +225,7 @@ def test_rollback_makes_no_ledger(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_or_failed_rollback_leaves_nothing_claimed_that_was_put_back(tmp_path: Path) -> None:
     wanted = targets(ids(200))
     write_csv(tmp_path / "night.csv", wanted)
@@ -222,6 +253,7 @@ def test_a_killed_or_failed_rollback_leaves_nothing_claimed_that_was_put_back(tm
         assert dict(service.bindings) == wanted
 
 
+@pytest.mark.slow
 def test_rows_that_a_stopped_rollback_never_reached_stay_done(tmp_path: Path) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "night.csv", wanted)

@@ -85,6 +85,7 @@ def test_350_routes_40_right_2_locked_and_an_unknown_id_take_308_calls(tmp_path:
         assert calls(service, "queryCalledRoute") == 4
 
 
+@pytest.mark.slow
 def test_a_finished_batch_is_not_read_again(tmp_path: Path) -> None:
     wanted = targets(ids(20))
     write_csv(tmp_path / "night.csv", wanted)
@@ -129,10 +130,16 @@ def test_plan_tells_the_difference_and_changes_nothing(tmp_path: Path) -> None:
         text = bulkroute("plan", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path)
         assert text.code == 0
         assert "308 to change" in text.out
+        pairs = [line.split() for line in text.out.splitlines() if " from " in line]
+        shown = [change["rows"] for change in found["changes"]][:20]
+        assert [int(pair[0]) for pair in pairs] == shown
+        more = len(found["changes"]) - 20
+        assert f"{308 - sum(shown)} in {more} more pairs of targets; --json shows all" in text.out
         assert calls(service, "queryCalledRoute") == 8
 
 
 @pytest.mark.parametrize(("status", "code"), [(404, 69), (403, 77), (500, 69)])
+@pytest.mark.slow
 def test_without_the_list_nothing_is_sent(tmp_path: Path, status: int, code: int) -> None:
     wanted = targets(ids(5))
     write_csv(tmp_path / "night.csv", wanted)
@@ -149,6 +156,7 @@ def test_without_the_list_nothing_is_sent(tmp_path: Path, status: int, code: int
 
 
 @pytest.mark.parametrize("faults", [Faults(unstable_order=6), Faults(list_changes=3)])
+@pytest.mark.slow
 def test_a_list_that_moves_is_read_until_it_settles(tmp_path: Path, faults: Faults) -> None:
     wanted = targets(ids(250))
     write_csv(tmp_path / "night.csv", wanted)
@@ -168,6 +176,7 @@ def test_a_list_that_never_settles_is_said_so(tmp_path: Path) -> None:
         assert "never settled in 3 readings: 50 found of 53" in result.err
 
 
+@pytest.mark.slow
 def test_snapshot_is_a_manifest_of_what_is_live(tmp_path: Path) -> None:
     routes = [replace(route, device_desc="") for route in routes_for(ids(120))]
     routes[0] = replace(routes[0], access_code="+4930123")
@@ -187,6 +196,7 @@ def test_snapshot_is_a_manifest_of_what_is_live(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] == ["live.csv"]
 
 
+@pytest.mark.slow
 def test_targets_that_calls_cannot_reach(tmp_path: Path) -> None:
     wanted = dict(zip(ids(4), [(1, 101), (1, 777), (3, 201), (3, 888)], strict=True))
     write_csv(tmp_path / "night.csv", wanted)
@@ -205,6 +215,7 @@ def test_targets_that_calls_cannot_reach(tmp_path: Path) -> None:
             assert "skill_queue 101 " not in text.replace("to skill_queue 101 (queue-101)", "")
 
 
+@pytest.mark.slow
 def test_a_terminal_is_asked_once_with_the_counts(tmp_path: Path) -> None:
     routes, wanted = tenant(30, right=4, locked=1)
     write_csv(tmp_path / "night.csv", wanted)
@@ -238,6 +249,7 @@ def test_a_terminal_is_asked_once_with_the_counts(tmp_path: Path) -> None:
             assert service.modified == modified
 
 
+@pytest.mark.slow
 def test_before_is_written_once(tmp_path: Path) -> None:
     wanted = targets(ids(3))
     write_csv(tmp_path / "night.csv", wanted)
@@ -254,6 +266,7 @@ def test_before_is_written_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("run", "night.csv"), ("plan", "night.csv"), ("snapshot", "-o", "live.csv")])
+@pytest.mark.slow
 def test_a_signal_ends_a_reading_in_good_order(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     wanted = targets(ids(5))
     write_csv(tmp_path / "night.csv", wanted)

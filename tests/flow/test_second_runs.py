@@ -9,6 +9,8 @@ import pytest
 from bulkroute.simulator import Faults
 from tests.harness import bulkroute, exported, ids, serving, started, targets, write_csv
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--rate", "unlimited", "--backoff", "0.01", "--backoff-cap", "0.05", "--json")
 
 
@@ -125,3 +127,27 @@ def test_status_shows_the_runs_and_how_they_ended(tmp_path: Path) -> None:
     shown = bulkroute("status", "m.ledger.db", cwd=tmp_path).out
     assert "--max-rows 4 is reached" in shown
     assert "went through" in shown
+
+
+def test_the_first_line_of_a_run_adds_up(tmp_path: Path) -> None:
+    wanted = targets(ids(40))
+    write_csv(tmp_path / "m.csv", wanted)
+    with serving(wanted, Faults(business_ids=0.3)) as service:
+        words = ("run", "m.csv", "--base-url", service.url, "--rate", "unlimited", "--max-consecutive-failures", "99")
+        first = bulkroute(*words, cwd=tmp_path)
+        assert "run 1: 40 of 40 rows to do at unlimited" in first.err
+        failed = [row_id for row_id in wanted if service.bindings[row_id] != wanted[row_id]]
+        assert len(failed) > 4
+        for row_id in failed[:3]:
+            service.simulator.rebind(row_id, *wanted[row_id])  # by hand, meanwhile
+        left, done = len(failed) - 3, 40 - len(failed) + 3
+        second = bulkroute(*words, "--max-rows", "1", cwd=tmp_path)
+        assert f"run 2: {left} of 40 rows to do ({left} failed earlier) at" in second.err
+        assert f"; {done} done already\n" in second.err
+        # Rows that the second run never came to have failed earlier all the same.
+        third = bulkroute(*words, cwd=tmp_path)
+        assert f"run 3: {left} of 40 rows to do ({left} failed earlier) at" in third.err
+        write_csv(tmp_path / "m.csv", {**wanted, "unknown": (1, 1)})
+        fourth = bulkroute(*words, cwd=tmp_path)
+        assert f"run 4: {left} of 41 rows to do ({left} failed earlier) at" in fourth.err
+        assert f"; {done} done already, 1 refused; the manifest changed: 1 new" in fourth.err

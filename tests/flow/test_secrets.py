@@ -133,6 +133,7 @@ def test_a_service_that_echoes_secrets(
             assert "***" in shown[1].out, "the echo never arrived: this test shows nothing"
 
 
+@pytest.mark.slow
 def test_a_token_service_that_echoes_the_secret(tmp_path: Path, hostile: Callable[[Handler], Hostile]) -> None:
     async def refuse(request: web.BaseRequest) -> web.StreamResponse:
         body = json.loads(await request.read())
@@ -173,6 +174,7 @@ def test_secrets_have_no_flags(tmp_path: Path) -> None:
         assert "hush" not in result.err
 
 
+@pytest.mark.slow
 def test_a_redirect_takes_no_token_anywhere(tmp_path: Path, hostile: Callable[[Handler], Hostile]) -> None:
     visitors: list[str] = []
 
@@ -195,6 +197,7 @@ def test_a_redirect_takes_no_token_anywhere(tmp_path: Path, hostile: Callable[[H
 
 
 @pytest.mark.parametrize("url", ["http://cc.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"])
+@pytest.mark.slow
 def test_no_token_goes_out_unencrypted(tmp_path: Path, url: str) -> None:
     write_csv(tmp_path / "night.csv", targets(ids(2)))
     for flags in (("--base-url", url), ("--base-url", "https://cc.example.com", "--auth-url", url)):
@@ -217,6 +220,7 @@ HOSTILE_TEXTS = {
 
 
 @pytest.mark.parametrize("case", HOSTILE_TEXTS)
+@pytest.mark.slow
 def test_texts_of_the_service_are_harmless(tmp_path: Path, hostile: Callable[[Handler], Hostile], case: str) -> None:
     async def talk(_request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response({"returnCode": HOSTILE_TEXTS[case], "description": HOSTILE_TEXTS[case]})
@@ -235,6 +239,7 @@ def test_texts_of_the_service_are_harmless(tmp_path: Path, hostile: Callable[[Ha
 
 
 @pytest.mark.parametrize("name", ["[red]x.csv", ":smile:.csv", "%s%n.csv", "-x.csv", "a b'c\".csv"])
+@pytest.mark.slow
 def test_names_with_signs_in_them(tmp_path: Path, name: str) -> None:
     wanted = {"[/]": (1, 101), "[/bold]": (3, 201), ":smile:": (1, 102), "=1+1": (1, 103), "-5": (1, 104)}
     write_csv(tmp_path / name, wanted)

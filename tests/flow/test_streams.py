@@ -9,6 +9,8 @@ import pytest
 from bulkroute.simulator import Faults
 from tests.harness import Result, bulkroute, command, environment, ids, serving, targets, write_csv
 
+pytestmark = pytest.mark.slow
+
 FAST = ("--rate", "unlimited", "--backoff", "0.01")
 
 
@@ -93,6 +95,19 @@ def test_a_simulation_says_that_it_reads_its_manifest_twice(folder: Path) -> Non
     done = bulkroute(*words, cwd=folder, stdin=(folder / "night.csv").read_bytes())
     assert done.code == 2
     assert "--simulate reads the manifest twice" in done.err
+    os.mkfifo(folder / "pipe.csv")
+    with subprocess.Popen(["sh", "-c", "exec cat night.csv > pipe.csv"], cwd=folder, stderr=subprocess.DEVNULL):
+        piped = bulkroute("run", "pipe.csv", "--simulate", cwd=folder, timeout_s=30)
+    assert piped.code == 2
+    assert "--simulate reads the manifest twice; give it a file, not a pipe" in piped.err
+    assert not list(folder.glob("*.ledger.db*"))
+
+
+@pytest.mark.parametrize("words", [("check", "-"), ("run", "-", "--ledger", "l.db", "--simulate")])
+def test_standard_input_without_a_format_is_wrong_usage(folder: Path, words: tuple[str, ...]) -> None:
+    done = bulkroute(*words, cwd=folder, stdin=(folder / "night.csv").read_bytes())
+    assert done.code == 2
+    assert "nothing tells the format of standard input; say --format csv or --format yaml" in done.err
 
 
 def test_a_pause_while_the_canary_is_read_back_can_be_stopped(folder: Path) -> None:
@@ -125,3 +140,10 @@ def test_a_pause_while_the_canary_is_read_back_can_be_stopped(folder: Path) -> N
             finally:
                 process.kill()
         assert service.modified == 3
+
+
+def test_what_the_locale_cannot_write_is_escaped(folder: Path) -> None:
+    assert bulkroute("run", "night.csv", "--ledger", "夜.db", "--simulate", *FAST, cwd=folder).code == 0
+    shown = bulkroute("status", "夜.db", cwd=folder, env={"PYTHONIOENCODING": "latin-1"})
+    assert shown.code == 0, shown.err
+    assert "batch 1 in \\u591c.db" in shown.out

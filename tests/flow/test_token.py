@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
 from bulkroute.settings import Credentials, Secret
@@ -11,6 +13,7 @@ from tests.flow.engine import spend_night
 from tests.harness import ids, targets
 
 
+@pytest.mark.slow
 def test_a_token_of_two_seconds_is_renewed_in_flight_without_one_refused_call(tmp_path: Path) -> None:
     night = spend_night(
         tmp_path, targets(ids(600)), Faults(token_life_s=2, latency_ms=60), rate_per_s=20, concurrency=8
@@ -36,6 +39,7 @@ def test_a_refused_fixed_token_stops_the_run_after_one_call_a_slot(tmp_path: Pat
     assert len(night.starts()) <= 5
 
 
+@pytest.mark.slow
 def test_a_token_refused_in_the_middle_is_renewed_once_and_the_run_goes_on(tmp_path: Path) -> None:
     async def revoke(engine: Engine, simulator: Simulator) -> None:
         await asyncio.sleep(2)

@@ -140,6 +140,7 @@ def test_throttled_for_ever_stops_when_patience_ends(tmp_path: Path) -> None:
     assert "throttled for 100 s" in (summary.stopped or "")
 
 
+@pytest.mark.slow
 def test_a_service_that_is_not_there_is_unreachable_and_no_row_failed(tmp_path: Path) -> None:
     result = bulkroute(
         "run", write_csv(tmp_path / "m.csv", targets(ids(40))).name, "--base-url", "http://127.0.0.1:9", "--no-snapshot",

@@ -97,6 +97,7 @@ def test_failed_rows_are_searched_and_come_as_a_manifest(tmp_path: Path) -> None
     assert "5,000 rows" in bulkroute("check", "failed.csv", cwd=tmp_path).out
 
 
+@pytest.mark.slow
 def test_it_waits_for_a_ledger_and_tells_of_it_once_it_is_there(tmp_path: Path) -> None:
     with watching(tmp_path / "l.db") as watch:
         assert "no such ledger" in watch.snapshot()["error"]

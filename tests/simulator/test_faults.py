@@ -113,6 +113,7 @@ async def test_a_client_that_asks_for_close_gets_it(serve: Serve) -> None:
         assert answer.headers["Connection"] == "close"
 
 
+@pytest.mark.slow
 async def test_damaged_answers_come_after_the_change(serve: Serve) -> None:
     async with serve(ONE, Faults(garbage=1)) as peer:
         answer = await peer.modify(ID)
@@ -150,6 +151,7 @@ async def test_business_failures_stick_to_their_ids(serve: Serve) -> None:
         assert 2 * succeeded == 2 * changed + met["not_applied_ids"]
 
 
+@pytest.mark.slow
 async def test_faults_do_not_depend_on_the_order_of_arrival(serve: Serve) -> None:
     ids = [route.id for route in MANY]
 

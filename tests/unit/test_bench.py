@@ -1,9 +1,19 @@
 """The bench's own arithmetic, and that it says what is missing. What it measures is no test."""
 
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 
+from tests.bench import manifests
 from tests.bench.figures import Finding, Spread, Target, at_least, at_most, per_row, ratios, spread, table
 from tests.bench.pace import mean_per_s, most_in_a_second
+from tests.bench.processes import spend
+from tests.bench.sending import parallel_command
 from tests.bench.tools import TOOLS, missing
 
 
@@ -62,3 +72,37 @@ def test_a_missing_program_is_named_with_what_is_lost_and_how_to_get_it(name: st
     assert list(said) == [name]
     assert said[name].startswith(f"{name} is missing: ")
     assert f"apt-get install {TOOLS[name].package}" in said[name]
+
+
+@contextmanager
+def noting() -> Iterator[tuple[str, list[tuple[str | None, str]]]]:
+    """Serve on loopback; give the address, and content type and body of each POST that came."""
+    came: list[tuple[str | None, str]] = []
+
+    class Notes(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            came.append((self.headers["Content-Type"], body.decode()))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_arguments: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Notes) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", came
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.skipif(not (shutil.which("parallel") and shutil.which("curl")), reason="needs GNU parallel and curl")
+def test_gnu_parallel_posts_each_body_as_json(tmp_path: Path) -> None:
+    bodies = manifests.write_bodies(tmp_path / "bodies", 3)
+    with noting() as (url, came):
+        spend(parallel_command(bodies, url), cwd=tmp_path)
+    assert sorted(came) == sorted(("application/json", body) for body in bodies.read_text().splitlines())

@@ -1,9 +1,13 @@
 """The client's own part: what goes out, and how aiohttp's errors come back as values."""
 
+import asyncio
+import contextlib
 import inspect
 import json
+import re
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -13,10 +17,10 @@ from aioresponses import CallbackResult, aioresponses
 
 from bulkroute.client import SERVICE_PATH, TOKEN_PATH, Client, describe
 from bulkroute.model import FailureKind, Row
-from bulkroute.retry import NoReply
+from bulkroute.retry import NoReply, Reply
 
 BASE = "https://cc.example.com:28443"
-MODIFY = BASE + SERVICE_PATH + "calledRoute/modifyCalledRoute"
+QUERY = BASE + SERVICE_PATH + "calledRoute/queryCalledRoute"
 ROW = Row(2, "1125397061153369092", 1, 101)
 
 
@@ -30,32 +34,205 @@ def recording(seen: list[dict[str, Any]]) -> Callable[..., CallbackResult]:
     return record
 
 
+@dataclass
+class Line:
+    """A service that plays its part byte by byte: what came, call by call, and what it says to each."""
+
+    root: str
+    came: list[bytes]
+
+
+Part = Callable[[asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def playing(*parts: Part | bytes) -> AsyncIterator[Line]:
+    """Serve on loopback: the n-th call gets the n-th part, over as many connections as the client makes."""
+    calls = iter(parts)
+    came: list[bytes] = []
+    serving: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if task := asyncio.current_task():
+            serving.add(task)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"Content-Length: (\d+)", head)
+                came.append(head + await reader.readexactly(int(length[1]) if length else 0))
+                part = next(calls)
+                if isinstance(part, bytes):
+                    writer.write(part)
+                else:
+                    await part(writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield Line(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", came)
+    for task in serving:
+        task.cancel()
+    await asyncio.gather(*serving)
+
+
+def answer(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    """Return a whole HTTP answer."""
+    lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers, b"", body]
+    return b"\r\n".join(lines)
+
+
+DONE = answer(b'{"returnCode":"0"}')
+
+
 async def test_what_modify_sends() -> None:
-    seen: list[dict[str, Any]] = []
-    with aioresponses() as service:
-        service.post(MODIFY, callback=recording(seen))
-        async with Client(BASE + "/", app_key="the-key", headers=[("X-TenantSpaceID", "t1")]) as client:
-            await client.modify(ROW, "the-token")
-    assert seen[0]["data"] == b'{"id":"1125397061153369092","devicetype":1,"deviceId":101}'
-    assert seen[0]["headers"] == {
+    async with (
+        playing(DONE) as service,
+        Client(service.root + "/", app_key="the-key", headers=[("X-TenantSpaceID", "t1")]) as client,
+    ):
+        assert await client.modify(ROW, "the-token") == Reply(200, b'{"returnCode":"0"}')
+    head, body = service.came[0].split(b"\r\n\r\n")
+    first, *headers = head.decode().split("\r\n")
+    assert first == "POST /apiaccess/rest/cc-management/v1/calledRoute/modifyCalledRoute HTTP/1.1"
+    assert body == b'{"id":"1125397061153369092","devicetype":1,"deviceId":101}'
+    assert dict(line.split(": ") for line in headers) == {
+        "Host": service.root.removeprefix("http://"),
         "Content-Type": "application/json",
-        "X-APP-Key": "the-key",
-        "X-TenantSpaceID": "t1",
-        "Authorization": "Bearer the-token",
         "Accept": "application/json",
         "User-Agent": "bulkroute",
+        "X-TenantSpaceID": "t1",
+        "X-APP-Key": "the-key",
+        "Authorization": "Bearer the-token",
+        "Content-Length": str(len(body)),
     }
-    assert seen[0]["allow_redirects"] is False
 
 
 @pytest.mark.parametrize("row_id", ["0123", 'quo"te', "back\\slash", "naïve-号"])
 async def test_an_id_goes_out_as_the_text_it_is(row_id: str) -> None:
-    seen: list[dict[str, Any]] = []
-    with aioresponses() as service:
-        service.post(MODIFY, callback=recording(seen))
-        async with Client(BASE) as client:
-            await client.modify(ROW._replace(id=row_id), "t")
-    assert json.loads(seen[0]["data"])["id"] == row_id
+    async with playing(DONE) as service, Client(service.root) as client:
+        await client.modify(ROW._replace(id=row_id), "t")
+    assert json.loads(service.came[0].split(b"\r\n\r\n")[1])["id"] == row_id
+
+
+async def test_another_token_goes_out_with_the_next_call() -> None:
+    async with playing(DONE, DONE) as service, Client(service.root) as client:
+        for token in ("one", "two"):
+            await client.modify(ROW, token)
+    assert [re.findall(rb"Bearer (\w+)", call) for call in service.came] == [[b"one"], [b"two"]]
+
+
+async def test_the_headers_that_matter_come_back() -> None:
+    headers = (b"Retry-After: 7", b"Date: Mon, 23 Nov 2026 03:00:00 GMT")
+    async with playing(answer(b"", *headers, status=b"429 Slow Down")) as service, Client(service.root) as client:
+        reply = await client.modify(ROW, "t")
+    assert reply == Reply(429, b"", retry_after="7", date="Mon, 23 Nov 2026 03:00:00 GMT")
+
+
+async def test_the_answer_after_100_continue_is_the_one_that_counts() -> None:
+    async with playing(b"HTTP/1.1 100 Continue\r\n\r\n" + DONE) as service, Client(service.root) as client:
+        assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}')
+
+
+async def test_an_answer_in_pieces_is_put_together() -> None:
+    async def in_pieces(writer: asyncio.StreamWriter) -> None:
+        for number in range(0, len(DONE), 5):
+            writer.write(DONE[number : number + 5])
+            await asyncio.sleep(0.001)
+
+    async with playing(in_pieces) as service, Client(service.root) as client:
+        assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}')
+
+
+async def test_no_more_than_a_mebibyte_of_an_answer_is_kept() -> None:
+    async with playing(answer(b"x" * 3_000_000), DONE) as service, Client(service.root) as client:
+        reply = await client.modify(ROW, "t")
+        assert isinstance(reply, Reply)
+        assert (len(reply.body), reply.whole) == (1 << 20, False)
+        assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}')
+
+
+async def test_what_nobody_asked_for_is_not_taken_for_the_next_answer() -> None:
+    said_twice = asyncio.Event()
+
+    async def say_twice(writer: asyncio.StreamWriter) -> None:
+        writer.write(DONE)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(DONE)
+        await asyncio.sleep(0.05)
+        said_twice.set()
+
+    async with playing(say_twice, answer(b'{"returnCode":"5"}')) as service, Client(service.root) as client:
+        await client.modify(ROW, "t")
+        await said_twice.wait()
+        assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"5"}')
+
+
+async def silent(_writer: asyncio.StreamWriter) -> None:
+    """Say nothing."""
+    await asyncio.sleep(60)
+
+
+async def hang_up(writer: asyncio.StreamWriter) -> None:
+    """Close without an answer."""
+    writer.close()
+
+
+async def reset(writer: asyncio.StreamWriter) -> None:
+    """Break the connection off."""
+    writer.transport.abort()
+
+
+async def half(writer: asyncio.StreamWriter) -> None:
+    """Break off in the middle of a body."""
+    writer.write(answer(b"x" * 100)[:-50])
+    await writer.drain()
+    writer.close()
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """Never come to the end of the headers, without ever being silent for long."""
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while not writer.is_closing():
+        writer.write(b"X-More: 1\r\n")
+        await asyncio.sleep(0.02)
+
+
+async def drip_body(writer: asyncio.StreamWriter) -> None:
+    """Never come to the end of the body."""
+    writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"x")
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("part", "kind", "words"),
+    [
+        (silent, FailureKind.TIMEOUT, "no answer within 0.3 s"),
+        (drip, FailureKind.TIMEOUT, "no answer within 0.3 s"),
+        (drip_body, FailureKind.TIMEOUT, "no answer within 0.3 s"),
+        (hang_up, FailureKind.CONNECTION, "closed the connection without an answer"),
+        (reset, FailureKind.CONNECTION, "connection"),
+        (half, FailureKind.CONNECTION, "the answer broke off"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", FailureKind.CONNECTION, "the answer is not HTTP"),
+    ],
+)
+async def test_a_line_that_fails_comes_back_as_a_value(part: Part | bytes, kind: FailureKind, words: str) -> None:
+    async with playing(part, DONE) as service, Client(service.root, timeout_s=0.3) as client:
+        lost = await client.modify(ROW, "t")
+        assert isinstance(lost, NoReply)
+        assert (lost.kind, lost.sent) == (kind, True)
+        assert words in lost.description
+        assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}'), "the next call has a line of its own"
+
+
+async def test_nobody_there() -> None:
+    async with playing() as service:
+        pass
+    async with Client(service.root) as client:
+        lost = await client.modify(ROW, "t")
+    assert isinstance(lost, NoReply)
+    assert (lost.kind, lost.sent) == (FailureKind.CONNECTION, False)
 
 
 async def test_the_token_call_asks_for_the_longest_life() -> None:
@@ -83,12 +260,12 @@ async def test_the_token_call_asks_for_the_longest_life() -> None:
 )
 async def test_errors_come_back_as_values(error: Exception, kind: FailureKind, sent: bool) -> None:
     with aioresponses() as service:
-        service.post(MODIFY, exception=error)
+        service.post(QUERY, exception=error)
         async with Client(BASE) as client:
-            answer = await client.modify(ROW, "t")
-    assert isinstance(answer, NoReply)
-    assert (answer.kind, answer.sent) == (kind, sent)
-    assert answer.description
+            lost = await client.ask("calledRoute/queryCalledRoute", {}, "t")
+    assert isinstance(lost, NoReply)
+    assert (lost.kind, lost.sent) == (kind, sent)
+    assert lost.description
 
 
 def test_every_error_of_the_transport_is_one_that_the_client_catches() -> None:
@@ -111,12 +288,21 @@ def test_a_broken_certificate_is_named() -> None:
 
 
 async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
-    monkeypatch.setenv("NO_PROXY", "inside.example.com")
-    seen: list[dict[str, Any]] = []
-    for host in ("cc.example.com", "inside.example.com"):
-        with aioresponses() as service:
-            service.post(f"https://{host}{SERVICE_PATH}calledRoute/modifyCalledRoute", callback=recording(seen))
-            async with Client(f"https://{host}") as client:
-                await client.modify(ROW, "t")
-    assert [str(one["proxy"]) for one in seen] == ["http://proxy.example.com:3128", "None"]
+    async with playing(answer(b"", status=b"403 Forbidden")) as proxy, playing(DONE) as inside:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.root)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        async with Client("https://cc.example.com") as client:
+            lost = await client.modify(ROW, "t")
+        async with Client(inside.root) as client:
+            assert isinstance(await client.modify(ROW, "t"), Reply)
+    assert proxy.came[0].startswith(b"CONNECT cc.example.com:443 HTTP/1.1\r\n")
+    assert len(proxy.came) == 1
+    assert lost == NoReply(FailureKind.CONNECTION, "the proxy answered 403 Forbidden", sent=False)
+
+
+async def test_plain_http_goes_through_a_proxy_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with playing(DONE) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.root)
+        async with Client("http://cc.example.com") as client:
+            assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}')
+    assert proxy.came[0].startswith(b"POST http://cc.example.com/apiaccess/")

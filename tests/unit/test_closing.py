@@ -1,11 +1,12 @@
 """The closing table: what a service says stays text, at any width."""
 
 import io
+import sys
 
 import pytest
 from rich.console import Console
 
-from bulkroute.console.closing import outcome_table
+from bulkroute.console.closing import outcome_table, show, title_of
 from bulkroute.console.words import duration, rate
 from bulkroute.ledger.reading import Reason
 from bulkroute.summary import Summary
@@ -15,7 +16,7 @@ SUMMARY = Summary(
 )
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [80, 120, 200])
 def test_markup_of_the_service_stays_text(width: int) -> None:
     text = "[red]no[/red] [link=https://example.com]here[/link] :smile: [/]"
     reasons = [Reason("business", text, 7, "[blink]1125397061153369092")]
@@ -26,7 +27,22 @@ def test_markup_of_the_service_stays_text(width: int) -> None:
     shown = file.getvalue()
     assert "\x1b[31m" not in shown
     assert "\x1b]8" not in shown
-    assert all(part in shown for part in ("[red]", ":smile:", "[blink]", "[bold]x.db"))
+    assert all(part in shown for part in ("[red]", ":smile:", "[blink]"))
+
+
+def test_without_a_terminal_a_table_is_plain_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "a text of the service that is wider than any terminal " * 5
+    reasons = [Reason("business", text.strip(), 5, "1125397061153369092"), Reason("server", None, 2, "队列")]
+    show(title_of(SUMMARY), outcome_table(SUMMARY, reasons), sys.stdout)
+    assert capsys.readouterr().out.splitlines() == [
+        "batch 1 in [bold]x.db",
+        "outcome           rows  for example          what the service said",
+        "succeeded            2",
+        "unchanged            0",
+        f"failed: business     5  1125397061153369092  {text.strip()}",
+        "failed: server       2  队列",
+        "total                9",
+    ]
 
 
 @pytest.mark.parametrize(

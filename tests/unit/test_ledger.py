@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import lock, merging, reading, store
-from bulkroute.ledger.batch import Batch, Changes
+from bulkroute.ledger.batch import Batch, Changes, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults
-from bulkroute.model import Row, Status
+from bulkroute.model import FailureKind, Row, Status
+from bulkroute.retry import Ruling, Verdict
 
 
 @pytest.fixture
@@ -43,23 +44,11 @@ def statuses(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT id, status FROM row WHERE listed ORDER BY line"))
 
 
-def attempt(row: int, status: Status, **changed: object) -> Attempt:
-    values = {
-        "row": row,
-        "id": "any",
-        "tried": False,
-        "status": status,
-        "error": None,
-        "number": 1,
-        "counted": True,
-        "started_at": 1000.0,
-        "latency_ms": 20.0,
-        "verdict": "done",
-        "http_status": 200,
-        "return_code": "0",
-        "description": "data update success",
-    }
-    return Attempt(**{**values, **changed})  # type: ignore[arg-type]  # a mixed bag by design
+DONE = Verdict(Ruling.DONE, None, 200, "0", "data update success")
+
+
+def attempt(row: int, status: Status, verdict: Verdict = DONE) -> Attempt:
+    return Attempt(Work(row, Row(2, "any", 1, 1), tried=False), 1, 1000.0, 20.0, verdict, status, None)
 
 
 def test_a_new_ledger_is_private_durable_and_known_by_its_header(tmp_path: Path) -> None:
@@ -215,7 +204,8 @@ def test_reopening_tries_failed_rows_and_rows_in_doubt_again_but_no_conflict(led
     ledger.execute("UPDATE row SET status = 'failed', error = 'server' WHERE id = 'a'")
     ledger.execute("UPDATE row SET status = 'failed', error = 'conflict' WHERE id = 'b'")
     ledger.execute("UPDATE row SET status = 'sent' WHERE id = 'c'")
-    assert batches.reopen(ledger, batch) == (1, 1)
+    assert batches.reopen(ledger, batch) == 1
+    assert batches.failed_earlier(ledger, batch) == 2  # the one in doubt was tried, too
     assert statuses(ledger) == {"a": "pending", "b": "failed", "c": "pending", "d": "pending"}
 
 
@@ -232,11 +222,11 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
         assert statuses(other) == {"a": "sent", "b": "sent"}
 
         journal.answered(attempt(1, Status.SUCCEEDED))
-        journal.answered(attempt(2, Status.PENDING, error=None, verdict="server"))
+        journal.answered(attempt(2, Status.PENDING, DONE._replace(ruling=Ruling.AGAIN, kind=FailureKind.SERVER)))
         again = journal.sent([2])
         await again
         assert statuses(other) == {"a": "succeeded", "b": "sent"}
-        assert [one.row for one in told] == [1, 2]
+        assert [one.work.number for one in told] == [1, 2]
 
         journal.withdraw([2])
         await journal.flush()

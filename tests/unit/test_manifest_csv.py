@@ -129,6 +129,7 @@ def test_line_ends_are_whole_across_blocks() -> None:
     assert [row.line for row in rows] == [2, 3]
 
 
+@pytest.mark.slow
 def test_carriage_returns_alone_end_lines_in_large_files() -> None:
     rows, faults = read(HEAD.replace(b"\n", b"\r") + b"1,1,1\r" * (2 * ROW_LIMIT_CHARS // 6))
     assert not faults.total

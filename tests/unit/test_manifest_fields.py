@@ -1,11 +1,13 @@
 """The rules of one row, through the door for programs: `check_rows`."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bulkroute.manifest import Faults, check_rows
-from bulkroute.manifest.faults import FAULTS_KEPT, printable, quote
+from bulkroute.ledger.staging import Staging
+from bulkroute.manifest import Faults, check_rows, open_manifest
+from bulkroute.manifest.faults import FAULTS_KEPT, escaped, quote
 from bulkroute.model import Row
 
 LONG = "1125397061153369092"
@@ -198,8 +200,48 @@ def test_the_first_fifty_faults_are_kept_and_all_are_counted() -> None:
     assert (error.faults, error.total, error.where, error.exit_code) == (faults.kept, 1000, "m.csv", 65)
 
 
+def test_faults_of_the_whole_file_are_shown_among_any_number_of_others_and_in_the_order_of_lines() -> None:
+    rounded = [(f"11253970611533{place}0000"[-19:], "1", "1") for place in range(10, 90)]
+    rows = [("a b", "1", "1")] * 500 + rounded + [("12", "1", "1"), ("12", "3", "1")]
+    faults = Faults()
+    with Staging() as staging:
+        staging.load(check_rows(rows, faults), faults)
+    assert faults.total == 500 + 80 + 1
+    assert len(faults.kept) == FAULTS_KEPT
+    assert sum("was rounded by a spreadsheet" in text for text in faults.kept) > 10
+    assert sum("holds a blank" in text for text in faults.kept) > 10
+    assert "row 582: id 12 is to go to ivr 1, but line 581 sends it to skill_queue 1" in faults.kept[-1]
+    lines = [int(text.split(":")[0].removeprefix("row ")) for text in faults.kept]
+    assert lines == sorted(lines)
+
+
+def test_a_file_cut_off_is_said_among_any_number_of_other_faults(tmp_path: Path) -> None:
+    for name, rows, end, says in (
+        ("a.csv", b"id,devicetype,deviceId\n" + b"x y,1,1\n" * 60, b"1,1", "cut off in this row"),
+        ("b.csv", b"id,devicetype,deviceId\n" + b"x y,1,1\n" * 60, b'1,"1', "never closed"),
+        ("c.csv", b"id,devicetype,deviceId\n" + b"x y,1,1\n" * 60, b"\xff", "is not UTF-8"),
+        ("d.yaml", b"- {id: x y, devicetype: 1, deviceId: 1}\n" * 60, b"- {id: 1", "not valid YAML"),
+    ):
+        (tmp_path / name).write_bytes(rows + end)
+        faults = Faults()
+        with open_manifest(tmp_path / name) as manifest:
+            assert not list(manifest.rows(faults))
+        assert len(faults.kept) == FAULTS_KEPT
+        assert says in faults.kept[-1]
+
+
+def test_the_text_of_the_error_names_the_first_faults() -> None:
+    faults = Faults("m.csv")
+    faults.add(2, "wrong")
+    assert str(faults.error()) == "m.csv: 1 fault, nothing was sent; mend the manifest and run again: m.csv:2: wrong"
+    for line in range(3, 12):
+        faults.add(line, "wrong")
+    assert str(faults.error()).endswith("run again: m.csv:2: wrong | m.csv:3: wrong | m.csv:4: wrong | 7 more")
+    assert faults.error().headline == "m.csv: 10 faults, nothing was sent; mend the manifest and run again"
+
+
 def test_quoted_text_is_harmless_and_short() -> None:
     assert quote("a\x1b]0;x\x07\u202e") == r"'a\x1b]0;x\x07\u202e'"
     assert len(quote("x" * 1_000_000)) == 42
     assert quote("x" * 40) == repr("x" * 40)
-    assert printable("cut\nover\x1b.csv") == r"cut\nover\x1b.csv"
+    assert escaped("cut\nover\x1b.csv") == r"cut\nover\x1b.csv"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkroute.errors import ManifestError
+from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest import Faults, Manifest, open_manifest
 from bulkroute.model import Row
 from tests.harness import for_anybody, rights_of
@@ -68,7 +68,6 @@ def test_formats(tmp_path: Path, name: str, given: str | None, data: bytes, form
         ("a", None, "does not end in"),
         ("a.csv", "json", "format 'json' is unknown"),
         ("a.csv", "yaml", "the name says csv, the format given is yaml"),
-        ("-", None, "does not end in"),
     ],
 )
 def test_unknown_formats(name: str, given: str | None, says: str) -> None:
@@ -141,6 +140,11 @@ def test_places_have_the_files_name_unless_the_faults_have_one(tmp_path: Path) -
         faults = Faults("short.csv")
         list(manifest.rows(faults))
         assert faults.kept[0].startswith("short.csv:3: ")
+
+
+def test_standard_input_without_a_format_is_wrong_usage() -> None:
+    with pytest.raises(UsageError, match="say --format csv or --format yaml"), open_manifest("-"):
+        pass
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

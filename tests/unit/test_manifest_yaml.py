@@ -315,6 +315,7 @@ class _Endless:
         (b"", b"k: v\n"),
     ],
 )
+@pytest.mark.slow
 def test_a_row_without_end_is_refused_without_reading_it(start: bytes, then: bytes) -> None:
     endless = _Endless(start, then)
     faults = Faults("m.yaml")
@@ -331,6 +332,7 @@ def test_json_may_be_indented_with_tabs() -> None:
 
 
 @pytest.mark.parametrize("parser", ["libyaml"], indirect=True)
+@pytest.mark.slow
 def test_the_limit_is_one_of_rows_not_of_files() -> None:
     count = 2 * ROW_LIMIT_CHARS // len(ROW)
     rows, faults = read(ROW * count)
@@ -338,6 +340,7 @@ def test_the_limit_is_one_of_rows_not_of_files() -> None:
     assert not faults.total
 
 
+@pytest.mark.slow
 def test_one_long_line_of_many_rows_is_fine() -> None:
     rows, faults = read(json.dumps([{"id": f"r{n}", "devicetype": 1, "deviceId": n} for n in range(3000)]).encode())
     assert [row.device_id for row in rows] == list(range(3000))

@@ -65,10 +65,11 @@ async def at_receiver(rate_per_s: float, calls: int) -> list[float]:
         (7, 70),
         (20, 200),
         (100, 500),
-        pytest.param(500, 1500, marks=pytest.mark.slow),
-        pytest.param(2000, 4400, marks=pytest.mark.slow),
+        (500, 1500),
+        (2000, 4400),
     ],
 )
+@pytest.mark.slow
 def test_receiver_sees_no_more_than_the_rate_and_99_percent_of_it(rate_per_s: float, calls: int) -> None:
     seen_s = run_virtual(at_receiver(rate_per_s, calls))
     assert len(seen_s) == calls

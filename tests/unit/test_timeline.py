@@ -53,6 +53,7 @@ def test_folding_keeps_every_call(calls: dict[int, int], times: int) -> None:
     assert sum(seconds for _, seconds, _ in slices) == pytest.approx(max(stretch.seconds, 0.001), abs=0.002)
 
 
+@pytest.mark.slow
 def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> None:
     """The live page reads new calls only, and folds; the report reads all at once."""
     ledger = made(tmp_path / "l.db", rows=4000, failed=300, run_s=1900)

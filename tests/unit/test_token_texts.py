@@ -3,6 +3,8 @@
 import json
 from urllib.parse import quote
 
+import pytest
+
 from bulkroute.client import Client
 from bulkroute.retry import full_jitter
 from bulkroute.settings import Credentials, Secret
@@ -12,6 +14,7 @@ from bulkroute.token import TokenSource
 SECRET = 'hush"of/the night'
 
 
+@pytest.mark.slow
 async def test_the_app_secret_is_remembered_after_many_renewals() -> None:
     async with (
         Simulator([], app_key="key", app_secret=SECRET, faults=Faults(token_life_s=0.001)) as simulator,

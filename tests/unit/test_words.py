@@ -2,7 +2,8 @@
 
 import time
 
-from bulkroute.console.words import describe_progress
+from bulkroute.console.words import describe, describe_progress
+from bulkroute.events import WaitEnded
 from bulkroute.pacing import Hold
 from bulkroute.progress import Progress
 
@@ -47,3 +48,16 @@ def test_a_window_that_closes_too_early() -> None:
     progress = PROGRESS._replace(eta_s=3600.0, ends_at=time.time() + 1800)
     assert "(too late)" in describe_progress(progress, 0)
     assert "(too late)" not in describe_progress(progress._replace(eta_s=600.0), 0)
+
+
+def test_a_run_that_stops_does_not_claim_to_go_on() -> None:
+    assert describe(WaitEnded("paused", "lunch", 12.0)) == "going on after 12 s; no longer paused"
+    assert describe(WaitEnded("paused", "lunch", 12.0, going_on=False)) == "paused for 12 s, until the run ended"
+    stopping = PROGRESS._replace(eta_s=3600.0, stopping="interrupted by SIGTERM")
+    assert describe_progress(stopping, 0).endswith("; stopping: interrupted by SIGTERM")
+    assert stopping.fields(0)["eta_s"] is None
+
+
+def test_json_has_moments_as_text() -> None:
+    assert PROGRESS._replace(ends_at=1_790_000_000.5).fields(0)["ends_at"] == "2026-09-21T14:13:20+00:00"
+    assert PROGRESS.fields(0)["ends_at"] is None
