@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -157,11 +158,13 @@ def watch_calls(strike: Strike) -> None:
     """Let `strike` see every call of modifyCalledRoute of this process."""
     import asyncio
 
-    from aiohttp import ClientResponse
+    from aiohttp.client_proto import ResponseHandler
 
     from bulkroute.client import Client
+    from bulkroute.exchange import Exchange
 
-    modify, start = Client.modify, ClientResponse.start
+    modify, talk, read = Client.modify, Exchange._talk, ResponseHandler.read
+    calling = ContextVar("calling", default=False)
 
     async def watched_modify(self: Client, *given: Any) -> Any:
         strike.kill("call: before its bytes leave")
@@ -169,14 +172,22 @@ def watch_calls(strike: Strike) -> None:
         strike.kill("call: answered")
         return answer
 
-    async def watched_start(self: ClientResponse, *given: Any) -> Any:
-        if self.url.name == "modifyCalledRoute" and strike.due("call: bytes gone"):
+    async def watched_talk(self: Exchange, *given: Any) -> Any:
+        calling.set(True)
+        try:
+            return await talk(self, *given)
+        finally:
+            calling.set(False)
+
+    async def watched_read(self: ResponseHandler) -> Any:
+        if calling.get() and strike.due("call: bytes gone"):
             await asyncio.sleep(0.01)  # the transport has them already; the service gets time to read them
             os.kill(os.getpid(), signal.SIGKILL)
-        return await start(self, *given)
+        return await read(self)
 
     Client.modify = watched_modify  # type: ignore[method-assign, assignment]  # the wrapping is the point
-    ClientResponse.start = watched_start  # type: ignore[method-assign, assignment]  # likewise
+    Exchange._talk = watched_talk  # type: ignore[method-assign, assignment]  # likewise
+    ResponseHandler.read = watched_read  # type: ignore[method-assign, assignment]  # likewise
 
 
 def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
