@@ -27,7 +27,7 @@ class RunStarted(NamedTuple):
     changes: str
     command: str
     refused: int
-    """Rows that fail without a call, as the live bindings show."""
+    """Rows that failed without a call, now or in an earlier run."""
     rate_per_s: float | None
     concurrency: int
     service: str

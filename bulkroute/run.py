@@ -125,7 +125,7 @@ class Run:
                 total=self._counts.total,
                 done=self._counts.succeeded + self._counts.unchanged,
                 command=command,
-                refused=prepared.refused,
+                refused=self._counts.failed,
                 failed_before=prepared.failed_before,
                 in_doubt=prepared.in_doubt,
                 changes=str(prepared.changes),
@@ -199,6 +199,7 @@ class Run:
         if self._stop is None:
             self._stop = Stop(exit_code, reason)
             self._pool.close()
+            self._waits.run_ends()
             self._watch(Stopping(reason, self._gate.in_flight))
 
     def abort(self) -> None:
