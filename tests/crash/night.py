@@ -110,8 +110,8 @@ class Night:
             )
             assert (shown(self.model.batch), shown(self.model.back)) == read(self.ledger)
             self._check_told(ended.result, command[0], left_behind)
-        if ended.result.code == -signal.SIGKILL or command[0] == "rollback":
-            self._check_status()  # a run has told it by itself
+        if ended.result.code == -signal.SIGKILL or (command[0] == "rollback" and ended.result.code != 5):
+            self._check_status()  # others have told it by themselves
         return ended
 
     def _check_moves(self, command: str) -> None:
