@@ -1,6 +1,6 @@
 """The legal moves of a row's status, and what a crash leaves behind.
 
-             ┌────────────────────────── retargeted, rolled back, tried again in a later run ─┐
+             ┌────────────────────────── retargeted, or tried again in a later run ───────────┐
              v                                                                                │
     PENDING ──> SENT ──> SUCCEEDED ───────────────────────────────────────────────────────────┤
        │         ├─────> FAILED ──────────────────────────────────────────────────────────────┤
@@ -8,7 +8,11 @@
        ├───────> UNCHANGED   (the live binding is already the wanted one) ────────────────────┤
        └───────> FAILED      (locked, unknown id, conflict: never sent) ──────────────────────┘
 
-    any status ──> SENT      (the row's rollback is under way, was cut off, or got no clear answer)
+While a rollback is under way its rows move like that, and the rows of the batch that it puts back follow them:
+
+    any status ──> SENT                (its way back is being sent, was cut off, or got no clear answer)
+                     ├──> as before    (the call was withdrawn before its bytes left)
+    any status ──────┴──> PENDING      (it is put back, as if it had never been sent)
 
 SENT is on disk before the bytes leave. A row found SENT when no run holds the ledger is *in doubt*: its call may
 or may not have been applied. Nothing else can be in doubt.
@@ -21,8 +25,17 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.SENT: frozenset({Status.SUCCEEDED, Status.FAILED, Status.PENDING}),
     Status.SUCCEEDED: frozenset({Status.PENDING}),
     Status.UNCHANGED: frozenset({Status.PENDING}),
-    Status.FAILED: frozenset({Status.PENDING, Status.UNCHANGED}),
+    Status.FAILED: frozenset({Status.PENDING}),
 }
+"""What a row does by itself: in a run, and in a rollback, whose rows are its own."""
+
+MOVES_WITH_ROLLBACK: dict[Status, frozenset[Status]] = {
+    status: frozenset(Status) - {status}
+    if status is Status.SENT
+    else frozenset({Status.SENT, Status.PENDING}) - {status}
+    for status in Status
+}
+"""What a row of a batch does while the batch is rolled back."""
 
 DONE = frozenset({Status.SUCCEEDED, Status.UNCHANGED})
 """What is not sent again while its target stays the same."""

@@ -127,8 +127,8 @@ class Preparation:
             connection = exits.enter_context(contextlib.closing(open_for_run(path)))
             with ledger_errors(path, "read the batch"):
                 batch = None if self._settings.fresh else batches.latest(connection)
-            if batch is not None and not self._settings.service_moved:
-                batches.demand_service(connection, batch, self._settings.service_name, path)
+                if batch is not None and not self._settings.service_moved:
+                    batches.demand_service(connection, batch, self._settings.service_name, path)
         with contextlib.ExitStack() as inputs:
             staged = None
             with self._blocking.alone():

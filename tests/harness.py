@@ -9,8 +9,10 @@ import csv
 import io
 import json
 import os
+import pwd
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,6 +78,11 @@ class Service:
     def modified(self) -> int:
         """Calls of modifyCalledRoute received so far."""
         return self.simulator.calls_per_endpoint["modifyCalledRoute"]
+
+    def rebind(self, bindings: Mapping[str, Target]) -> None:
+        """Bind routes as somebody else would."""
+        for row_id, target in bindings.items():
+            self.simulator.rebind(row_id, *target)
 
     def all_received(self) -> int:
         """Return `modified` once the calls that a killed process had handed to the kernel have come in."""
@@ -151,6 +158,33 @@ def started(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None)
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+@contextlib.contextmanager
+def for_anybody() -> Iterator[tuple[Path, int | None]]:
+    """Give a folder for tests of what may not be read or written, and the user to be: root may do everything.
+
+    The folder belongs to that user; None where this process is nobody special already. (pytest's folders lie in one
+    that is root's alone.)
+    """
+    user = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
+    with tempfile.TemporaryDirectory(prefix="anybody-") as name:
+        if user is not None:
+            os.chown(name, user, -1)
+        yield Path(name), user
+
+
+@contextlib.contextmanager
+def rights_of(user: int | None) -> Iterator[None]:
+    """Have this process no more rights than that user, for the block; None leaves it as it is."""
+    if user is None:
+        yield
+        return
+    os.seteuid(user)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def ids(count: int) -> list[str]:

@@ -21,11 +21,11 @@ from bulkroute.console.closing import closing_line, next_commands, print_closing
 from bulkroute.console.lines import Lines
 from bulkroute.console.records import Records
 from bulkroute.engine import Engine
-from bulkroute.errors import BulkrouteError, UsageError
+from bulkroute.errors import BulkrouteError, LedgerError, UsageError
 from bulkroute.events import Event, Notice, Watcher
 from bulkroute.ledger import reading
 from bulkroute.ledger.reading import Reason
-from bulkroute.ledger.store import open_for_reading
+from bulkroute.ledger.store import ledger_errors, open_for_reading
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
 from bulkroute.replacing import demand_apart, same_file
@@ -140,10 +140,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
         click.echo(summary.to_json())
     if options["quiet"] and (not summary.exit_code or summary.window_closed):
         return
-    reasons: list[Reason] = []
-    if summary.failed and summary.batch is not None:
-        with closing(open_for_reading(ledger)) as connection:
-            reasons = reading.reasons(connection, summary.batch)
+    reasons = _reasons(summary, ledger)
     advice = next_commands(summary, command_line(), shlex.quote(str(ledger)), rollback=rollback)
     if options["log_format"] == "json":
         for reason in reasons:
@@ -151,6 +148,19 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
         records.write("closing", text=closing_line(summary), next=[each._asdict() for each in advice])
     else:
         print_closing(summary, reasons, advice)
+
+
+def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
+    """Return why rows failed; nothing where the ledger cannot be read now: how it ended is recorded and told all the same."""
+    if not summary.failed or summary.batch is None:
+        return []
+    with (
+        contextlib.suppress(LedgerError),
+        ledger_errors(ledger, "read why rows failed"),
+        closing(open_for_reading(ledger)) as connection,
+    ):
+        return reading.reasons(connection, summary.batch)
+    return []
 
 
 def command_line() -> str:

@@ -123,6 +123,8 @@ def closing_line(summary: Summary) -> str:
     left = summary.pending + summary.in_doubt
     how = "stopped" if summary.stopped else "all done" if summary.done == summary.total else "ended"
     text = f"{how}: {summary.done:,} of {summary.total:,} rows done, {summary.failed:,} failed, {left:,} left"
+    if summary.in_doubt:
+        text += f", {summary.in_doubt:,} of them in doubt"
     if summary.attempts:
         text += f"; {summary.attempts:,} calls in {duration(summary.seconds)}, {rate(summary.rate)} on average"
     return f"{text}; {summary.stopped}" if summary.stopped else text
@@ -143,7 +145,12 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
         export = f"bulkroute export {ledger}{of_rollback} --status failed -o failed.csv"
         advice.append(Advice("see the failed rows", export))
     if summary.exit_code == ExitCode.SOME_FAILED:
-        advice.append(Advice("try them again", command_line))
+        if summary.in_doubt:
+            # They left the manifest, so they are not sent again; without a snapshot nothing tells whether they landed.
+            words = [word for word in shlex.split(command_line) if word != "--no-snapshot"]
+            advice.append(Advice("settle the rows in doubt", shlex.join([*words, "--snapshot"])))
+        if summary.failed or not summary.in_doubt:
+            advice.append(Advice("try them again", command_line))
     elif summary.exit_code not in (ExitCode.DONE, None):
         advice.append(Advice("go on", command_line))
     return advice

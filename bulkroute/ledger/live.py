@@ -83,7 +83,8 @@ class LiveBindings(Scratch):
 
     def count(self, since: int = 0) -> int:
         """Return how many distinct ids were seen in reading `since` or later."""
-        (count,) = self._connection.execute("SELECT count(*) FROM binding WHERE reading >= ?", (since,)).fetchone()
+        with self.errors():
+            (count,) = self._connection.execute("SELECT count(*) FROM binding WHERE reading >= ?", (since,)).fetchone()
         return int(count)
 
     def finish(self, since: int) -> None:
@@ -98,22 +99,25 @@ class LiveBindings(Scratch):
 
     def note_target(self, target: Target, name: str) -> None:
         """Note what the service says of a target that no live row leads to."""
-        self._connection.execute(
-            "INSERT OR REPLACE INTO target VALUES (?, ?, ?, ?)", (*target.binding, name, target.state)
-        )
+        with self.errors():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO target VALUES (?, ?, ?, ?)", (*target.binding, name, target.state)
+            )
 
     def name(self, target: Binding) -> str:
         """Return the name of a target, '' where none is known."""
-        row = self._connection.execute(
-            "SELECT name FROM target WHERE devicetype = ? AND device_id = ?", target
-        ).fetchone()
+        with self.errors():
+            row = self._connection.execute(
+                "SELECT name FROM target WHERE devicetype = ? AND device_id = ?", target
+            ).fetchone()
         return row[0] if row else ""
 
     def routes(self) -> Iterator[LiveRoute]:
         """Yield every called route, ordered by id."""
         columns = ", ".join(LiveRoute._fields)
-        for row in self._connection.execute(f"SELECT {columns} FROM binding ORDER BY id"):
-            yield LiveRoute(*row)
+        with self.errors():
+            for row in self._connection.execute(f"SELECT {columns} FROM binding ORDER BY id"):
+                yield LiveRoute(*row)
 
 
 @contextlib.contextmanager

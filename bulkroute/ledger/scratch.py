@@ -1,9 +1,14 @@
 """A private temporary database, so that memory stays flat; thrown away at the end, whatever happened.
 
-Nothing of it reaches a ledger by itself: whoever compares or merges attaches it for a moment.
+Nothing of it reaches a ledger by itself: whoever compares or merges attaches it for a moment. A killed process leaves
+its folder behind; whoever makes the next one removes it. (SQLite attaches files by name alone, so that it cannot be
+unlinked while it is in use.)
 """
 
 import contextlib
+import fcntl
+import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +18,8 @@ from typing import Self
 
 from bulkroute.errors import LedgerError
 
+_PREFIX = "bulkroute-scratch-"
+
 
 class Scratch:
     """The file and the one connection that writes it. Use as a context manager."""
@@ -21,8 +28,9 @@ class Scratch:
         """Make the temporary file; `doing` is what it is for. Raises LedgerError where its folder (TMPDIR) is of no use."""
         self._doing = doing
         with self.errors("temporary folder"):
-            self._folder = tempfile.TemporaryDirectory(prefix="bulkroute-")
-        self.path = Path(self._folder.name) / name
+            _remove_leftovers()
+            self._folder, self._lock = _make_folder()
+        self.path = self._folder / name
         try:
             with self.errors():
                 self._connection = sqlite3.connect(self.path, isolation_level=None)
@@ -31,7 +39,7 @@ class Scratch:
                     f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-{cache_kib}; {schema}"
                 )
         except LedgerError:
-            self._folder.cleanup()
+            self._remove()
             raise
 
     @contextlib.contextmanager
@@ -43,13 +51,17 @@ class Scratch:
             raise LedgerError(
                 f"cannot {self._doing}: {error}",
                 where=where or str(self.path),
-                hint="make room there, or name another folder with TMPDIR; the ledger is unchanged",
+                hint="make room there, or name another folder with TMPDIR, then run the same command again",
             ) from error
 
     def close(self) -> None:
         """Remove the temporary file."""
         self._connection.close()
-        self._folder.cleanup()
+        self._remove()
+
+    def _remove(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os.close(self._lock)
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -60,3 +72,33 @@ class Scratch:
     ) -> None:
         """Remove the temporary file."""
         self.close()
+
+
+def _make_folder() -> tuple[Path, int]:
+    """Return a new folder of our own and its open descriptor, which holds the kernel's lock as long as we live."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        # Before it is locked, somebody may have taken it for a leftover.
+        with contextlib.suppress(FileNotFoundError):
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                with contextlib.suppress(OSError):  # without locks on this disk nobody takes it for a leftover either
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                folder.stat()  # names are not given twice: mkdtemp draws them
+            except FileNotFoundError:
+                os.close(lock)
+                raise
+            return folder, lock
+
+
+def _remove_leftovers() -> None:
+    """Remove folders whose process is gone: those of this user that nobody holds the lock of."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # it belongs to another user, is in use, or has just been removed
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                if os.fstat(lock).st_uid == os.geteuid():
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+            finally:
+                os.close(lock)

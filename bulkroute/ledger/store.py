@@ -31,7 +31,9 @@ def ledger_errors(path: Path, doing: str) -> Iterator[None]:
         raise LedgerError(f"cannot {doing}: {error}", where=str(path), hint=_hint(error)) from error
     except OSError as error:
         raise LedgerError(
-            f"cannot {doing}: {error.strerror}", where=str(path), hint="check the folder's permissions and space"
+            f"cannot {doing}: {error.strerror}",
+            where=str(path),
+            hint="check the permissions of the file and its folder, and the space there",
         ) from error
 
 
@@ -85,6 +87,8 @@ def open_for_run(path: Path) -> sqlite3.Connection:
     with ledger_errors(path, "open the ledger"):
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        with path.open("r+b"):
+            pass  # SQLite would make read-only files beside one that may not be written, which stay in the way
         _check_header(path)
         if path.stat().st_size:
             _check_content(path)

@@ -4,6 +4,8 @@ The strikes wrap sqlite3 and the client from outside, in the forked process alon
 `Launcher` is the tests' side; `python -m tests.crash.launcher` is the warm process.
 """
 
+import codecs
+import gc
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,7 +47,7 @@ class Launcher:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.launcher"],
             cwd=ROOT,
-            env=environment(),
+            env=environment({"SSL_CERT_FILE": os.devnull}),  # no TLS here; reading them takes half the time of a run
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -59,11 +62,19 @@ class Launcher:
         self._process.stdout.close()
 
     def run(
-        self, *arguments: object, cwd: Path, at: str = "", nth: int = 0, file_limit: int = 0, patience_s: int = 60
+        self,
+        *arguments: object,
+        cwd: Path,
+        at: str = "",
+        nth: int = 0,
+        file_limit: int = 0,
+        patience_s: int = 60,
+        user: int | None = None,
     ) -> Struck:
         """Run one command; strike at the `nth` event of the kind `at`.
 
-        With `file_limit` no file may grow beyond so many bytes. After `patience_s` it is killed by SIGALRM.
+        With `file_limit` no file may grow beyond so many bytes. After `patience_s` it is killed by SIGALRM. With `user`
+        it has the rights of that user alone.
         """
         job = {
             "argv": [*map(str, arguments)],
@@ -72,6 +83,7 @@ class Launcher:
             "nth": nth,
             "file_limit": file_limit,
             "patience_s": patience_s,
+            "user": user,
         }
         assert self._process.stdin
         assert self._process.stdout
@@ -146,11 +158,13 @@ def watch_calls(strike: Strike) -> None:
     """Let `strike` see every call of modifyCalledRoute of this process."""
     import asyncio
 
-    from aiohttp import ClientResponse
+    from aiohttp.client_proto import ResponseHandler
 
     from bulkroute.client import Client
+    from bulkroute.exchange import Exchange
 
-    modify, start = Client.modify, ClientResponse.start
+    modify, talk, read = Client.modify, Exchange._talk, ResponseHandler.read
+    calling = ContextVar("calling", default=False)
 
     async def watched_modify(self: Client, *given: Any) -> Any:
         strike.kill("call: before its bytes leave")
@@ -158,14 +172,22 @@ def watch_calls(strike: Strike) -> None:
         strike.kill("call: answered")
         return answer
 
-    async def watched_start(self: ClientResponse, *given: Any) -> Any:
-        if self.url.name == "modifyCalledRoute" and strike.due("call: bytes gone"):
+    async def watched_talk(self: Exchange, *given: Any) -> Any:
+        calling.set(True)
+        try:
+            return await talk(self, *given)
+        finally:
+            calling.set(False)
+
+    async def watched_read(self: ResponseHandler) -> Any:
+        if calling.get() and strike.due("call: bytes gone"):
             await asyncio.sleep(0.01)  # the transport has them already; the service gets time to read them
             os.kill(os.getpid(), signal.SIGKILL)
-        return await start(self, *given)
+        return await read(self)
 
     Client.modify = watched_modify  # type: ignore[method-assign, assignment]  # the wrapping is the point
-    ClientResponse.start = watched_start  # type: ignore[method-assign, assignment]  # likewise
+    Exchange._talk = watched_talk  # type: ignore[method-assign, assignment]  # likewise
+    ResponseHandler.read = watched_read  # type: ignore[method-assign, assignment]  # likewise
 
 
 def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
@@ -185,6 +207,10 @@ def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
     signal.alarm(job["patience_s"])
     if job["file_limit"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"], job["file_limit"]))
+    if job["user"] is not None:
+        os.setgroups([])
+        os.setgid(job["user"])
+        os.setuid(job["user"])
     try:
         main(job["argv"])
     except SystemExit as done:
@@ -195,10 +221,16 @@ def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
 def _serve() -> None:
     import bulkroute.cli.check
     import bulkroute.cli.export
+    import bulkroute.cli.rollback
     import bulkroute.cli.run
     import bulkroute.cli.running
-    import bulkroute.cli.status  # noqa: F401  warm: each fork finds them imported
+    import bulkroute.cli.status
+    import bulkroute.cli.verify  # noqa: F401  warm: each fork finds them imported
 
+    codecs.lookup("utf-8-sig")  # likewise: `user` may not be able to read the interpreter's own folder
+
+    gc.collect()
+    gc.freeze()  # or the first collection of each fork copies all of this process
     for line in sys.stdin:
         job = json.loads(line)
         read_end, write_end = os.pipe()

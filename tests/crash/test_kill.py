@@ -4,6 +4,7 @@ What is believed is the service: which calls came, what is bound now. The ledger
 leave a call that may have come without its mark.
 """
 
+import shlex
 import signal
 import sqlite3
 from contextlib import closing
@@ -15,10 +16,10 @@ import pytest
 
 from bulkroute.simulator import Faults
 from tests.crash.launcher import KILLS, Launcher
+from tests.crash.night import PACE, SLOTS, Night
 from tests.harness import Service, Target, exported, ids, serving, targets, write_csv
 
-SLOTS = 3
-FLAGS = ("--no-snapshot", "--rate", "unlimited", "--concurrency", SLOTS, "--backoff", "0.01", "--backoff-cap", "0.02")
+FLAGS = ("--no-snapshot", *PACE)
 TROUBLE = Faults(fail_500=0.2, fail_502=0.1, reset_after=0.1, numeric_return_code=0.1)
 
 pytestmark = pytest.mark.slow
@@ -113,3 +114,24 @@ def test_killed_again_and_again_every_run_gets_further(tmp_path: Path, launcher:
         assert service.modified <= len(wanted) + repeats
         assert not service.simulator.violations
     assert {record["status"] for record in exported(tmp_path / "night.ledger.db").values()} == {"succeeded"}
+
+
+def test_a_row_in_doubt_that_left_the_manifest_is_settled_as_the_closing_message_says(
+    tmp_path: Path, launcher: Launcher
+) -> None:
+    wanted = targets(ids(6))
+    with serving(wanted) as service:
+        night = Night(tmp_path, launcher, service, wanted)
+        night.run(("call: answered", 2), snapshot=False)
+        row_id = next(row_id for row_id, row in (night.model.batch or {}).items() if row.status == "sent")
+        del night.wanted[row_id]
+        ended = night.run(snapshot=False).result
+        assert ended.code == 1
+        assert "1 left, 1 of them in doubt" in ended.err
+        *_, advice = ended.err.splitlines()
+        purpose, command = advice.split(": ", 1)
+        assert purpose == "to settle the rows in doubt"
+        settled = launcher.run(*shlex.split(command)[1:], cwd=tmp_path).result
+        assert settled.code == 0, settled.err
+        assert settled.summary["in_doubt"] == 0
+        assert service.simulator.calls_per_id[row_id] <= 1, "it was sent again"

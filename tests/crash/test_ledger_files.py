@@ -14,7 +14,7 @@ import pytest
 
 from bulkroute.simulator import Faults
 from tests.crash.launcher import Launcher
-from tests.harness import Target, ids, serving, targets, write_csv
+from tests.harness import Target, for_anybody, ids, serving, targets, write_csv
 
 ROWS = 300
 FLAGS = ("--no-snapshot", "--rate", "unlimited", "--quiet")
@@ -137,13 +137,30 @@ def test_a_symlink_is_not_followed_where_a_file_is_made(tmp_path: Path, launcher
     assert not victim.exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only to root")
-def test_a_read_only_ledger(folder: Path, launcher: Launcher) -> None:
-    write_csv(folder / "night.csv", targets(ids(3)))
-    (folder / "night.ledger.db").chmod(0o400)
-    result = launcher.run("run", "night.csv", "--base-url", "http://127.0.0.1:9", *FLAGS, cwd=folder).result
-    assert result.code == 5, result.err
-    assert "permissions" in result.err
+@pytest.mark.parametrize("read_only", ["night.ledger.db", "."])
+def test_a_read_only_ledger(finished: Path, launcher: Launcher, read_only: str) -> None:
+    with serving(targets(ids(ROWS))) as service, for_anybody() as (folder, user):
+        for path in finished.iterdir():
+            shutil.copy(path, folder)
+            if user is not None:
+                os.chown(folder / path.name, user, -1)
+        write_csv(folder / "night.csv", targets(ids(ROWS)) | {ids(1)[0]: (1, 199)})
+        command = ("run", "night.csv", "--base-url", service.url, "--service-moved", *FLAGS)
+        before = (folder / "night.ledger.db").read_bytes()
+        (folder / read_only).chmod(0o500 if read_only == "." else 0o400)
+        result = launcher.run(*command, cwd=folder, user=user).result
+        assert result.code == 5, result.err
+        assert "permissions" in result.err or "may write" in result.err
+        assert (folder / "night.ledger.db").read_bytes() == before
+        assert service.modified == 0
+        (folder / read_only).chmod(0o700)
+        assert launcher.run(*command, cwd=folder, user=user).result.code == 0
+        assert service.modified == 1
+        (folder / read_only).chmod(0o500)
+        for looking in (("status", "--json"), ("export",)):
+            looked = launcher.run(*looking, "night.ledger.db", cwd=folder, user=user).result
+            # SQLite makes files beside a ledger to read it too.
+            assert looked.code == (5 if read_only == "." else 0), looked.err
 
 
 @pytest.mark.parametrize("replaced", [False, True])

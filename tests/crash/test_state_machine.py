@@ -1,10 +1,9 @@
-"""Runs, kills, manifest edits, fresh batches and other people's changes, in any order, against a model of what must be.
+"""Runs, rollbacks, kills, a disk that refuses, manifest edits, fresh batches and other people's changes, in any order.
 
-The model knows which rows the ledger owes and which it may claim; the simulator tells what is bound.
+The model says what the ledger may hold and which calls are owed; the simulator tells which came and what is bound.
 """
 
 import shutil
-import signal
 import tempfile
 from pathlib import Path
 
@@ -14,104 +13,90 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
 
-from tests.crash.launcher import KILLS, Launcher
-from tests.crash.test_kill import FLAGS, SLOTS, read_rows
-from tests.harness import Target, ids, serving, targets, write_csv
+from tests.crash.launcher import KILLS, REFUSALS, Launcher
+from tests.crash.night import Night
+from tests.harness import Target, ids, serving, targets
 
-POOL = ids(8)
-TARGETS = st.tuples(st.sampled_from((1, 3)), st.integers(101, 104))
+POOL = ids(5)
+ROUTES = st.sampled_from(POOL)
+TARGETS = st.tuples(st.sampled_from((1, 3)), st.integers(101, 102))
+MANIFESTS = st.dictionaries(ROUTES, TARGETS, min_size=1)
+EDITS = st.dictionaries(ROUTES, TARGETS)
+CHANGES = st.dictionaries(ROUTES, TARGETS, max_size=2)
+STRIKES = st.one_of(
+    st.tuples(st.sampled_from(KILLS[:2]), st.integers(1, 10)),
+    st.tuples(st.sampled_from(KILLS[2:]), st.integers(1, 3)),
+    st.tuples(st.sampled_from(list(REFUSALS)), st.integers(1, 90)),
+)
+MOST = st.sampled_from((None, None, 1, 2))
+SELDOM = st.sampled_from((False,) * 7 + (True,))
 
 
 class Nights(RuleBasedStateMachine):
-    """One ledger and one service through many nights. Rollbacks belong here as another rule, beside `fresh`."""
+    """One ledger and one service through many nights."""
 
     launcher: Launcher
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(there=st.booleans())
+    def begin(self, there: bool) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        self.ledger = self.folder / "night.ledger.db"
         self.serving = serving(targets(POOL))
-        self.service = self.serving.__enter__()
-        self.wanted: dict[str, Target] = {POOL[0]: (1, 101), POOL[1]: (3, 102), POOL[2]: (1, 103)}
-        self.claimed: dict[str, Target] = {}  # done in this batch, and for which target
-        self.in_doubt: set[str] = set()
+        wanted: dict[str, Target] = {POOL[0]: (1, 101), POOL[1]: (3, 102), POOL[2]: (1, 103)}
+        self.night = Night(self.folder, self.launcher, self.serving.__enter__(), wanted)
+        if there:
+            self.night.run()
 
     def teardown(self) -> None:
         if hasattr(self, "serving"):
             self.serving.__exit__(None, None, None)
             shutil.rmtree(self.folder)
 
-    def command(self, *more: str) -> tuple[object, ...]:
-        write_csv(self.folder / "night.csv", self.wanted)
-        return ("run", "night.csv", "--base-url", self.service.url, *FLAGS, *more)
+    @rule(wanted=MANIFESTS)
+    def write_another_manifest(self, wanted: dict[str, Target]) -> None:
+        self.night.wanted = wanted
 
-    @rule(row_id=st.sampled_from(POOL), to=TARGETS)
-    def set_row(self, row_id: str, to: Target) -> None:
-        self.wanted[row_id] = to
+    @rule(changes=CHANGES, edits=EDITS, fresh=SELDOM, without_snapshot=SELDOM, most=MOST)
+    def run(
+        self,
+        changes: dict[str, Target],
+        edits: dict[str, Target],
+        fresh: bool,
+        without_snapshot: bool,
+        most: int | None,
+    ) -> None:
+        self.night.service.rebind(changes)
+        self.night.wanted |= edits
+        self.night.run(fresh=fresh, snapshot=not without_snapshot, most=most)
 
-    @precondition(lambda self: len(self.wanted) > 1)
-    @rule(data=st.data())
-    def drop_row(self, data: st.DataObject) -> None:
-        # Rows in doubt stay in the manifest: without them the batch cannot be finished.
-        if free := sorted(self.wanted.keys() - self.in_doubt):
-            del self.wanted[data.draw(st.sampled_from(free))]
-            self.wanted = self.wanted or {POOL[0]: (1, 101)}
+    @rule(edits=MANIFESTS, fresh=SELDOM, without_snapshot=SELDOM, strike=STRIKES)
+    def run_and_be_struck(
+        self, edits: dict[str, Target], fresh: bool, without_snapshot: bool, strike: tuple[str, int]
+    ) -> None:
+        self.night.wanted |= edits
+        self.night.run(strike, fresh=fresh, snapshot=not without_snapshot)
 
-    @rule(row_id=st.sampled_from(POOL), to=TARGETS)
-    def another_hand_rebinds(self, row_id: str, to: Target) -> None:
-        self.service.simulator.rebind(row_id, *to)
+    @rule(changes=CHANGES, most=MOST)
+    def rollback(self, changes: dict[str, Target], most: int | None) -> None:
+        self.night.service.rebind(changes)
+        self.night.rollback(most=most)
 
-    @rule(fresh=st.booleans())
-    def run(self, fresh: bool) -> None:
-        if fresh:
-            self.claimed = {}
-        owed = {row_id: target for row_id, target in self.wanted.items() if self.claimed.get(row_id) != target}
-        before = self.service.modified
-        ended = self.launcher.run(*self.command(*(["--fresh"] if fresh else [])), cwd=self.folder)
-        assert ended.result.code == 0, ended.result.err
-        assert self.service.modified - before == len(owed), "sent something that was done, or left something out"
-        for row_id, target in owed.items():
-            assert self.service.bindings[row_id] == target
-        self.claimed |= self.wanted
-        self.in_doubt = set()
+    @rule(changes=CHANGES, strike=STRIKES)
+    def rollback_and_be_struck(self, changes: dict[str, Target], strike: tuple[str, int]) -> None:
+        self.night.service.rebind(changes)
+        self.night.rollback(strike)
 
-    @rule(at=st.sampled_from(KILLS), nth=st.integers(1, 6))
-    def run_and_die(self, at: str, nth: int) -> None:
-        calls = dict(self.service.simulator.calls_per_id)
-        ended = self.launcher.run(*self.command(), cwd=self.folder, at=at, nth=nth)
-        assert ended.result.code in (0, -signal.SIGKILL), ended.result.err
-        self.service.all_received()
-        found = read_rows(self.ledger)
-        called = {
-            row_id for row_id, count in self.service.simulator.calls_per_id.items() if count > calls.get(row_id, 0)
-        }
-        for row_id in called:
-            assert self.claimed.get(row_id) != self.wanted[row_id], "what was done was sent again"
-            assert found[row_id].status in ("sent", "succeeded")
-        self.in_doubt = {row_id for row_id, row in found.items() if row.status == "sent"}
-        for row_id, row in found.items():
-            if row.status == "succeeded" and row_id in called:
-                assert self.service.bindings[row_id] == self.wanted[row_id]
-                self.claimed[row_id] = self.wanted[row_id]
-            elif row.status != "succeeded":
-                self.claimed.pop(row_id, None)
-
-    @invariant()
-    def never_twice_in_flight(self) -> None:
-        if hasattr(self, "service"):
-            assert not self.service.simulator.violations
-            assert len(self.in_doubt) <= SLOTS
+    @rule()
+    def verify(self) -> None:
+        if self.night.model.batch is not None:
+            self.night.verify()
 
 
 @pytest.mark.slow
-def test_any_order_of_runs_kills_and_edits(launcher: Launcher) -> None:
+def test_any_order_of_runs_rollbacks_kills_and_edits(launcher: Launcher) -> None:
     Nights.launcher = launcher
-    often = settings(max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
+    often = settings(max_examples=45, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Nights, settings=often)
