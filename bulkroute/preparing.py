@@ -23,7 +23,7 @@ from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.reading import Counts
 from bulkroute.ledger.settling import Finding
 from bulkroute.ledger.staging import Staging
-from bulkroute.ledger.store import ledger_errors, open_for_run
+from bulkroute.ledger.store import checked, ledger_errors, open_checked
 from bulkroute.settings import Settings
 
 
@@ -122,30 +122,28 @@ class Preparation:
 
         `exits` gets the ledger's connection to close. Raises ManifestError, LedgerError, UsageError.
         """
-        connection, batch = None, None
-        if path.exists():  # noqa: ASYNC240 -- nothing else runs yet
-            connection = exits.enter_context(contextlib.closing(open_for_run(path)))
-            with ledger_errors(path, "read the batch"):
-                batch = None if self._settings.fresh else batches.latest(connection)
-                if batch is not None and not self._settings.service_moved:
-                    batches.demand_service(connection, batch, self._settings.service_name, path)
+        connection, batch, counts = None, None, None
         with contextlib.ExitStack() as inputs:
             staged = None
-            with self._blocking.alone():
-                if batch is None or not intake.is_known(source, format_, batch):
-                    staged = inputs.enter_context(intake.staged(source, format_, self._tell))
-            if connection is not None:
+            with checked(path) as ledger:
+                if ledger is not None:
+                    batch = self._batch_to_go_on_with(ledger, path)
+                with self._blocking.alone():
+                    if batch is None or not intake.is_known(source, format_, batch):
+                        staged = inputs.enter_context(intake.staged(source, format_, self._tell))
+                    elif ledger is not None:
+                        with ledger_errors(path, "read the batch"):
+                            counts = reading.count(ledger, batch.number)
+            if ledger is not None:
+                connection = exits.enter_context(contextlib.closing(open_checked(path)))
                 migrating.bring_up(connection, path, self._tell)
                 with ledger_errors(path, "end earlier rollbacks"):
                     undoing.close(connection)
-            if staged is None and connection is not None and batch is not None:
-                with ledger_errors(path, "read the batch"):
-                    counts = reading.count(connection, batch.number)
-                if not (counts.pending or counts.failed or counts.in_doubt):
-                    return connection, Prepared(batch, Changes(), counts)  # nothing to ask, settle or send
+            if connection is not None and batch is not None and counts is not None and counts.is_finished:
+                return connection, Prepared(batch, Changes(), counts)  # nothing to ask, settle or send
             live, again, halted = await self._consult(connection, path, batch, staged[0] if staged else None, inputs)
             if connection is None:
-                connection = exits.enter_context(contextlib.closing(open_for_run(path)))
+                connection = exits.enter_context(contextlib.closing(open_checked(path)))
             changes = Changes()
             if staged is not None:
                 batch, changes = intake.merge(connection, path, batch, staged[0], intake.name_of(source), staged[1])
@@ -158,6 +156,14 @@ class Preparation:
             prepared = _prepare(connection, path, batch, changes, live, again)
             await self._check_targets(connection, path, prepared, live)
         return connection, prepared
+
+    def _batch_to_go_on_with(self, ledger: sqlite3.Connection, path: Path) -> Batch | None:
+        """Return the batch that this run is to continue, None for a new one. Raises UsageError, LedgerError."""
+        with ledger_errors(path, "read the batch"):
+            batch = None if self._settings.fresh else batches.latest(ledger)
+            if batch is not None and not self._settings.service_moved:
+                batches.demand_service(ledger, batch, self._settings.service_name, path)
+        return batch
 
     async def _consult(
         self,

@@ -42,6 +42,11 @@ class Counts(NamedTuple):
     in_doubt: int
     failures: dict[str, int]
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to send, settle or try again."""
+        return not (self.pending or self.failed or self.in_doubt)
+
 
 class Reason(NamedTuple):
     """Rows that failed alike: of one kind, with one text from the service."""

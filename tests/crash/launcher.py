@@ -227,7 +227,8 @@ def _serve() -> None:
     import bulkroute.cli.status
     import bulkroute.cli.verify  # noqa: F401  warm: each fork finds them imported
 
-    codecs.lookup("utf-8-sig")  # likewise: `user` may not be able to read the interpreter's own folder
+    for encoding in ("utf-8-sig", "idna"):
+        codecs.lookup(encoding)  # likewise: `user` may not be able to read the interpreter's own folder
 
     gc.collect()
     gc.freeze()  # or the first collection of each fork copies all of this process

@@ -70,6 +70,26 @@ def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path, content: by
         assert path.read_bytes() == content
 
 
+def test_a_large_ledger_is_searched_for_damage_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.ledger.db"
+    with closing(store.open_for_run(path)) as connection:
+        batch, _changes = merged(connection, [(f"id-{number}", 1, 1) for number in range(3000)])
+    monkeypatch.setattr(store, "SMALL_BYTES", 0)
+    with store.checked(path) as reader:
+        assert reader is not None
+        assert reading.count(reader, batch.number).pending == 3000
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 5000] = b"\xa5" * 5000
+    path.write_bytes(content)
+    begun = False
+    with pytest.raises(LedgerError, match="damaged"), store.checked(path) as reader:
+        begun = reader is not None
+    assert begun
+    assert path.read_bytes() == content
+
+
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
     with closing(sqlite3.connect(path)) as other:
