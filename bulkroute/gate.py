@@ -159,10 +159,11 @@ class Gate:
                 await self._start_stirred.wait()
                 continue
             token = await self._tokens.get()
-            if not self._pacer.try_start():
-                await self._pacer.start()
-                if not self._staged or not self._tokens.good(token):
-                    continue
+            # What is due for the disk is written before the slot is taken: a slow disk between slot and call would bunch
+            # calls up past the rate.
+            await self._pacer.start(self._journal.commit)
+            if not self._staged or not self._tokens.good(token):
+                continue
             entry = self._staged.popleft()
             self.in_flight += 1
             entry.admitted.set_result(token)

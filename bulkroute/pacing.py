@@ -25,6 +25,9 @@ MARGIN_S = 0.007
 
 WINDOW_S = 1.0 + MARGIN_S
 
+IDLE_S = 0.1
+"""A bucket that has been empty for so long was not asked: the calls after that start as evenly as the first ones."""
+
 UNBOUNDED = sys.maxsize
 """What `due_within` answers when the rate is unlimited."""
 
@@ -98,6 +101,8 @@ class Schedule:
             starts.popleft()
         starts.append(now_s)
         self._last_s = now_s
+        if now_s - self._full_s > IDLE_S:
+            self._full_s = now_s + self._catch_up_s  # nobody was late: there is nothing to make up for
         self._full_s = max(self._full_s, now_s) + self._spacing_s
 
     def started_within(self, now_s: float, span_s: float) -> int:
@@ -169,9 +174,9 @@ class Pacer:
         """Take the right to start a call now, unless somebody waits, a hold stands or it is too early."""
         return not self._waiters and self._take()
 
-    async def start(self) -> None:
-        """Wait for the right to start a call, and take it."""
-        if self.try_start():
+    async def start(self, just_before: Callable[[], object] | None = None) -> None:
+        """Wait for the right to start a call, and take it; `just_before` is called when it can be had."""
+        if not self._waiters and self._take(just_before):
             return
         woken = asyncio.Event()
         self._waiters.append(woken)
@@ -181,7 +186,7 @@ class Pacer:
                     self._wake()
                 await woken.wait()
                 # The slot is taken here, not by who wakes: a stall in between must not antedate the call.
-                if self._waiters[0] is woken and self._take():
+                if self._waiters[0] is woken and self._take(just_before):
                     return
                 woken.clear()
         finally:
@@ -230,11 +235,14 @@ class Pacer:
             }
         return bool(self._holds)
 
-    def _take(self) -> bool:
+    def _take(self, just_before: Callable[[], object] | None = None) -> bool:
         """Start a call now if the holds and the rate let it."""
         now_s = self.clock()
         if (self._holds and self._held(now_s)) or self._schedule.delay(now_s) > 0:
             return False
+        if just_before is not None:
+            just_before()  # it may take its time, hold or slow the run
+            return self._take()
         self._schedule.start(now_s)
         self.started += 1
         return True

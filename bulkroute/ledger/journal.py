@@ -142,11 +142,14 @@ class Journal:
             loop = asyncio.get_running_loop()
             self._committed = loop.create_future()
             # A turn later than the next: the answers that have come in by then go with it, a quarter fewer commits.
-            loop.call_soon(loop.call_soon, self._commit, self._committed)
+            loop.call_soon(loop.call_soon, self.commit)
         return self._committed
 
-    def _commit(self, committed: asyncio.Future[None]) -> None:
-        self._committed = None
+    def commit(self) -> None:
+        """Write now what was noted, if anything is left to write."""
+        committed, self._committed = self._committed, None
+        if committed is None:
+            return
         # Answers before SENT: a row may be answered and sent again within one turn.
         attempts, self._attempts = self._attempts, []
         withdrawn, self._withdrawn = self._withdrawn, []
