@@ -13,10 +13,11 @@ from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from bulkroute.errors import UsageError
-from bulkroute.exchange import Exchange, read
+from bulkroute.exchange import Exchange, bounds, read
 from bulkroute.model import FailureKind, Row
 from bulkroute.retry import NoReply, Reply
 
@@ -49,20 +50,16 @@ class Client:
         self._modify_url = URL(base_url.rstrip("/") + SERVICE_PATH + "calledRoute/modifyCalledRoute")
         self._service_root = base_url.rstrip("/") + SERVICE_PATH
         self._token_url = URL((auth_url or base_url).rstrip("/") + TOKEN_PATH)
-        self._headers = {
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": "bulkroute",
-            **dict(headers),
-        }
+        self._headers = CIMultiDict(
+            {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "bulkroute"}
+        )
+        self._headers.update(headers)
         if app_key:
             self._headers["X-APP-Key"] = app_key
         self._token: str | None = None
+        self._token_headers: CIMultiDict[str] = CIMultiDict()
         self._exchange: Exchange | None = None
-        # Half the time at most goes to connecting, so that "nobody there" and "no answer" can be told apart. The whole
-        # of connecting, the look-up of the name too, costs a timer a call: only until the service has answered once.
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 2)
-        self._later_timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=timeout_s / 2)
+        self._timeout_s = timeout_s
         self._service_proxy, self._token_proxy = _proxy_for(self._modify_url), _proxy_for(self._token_url)
 
     async def __aenter__(self) -> Self:
@@ -72,6 +69,7 @@ class Client:
         connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector,
+            timeout=bounds(self._timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             # Compressed answers are not asked for and not unpacked: a small one could unpack to gigabytes.
             auto_decompress=False,
@@ -79,7 +77,7 @@ class Client:
         )
         # Plain http through a proxy, which hardly anybody has, takes the longer way.
         if self._service_proxy is None or self._modify_url.scheme == "https":
-            self._exchange = Exchange(self._session, connector, self._modify_url, self._service_proxy)
+            self._exchange = Exchange(self._session, connector, self._modify_url, self._service_proxy, self._timeout_s)
         return self
 
     async def __aexit__(
@@ -91,18 +89,13 @@ class Client:
     async def modify(self, row: Row, token: str) -> Reply | NoReply:
         """Ask once for `row` to be bound to its wanted target (modifyCalledRoute)."""
         body = f'{{"id":{encode_basestring_ascii(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
-        exchange = self._exchange
-        if exchange is None:
-            return await self._post(self._modify_url, body.encode(), self._headers_with(token), self._service_proxy)
-        if token != self._token:
-            self._token = token
-            exchange.use(self._headers_with(token))
+        headers = self._headers_with(token)
+        if self._exchange is None:
+            return await self._post(self._modify_url, body.encode(), headers, self._service_proxy)
         try:
-            reply = await exchange.post(body.encode(), self._timeout)
+            return await self._exchange.post(body.encode(), headers)
         except LOST as error:
             return self._lost(error)
-        self._timeout = self._later_timeout
-        return reply
 
     async def ask(self, endpoint: str, question: Mapping[str, Any], token: str) -> Reply | NoReply:
         """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance."""
@@ -112,18 +105,22 @@ class Client:
     async def fetch_token(self, app_key: str, app_secret: str) -> Reply | NoReply:
         """Ask once for an access token of the longest life (tokenByAkSk)."""
         body = json.dumps({"app_key": app_key, "app_secret": app_secret}).encode()
-        headers = {**self._headers, "X-Token-Expire": str(TOKEN_LIFE_S)}
+        headers = self._headers.copy()
+        headers["X-Token-Expire"] = str(TOKEN_LIFE_S)
         return await self._post(self._token_url, body, headers, self._token_proxy)
 
-    def _headers_with(self, token: str) -> dict[str, str]:
-        return {**self._headers, "Authorization": "Bearer " + token}
+    def _headers_with(self, token: str) -> CIMultiDict[str]:
+        """Return the headers of a call; the same object as long as the token is the same."""
+        if token != self._token:
+            self._token, self._token_headers = token, self._headers.copy()
+            self._token_headers["Authorization"] = "Bearer " + token
+        return self._token_headers
 
     async def _post(self, url: URL, body: bytes, headers: Mapping[str, str], proxy: URL | None) -> Reply | NoReply:
         try:
             async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False, proxy=proxy, timeout=self._timeout
+                url, data=body, headers=headers, allow_redirects=False, proxy=proxy
             ) as response:
-                self._timeout = self._later_timeout
                 content, whole = await read(response.content)
                 if not whole:
                     response.close()
@@ -137,7 +134,7 @@ class Client:
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
         if isinstance(error, TimeoutError):
-            return NoReply(FailureKind.TIMEOUT, f"no answer within {self._timeout.total:g} s")
+            return NoReply(FailureKind.TIMEOUT, f"no answer within {self._timeout_s:g} s")
         connected = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
         return NoReply(FailureKind.CONNECTION, describe(error), sent=connected)
 

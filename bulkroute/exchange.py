@@ -18,11 +18,21 @@ from bulkroute.retry import Reply
 ANSWER_LIMIT_BYTES = 1 << 20
 
 
+def bounds(timeout_s: float) -> aiohttp.ClientTimeout:
+    """Return how long a call may take: half of it to connect, so that "nobody there" and "no answer" can be told apart."""
+    return aiohttp.ClientTimeout(total=timeout_s, connect=timeout_s / 2)
+
+
 class Exchange:
     """POSTs to one address over the connections of a session. Never retries, never follows a redirect."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, connector: aiohttp.BaseConnector, url: URL, proxy: URL | None
+        self,
+        session: aiohttp.ClientSession,
+        connector: aiohttp.BaseConnector,
+        url: URL,
+        proxy: URL | None,
+        timeout_s: float,
     ) -> None:
         """Take the session that owns `connector`. A proxy is for https only: plain http is written otherwise to one."""
         self._loop = asyncio.get_running_loop()
@@ -30,22 +40,24 @@ class Exchange:
         # Never sent itself: it tells the connector where to.
         self._request = aiohttp.ClientRequest("POST", url, loop=self._loop, session=session, proxy=proxy)
         self._line = f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
+        self._timeout_s = timeout_s
+        self._timeout = bounds(timeout_s)
+        self._headers: Mapping[str, str] | None = None
         self._head = b""
 
-    def use(self, headers: Mapping[str, str]) -> None:
-        """Send these headers from now on, with Host and Content-Length. They must hold no line breaks."""
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self._head = f"{self._line}{lines}Content-Length: ".encode()
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+        """Send `body` once and return the answer. Headers that are the same object as before cost nothing.
 
-    async def post(self, body: bytes, timeout: aiohttp.ClientTimeout) -> Reply:
-        """Send `body` once and return the answer, which may take `timeout.total` seconds from now on.
-
-        Raises what aiohttp's session raises, a ConnectionTimeoutError where no connection came about in time included.
+        Raises what aiohttp's session raises: ConnectionTimeoutError where no connection came about in time, another
+        TimeoutError where no whole answer did, ValueError for headers that would not be the ones they seem.
         """
-        deadline_s = self._loop.time() + (timeout.total or 0)
-        connection = await self._connect(timeout)
+        deadline_s = self._loop.time() + self._timeout_s
+        if headers is not self._headers:
+            self._head, self._headers = self._write_head(headers), headers
+        request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
+        connection = await self._connect(deadline_s)
         try:
-            reply = await self._talk(connection, body, deadline_s)
+            reply = await self._talk(connection, request, deadline_s)
         except BaseException:
             connection.close()
             raise
@@ -55,18 +67,25 @@ class Exchange:
             connection.close()
         return reply
 
-    async def _connect(self, timeout: aiohttp.ClientTimeout) -> Connection:
+    def _write_head(self, headers: Mapping[str, str]) -> bytes:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        if lines.count("\r") != len(headers) or lines.count("\n") != len(headers) or "\0" in lines:
+            raise ValueError("a header holds a line break")
+        return f"{self._line}{lines}Content-Length: ".encode()
+
+    async def _connect(self, deadline_s: float) -> Connection:
         """Return a connection on which nothing was said that nobody asked for: it would be taken for our answer."""
-        while True:
+        while self._loop.time() < deadline_s:
             try:
-                connection = await self._connector.connect(self._request, traces=[], timeout=timeout)
+                connection = await self._connector.connect(self._request, traces=[], timeout=self._timeout)
             except TimeoutError as error:
                 raise aiohttp.ConnectionTimeoutError from error
             if connection.protocol is not None and not connection.protocol.should_close:
                 return connection
             connection.close()
+        raise aiohttp.ConnectionTimeoutError
 
-    async def _talk(self, connection: Connection, body: bytes, deadline_s: float) -> Reply:
+    async def _talk(self, connection: Connection, request: bytes, deadline_s: float) -> Reply:
         protocol, transport = connection.protocol, connection.transport
         if protocol is None or transport is None:
             raise aiohttp.ServerDisconnectedError
@@ -74,7 +93,7 @@ class Exchange:
         # It ends the waiting, as aiohttp's own time-outs do; asyncio.timeout costs three times as much.
         expiry = self._loop.call_at(deadline_s, protocol.set_exception, aiohttp.SocketTimeoutError())
         try:
-            transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+            transport.write(request)
             message, content = await protocol.read()
             while message.code < 200 and message.code != 101:  # 100 Continue and its like: the answer is to follow
                 message, content = await protocol.read()

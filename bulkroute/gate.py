@@ -133,9 +133,13 @@ class Gate:
                 continue
             entries = [self._waiting.popleft() for _ in range(count)]
             try:
-                await self._journal.sent([entry.row for entry in entries])
+                # Shielded: others wait for the same commit.
+                await asyncio.shield(self._journal.sent([entry.row for entry in entries]))
             except LedgerError:
                 self._refuse(entries)
+                raise
+            except asyncio.CancelledError:
+                self._withdraw(entries)
                 raise
             if self._closed.done():
                 self._withdraw(entries)

@@ -1,7 +1,7 @@
 """The rows in work: a worker for each slot takes one after the other, and rows to be tried again leave it at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
 from bulkroute.delivery import Later
 from bulkroute.gate import Gate, GateClosed
@@ -32,7 +32,7 @@ class Pool:
         self._later: set[asyncio.Task[None]] = set()
         """Rows whose first try has failed and that have no outcome yet."""
         self._room = asyncio.Event()
-        """Set each time one of them came to its outcome."""
+        """Set each time a task has ended."""
         self.begun = 0
 
     @property
@@ -91,8 +91,8 @@ class Pool:
             self._room.clear()
             await self._room.wait()
 
-    def _start(self, work: Later, tasks: set[asyncio.Task[None]]) -> None:
-        task = asyncio.create_task(work)
+    def _start(self, coroutine: Coroutine[None, None, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(coroutine)
         tasks.add(task)
         task.add_done_callback(self._ended)
 

@@ -125,15 +125,14 @@ class Preparation:
         connection, batch, counts = None, None, None
         with contextlib.ExitStack() as inputs:
             staged = None
-            with checked(path) as ledger:
+            with self._blocking.alone(), checked(path) as ledger:
                 if ledger is not None:
                     batch = self._batch_to_go_on_with(ledger, path)
-                with self._blocking.alone():
-                    if batch is None or not intake.is_known(source, format_, batch):
-                        staged = inputs.enter_context(intake.staged(source, format_, self._tell))
-                    elif ledger is not None:
-                        with ledger_errors(path, "read the batch"):
-                            counts = reading.count(ledger, batch.number)
+                if batch is None or not intake.is_known(source, format_, batch):
+                    staged = inputs.enter_context(intake.staged(source, format_, self._tell))
+                elif ledger is not None:
+                    with ledger_errors(path, "read the batch"):
+                        counts = reading.count(ledger, batch.number)
             if ledger is not None:
                 connection = exits.enter_context(contextlib.closing(open_checked(path)))
                 migrating.bring_up(connection, path, self._tell)

@@ -5,6 +5,7 @@ starts once it is stopping.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ from bulkroute.pacing import Pacer
 from bulkroute.pool import Pool
 from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
-from bulkroute.settings import Settings
+from bulkroute.settings import MOST_IN_FLIGHT, Settings
 from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
 from bulkroute.tally import Tally
@@ -187,9 +188,9 @@ class Run:
         self._rate_changed("asked for by the operator")
 
     def set_concurrency(self, slots: int) -> None:
-        """Change how many calls may be in flight, at once. Below 1 is a ValueError."""
-        if slots < 1:
-            raise ValueError(f"at least one call must be in flight, not {slots}")
+        """Change how many calls may be in flight, at once: 1 to `MOST_IN_FLIGHT`, else ValueError."""
+        if not 1 <= slots <= MOST_IN_FLIGHT:
+            raise ValueError(f"from 1 to {MOST_IN_FLIGHT:,} calls may be in flight, not {slots}")
         self._pool.resize(slots)
         self._rate_changed("asked for by the operator")
 
@@ -242,6 +243,8 @@ class Run:
                 loop.cancel()
             await asyncio.gather(*loops, *self._pool.cancel(), return_exceptions=True)
         if self._broken is not None:
+            with contextlib.suppress(LedgerError):
+                await self._journal.flush()
             raise self._broken
         await self._journal.flush()
         return self._close()
@@ -255,6 +258,7 @@ class Run:
             await self._send_canary()
         if self._counts.pending:
             await self._pool.work_off(self._reading(batches.pending(self._connection, self._batch)))
+            await self._journal.flush()
         if self._pool.is_full and batches.has_pending(self._connection, self._batch):
             self.stop(f"--max-rows {self._pool.begun} is reached")
 
@@ -286,6 +290,7 @@ class Run:
             self._connection, self._batch, most, self._reader.sharing(self._throttle), self._settings.backoff_s
         )
         await self._pool.work_off(self._reading(canary.works()))
+        await self._journal.flush()
         if self._stop is not None:
             return
         try:

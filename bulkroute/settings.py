@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 from bulkroute.errors import UsageError
 from bulkroute.limits import FailureLimit
 
+MOST_IN_FLIGHT = 10_000
+"""Each call in flight holds a connection; a process may have some thousands of them at the very most."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -49,7 +52,7 @@ class Credentials:
         Raises UsageError where they are missing, halved or unreadable.
         """
         token = _secret(environment, "BULKROUTE_TOKEN")
-        app_key = environment.get("BULKROUTE_APP_KEY") or None
+        app_key = _sendable("BULKROUTE_APP_KEY", environment.get("BULKROUTE_APP_KEY") or "") or None
         app_secret = _secret(environment, "BULKROUTE_APP_SECRET")
         if token is None and (app_key is None or app_secret is None):
             missing = "BULKROUTE_APP_SECRET" if app_key else "BULKROUTE_APP_KEY" if app_secret else None
@@ -71,10 +74,16 @@ def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
             raise UsageError(f"cannot read the file of {name}_FILE: {reason}", where=file) from error
-    value = (value or "").strip()
+    value = _sendable(name, value or "")
+    return Secret(value) if value else None
+
+
+def _sendable(name: str, value: str) -> str:
+    """Return `value` without blanks around it. Raises UsageError where no HTTP header can carry it."""
+    value = value.strip()
     if not value.isascii() or not value.isprintable():
         raise UsageError(f"{name} has characters that no HTTP header can carry", hint="check it for line breaks")
-    return Secret(value) if value else None
+    return value
 
 
 @dataclass(frozen=True)
@@ -132,10 +141,22 @@ class Settings:
         for name, url in (("--base-url", self.base_url), ("--auth-url", self.auth_url)):
             if url is not None:
                 check_root_url(name, url, allow_http=self.allow_http)
+        for header in self.headers:
+            try:
+                parse_header(": ".join(header))
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+        self._check_numbers()
+        if self.until is not None and self.until.tzinfo is None:
+            raise UsageError("the moment to stop at has no offset from UTC")
+
+    def _check_numbers(self) -> None:
         if self.rate_per_s is not None and not 0 < self.rate_per_s < math.inf:
             raise UsageError(f"the rate must be above 0, not {self.rate_per_s:g}", hint="0.5, 20, 600/m or unlimited")
         if self.canary < 0:
             raise UsageError("--canary must be at least 0")
+        if self.concurrency > MOST_IN_FLIGHT:
+            raise UsageError(f"--concurrency must be at most {MOST_IN_FLIGHT:,}")
         for name in ("concurrency", "max_attempts", "max_consecutive_failures", "max_rows"):
             if (most := getattr(self, name)) is not None and most < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
@@ -144,8 +165,6 @@ class Settings:
                 raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0 seconds")
         if self.max_duration_s is not None and not 0 < self.max_duration_s < math.inf:
             raise UsageError("--max-duration must be above 0 seconds")
-        if self.until is not None and self.until.tzinfo is None:
-            raise UsageError("the moment to stop at has no offset from UTC")
 
 
 def check_root_url(name: str, url: str, *, allow_http: bool) -> None:

@@ -150,7 +150,7 @@ class Journal:
         committed, self._committed = self._committed, None
         if committed is None:
             return
-        # Answers before SENT: a row may be answered and sent again within one turn.
+        # Answers before SENT: a row may be answered and sent again within one commit.
         attempts, self._attempts = self._attempts, []
         withdrawn, self._withdrawn = self._withdrawn, []
         sent, self._sent = self._sent, []
@@ -186,10 +186,10 @@ class Journal:
                 moved = connection.executemany(_ANSWERED, [_row_values(attempt) for attempt in attempts]).rowcount
                 self._demand(moved, len(attempts), "answered")
                 connection.executemany(_ATTEMPT, [_attempt_values(attempt, self._run) for attempt in attempts])
-            if withdrawn:
-                self._demand(connection.executemany(_WITHDRAWN, withdrawn).rowcount, len(withdrawn), "withdrawn")
             if sent:
                 self._demand(connection.executemany(_SENT, sent).rowcount, len(sent), "sent")
+            if withdrawn:
+                self._demand(connection.executemany(_WITHDRAWN, withdrawn).rowcount, len(withdrawn), "withdrawn")
             for wait in waits:
                 self._write_wait(wait)
             if paces:

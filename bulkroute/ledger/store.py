@@ -89,7 +89,8 @@ def open_for_run(path: Path) -> sqlite3.Connection:
     One of an earlier format stays what it is until `migrating.bring_up`. The caller holds the lock. Raises LedgerError.
     """
     with checked(path):
-        return open_checked(path)
+        pass
+    return open_checked(path)
 
 
 @contextlib.contextmanager
@@ -109,17 +110,18 @@ def checked(path: Path) -> Iterator[sqlite3.Connection | None]:
         yield None
         return
     with contextlib.ExitStack() as exits:
-        search = None
-        if size_bytes > SMALL_BYTES:
-            search = exits.enter_context(ThreadPoolExecutor(1)).submit(_check_content, path)
-        else:
-            _check_content(path)
         with ledger_errors(path, "open the ledger"):
             connection = exits.enter_context(contextlib.closing(_connect_read_only(path)))
             blank = _is_blank(connection)
+            if not blank:
+                _check_format(connection, path)
+        if size_bytes <= SMALL_BYTES:
+            _search_for_damage(path)
+            yield None if blank else connection
+            return
+        search = exits.enter_context(ThreadPoolExecutor(1)).submit(_search_for_damage, path)
         yield None if blank else connection
-        if search is not None:
-            search.result()
+        search.result()
 
 
 def open_checked(path: Path) -> sqlite3.Connection:
@@ -168,17 +170,14 @@ def _connect_read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=10)
 
 
-def _check_content(path: Path) -> None:
-    """Refuse what is foreign, newer or damaged; through a connection that cannot change it."""
+def _search_for_damage(path: Path) -> None:
+    """Refuse a damaged ledger; through a connection of its own that cannot change it."""
     with ledger_errors(path, "open the ledger"), contextlib.closing(_connect_read_only(path)) as connection:
-        if _is_blank(connection):
-            return
-        _check_format(connection, path)
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise LedgerError(
-                "the ledger is damaged", where=str(path), hint="keep it, and name another with --ledger or mend a copy"
-            )
+    if found != "ok":
+        raise LedgerError(
+            "the ledger is damaged", where=str(path), hint="keep it, and name another with --ledger or mend a copy"
+        )
 
 
 def _check_header(path: Path) -> None:

@@ -226,6 +226,38 @@ async def test_a_line_that_fails_comes_back_as_a_value(part: Part | bytes, kind:
         assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}'), "the next call has a line of its own"
 
 
+async def test_connecting_is_bounded_also_once_a_call_was_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.sleep(60)
+
+    async with (
+        playing(answer(b"{}", b"Connection: close")) as service,
+        Client(service.root.replace("127.0.0.1", "localhost"), timeout_s=0.6) as client,
+    ):
+        assert isinstance(await client.modify(ROW, "t"), Reply)
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang)
+        connector = client._session.connector
+        assert isinstance(connector, aiohttp.TCPConnector)
+        connector.clear_dns_cache()
+        async with asyncio.timeout(10):
+            lost = await client.modify(ROW, "t")
+    assert lost == NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
+
+
+async def test_a_header_cannot_smuggle_another_one_in() -> None:
+    async with playing(DONE) as service, Client(service.root, headers=[("X-A", "1\r\nX-B: 2")]) as client:
+        lost = await client.modify(ROW, "t")
+    assert isinstance(lost, NoReply)
+    assert "line break" in lost.description
+    assert service.came == []
+
+
+async def test_a_header_of_ones_own_takes_the_place_of_ours() -> None:
+    async with playing(DONE) as service, Client(service.root, headers=[("user-agent", "night/1")]) as client:
+        await client.modify(ROW, "t")
+    assert re.findall(rb"(?i)user-agent: (.*)\r", service.came[0]) == [b"night/1"]
+
+
 async def test_nobody_there() -> None:
     async with playing() as service:
         pass

@@ -87,7 +87,20 @@ def test_a_large_ledger_is_searched_for_damage_while_it_is_read(
     with pytest.raises(LedgerError, match="damaged"), store.checked(path) as reader:
         begun = reader is not None
     assert begun
+    with pytest.raises(LedgerError, match="damaged"):
+        store.open_for_run(path)
     assert path.read_bytes() == content
+
+
+def test_a_large_database_of_another_program_is_named_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SMALL_BYTES", 0)
+    path = tmp_path / "x.ledger.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE music (title TEXT)")
+    with pytest.raises(LedgerError, match="not a ledger"), store.checked(path):
+        pytest.fail("it was read")
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
