@@ -68,7 +68,7 @@ def _prepare(
             in_doubt = batches.reopen(connection, batch)
             counts = reading.count(connection, batch.number)
         if live is None:
-            failed = batches.failed_earlier(connection, batch) - in_doubt if counts.pending else 0
+            failed = batches.tried_earlier(connection, batch) - in_doubt if counts.pending else 0
             return Prepared(batch, changes, counts, failed, in_doubt)
         if in_doubt:
             raise LedgerError("rows in doubt were not settled", where=str(ledger), hint="run the same command again")
@@ -77,7 +77,7 @@ def _prepare(
             batch,
             changes,
             reading.count(connection, batch.number),
-            batches.failed_earlier(connection, batch),
+            batches.tried_earlier(connection, batch),
             again,
             unchanged=settling.unchanged_at(connection, batch, marked_at),
             refused=sum(1 for _finding in settling.findings(connection, batch, marked_at)),

@@ -97,12 +97,7 @@ class Run:
         self._journal = Journal(connection, ledger, self._number, self._committed)
         self._gate = Gate(settings.concurrency, pacer, self._journal, tokens)
         self._waits = Waits(pacer, self._journal, watch)
-        self._throttle = Throttle(
-            pacer,
-            self._waits,
-            settings,
-            self._rate_changed,
-        )
+        self._throttle = Throttle(pacer, self._waits, settings, self._rate_changed)
         self._paces = Paces(self._pace, self._journal)
         self._deadlines = deadlines
         self._delivery = Delivery(

@@ -78,7 +78,13 @@ connection_options = together(
     click.option("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
     click.option("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),
     click.option("--rate", type=RATE, metavar="R", default="10", help="Calls per second: 20, 600/m or unlimited."),
-    click.option("--concurrency", type=click.IntRange(1), metavar="N", default=16, help="Calls in flight at once, 10,000 at most."),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1),
+        metavar="N",
+        default=16,
+        help="Calls in flight at once, 10,000 at most.",
+    ),
     click.option(
         "--max-attempts",
         type=click.IntRange(1),

@@ -168,7 +168,7 @@ def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:
     return bool(found)
 
 
-def failed_earlier(connection: sqlite3.Connection, batch: Batch) -> int:
+def tried_earlier(connection: sqlite3.Connection, batch: Batch) -> int:
     """Return how many of the rows still to be sent an earlier run tried."""
     (rows,) = connection.execute(
         f"SELECT count(*) FROM row WHERE batch = ? AND tried AND listed AND status = '{Status.PENDING}'",

@@ -14,7 +14,7 @@ from bulkroute.ledger.batch import Batch
 from bulkroute.ledger.figures import FailedRow, Search, Wait
 from bulkroute.ledger.reading import RunRecord
 from bulkroute.ledger.store import ledger_errors, snapshot
-from bulkroute.pages.tally import Tally
+from bulkroute.pages.row_counts import RowCounts
 from bulkroute.pages.timeline import Timeline, distribution, percentiles
 from bulkroute.version import __version__
 
@@ -38,7 +38,7 @@ class Snapshots:
         self._connection = connection
         self._ledger = ledger
         self._batch: Batch | None = None
-        self._timeline, self._tally = Timeline(0), Tally(0)
+        self._timeline, self._row_counts = Timeline(0), RowCounts(0)
         self._drawn: dict[str, Any] = {}
         self._drawn_for: object = None
         self._draw_at_s = 0.0
@@ -52,11 +52,11 @@ class Snapshots:
         with ledger_errors(self._ledger, "read the ledger"), snapshot(connection):
             batch = batch or batches.demand_shown(connection, self._ledger)
             if self._batch is None or batch.number != self._batch.number:
-                self._timeline, self._tally = Timeline(batch.number), Tally(batch.number)
+                self._timeline, self._row_counts = Timeline(batch.number), RowCounts(batch.number)
             self._batch = batch
             runs = reading.runs(connection, batch.number)
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
-            counts, reasons = self._tally.read(connection, stage)
+            counts, reasons = self._row_counts.read(connection, stage)
             waits = figures.waits(connection, batch.number, MOST_WAITS)
             state = state_of(runs, waits)
             self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)

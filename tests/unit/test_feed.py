@@ -17,13 +17,13 @@ from aiohttp import ClientResponse, ClientSession, web
 from bulkroute.ledger import reading
 from bulkroute.ledger.store import open_for_reading, open_for_run
 from bulkroute.pages import feed as feeds
+from bulkroute.pages import row_counts
 from bulkroute.pages import snapshot as snapshots
-from bulkroute.pages import tally
 from bulkroute.pages.access import Access
 from bulkroute.pages.feed import Feed
+from bulkroute.pages.row_counts import RowCounts
 from bulkroute.pages.server import Server
 from bulkroute.pages.snapshot import Snapshots
-from bulkroute.pages.tally import Tally
 from tests.ledgers import made
 
 
@@ -232,12 +232,12 @@ async def news(response: ClientResponse) -> bytes:
 
 
 def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally, "SHARE", 1e-12)  # no second full count
+    monkeypatch.setattr(row_counts, "SHARE", 1e-12)  # no second full count
     ledger = made(tmp_path / "l.db", rows=100)
     with closing(open_for_run(ledger)) as writer, closing(open_for_reading(ledger)) as reader:
         writer.execute("DELETE FROM attempt")
         writer.execute("UPDATE row SET status = iif(row <= 3, 'sent', 'pending')")
-        kept = Tally(1)
+        kept = RowCounts(1)
         kept.read(reader, 1)
         for row in range(1, 60):
             status, error = ("failed", ("server", "business")[row % 2]) if row % 5 == 0 else ("succeeded", None)

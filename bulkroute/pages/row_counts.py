@@ -11,7 +11,7 @@ SHARE = 0.005
 """Of the time, at most, goes to counting all rows anew."""
 
 
-class Tally:
+class RowCounts:
     """The counts of one batch. In between, what new calls brought to an end is added, each call being looked at once.
 
     That is exact for what calls do while one run goes on: a row that is called was not at its end before. Rows settled
