@@ -1,6 +1,6 @@
 """Feeds the manifest readers with bytes that atheris makes up: `python -m tests.fuzz_manifests [-max_total_time=60]`.
 
-Whatever comes must end in rows or faults. atheris is no dependency: install it where it has a wheel.
+Whatever comes must end in rows or faults. atheris has wheels for some systems only; pyproject.toml names them.
 """
 
 import importlib
