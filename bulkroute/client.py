@@ -51,7 +51,12 @@ class Client:
         self._service_root = base_url.rstrip("/") + SERVICE_PATH
         self._token_url = URL((auth_url or base_url).rstrip("/") + TOKEN_PATH)
         self._headers = CIMultiDict(
-            {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "bulkroute"}
+            {
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+                "User-Agent": "bulkroute",
+            }
         )
         self._headers.update(headers)
         if app_key:
@@ -71,9 +76,8 @@ class Client:
             connector=connector,
             timeout=bounds(self._timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
-            # Compressed answers are not asked for and not unpacked: a small one could unpack to gigabytes.
+            # Compressed answers are declined and not unpacked: a small one could unpack to gigabytes.
             auto_decompress=False,
-            skip_auto_headers=("Accept-Encoding", "User-Agent"),
         )
         # Plain http through a proxy, which hardly anybody has, takes the longer way.
         if self._service_proxy is None or self._modify_url.scheme == "https":

@@ -128,17 +128,17 @@ class Preparation:
             with self._blocking.alone(), checked(path) as ledger:
                 if ledger is not None:
                     batch = self._batch_to_go_on_with(ledger, path)
-                if batch is None or not intake.is_known(source, format_, batch):
-                    staged = inputs.enter_context(intake.staged(source, format_, self._tell))
-                elif ledger is not None:
+                if ledger is not None and batch is not None:
                     with ledger_errors(path, "read the batch"):
                         counts = reading.count(ledger, batch.number)
+                if batch is None or not intake.is_known(source, format_, batch):
+                    staged = inputs.enter_context(intake.staged(source, format_, self._tell))
             if ledger is not None:
                 connection = exits.enter_context(contextlib.closing(open_checked(path)))
                 migrating.bring_up(connection, path, self._tell)
                 with ledger_errors(path, "end earlier rollbacks"):
                     undoing.close(connection)
-            if connection is not None and batch is not None and counts is not None and counts.is_finished:
+            if staged is None and connection and batch and counts and counts.is_finished:
                 return connection, Prepared(batch, Changes(), counts)  # nothing to ask, settle or send
             live, again, halted = await self._consult(connection, path, batch, staged[0] if staged else None, inputs)
             if connection is None:

@@ -171,7 +171,8 @@ def check_root_url(name: str, url: str, *, allow_http: bool) -> None:
     """Refuse what is not `https://host[:port]` (http for this very host, or where it is allowed). Raises UsageError."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("https", "http") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        port = not parts.netloc.endswith(":") and (parts.port is None or parts.port > 0)
+        valid = parts.scheme in ("https", "http") and bool(parts.hostname) and port
     except ValueError:
         valid = False
     if not valid or parts.path.strip("/") or parts.query or parts.fragment:

@@ -79,10 +79,13 @@ class RunRecord(NamedTuple):
 
 
 def count(connection: sqlite3.Connection, batch: int) -> Counts:
-    """Count the rows of a batch."""
+    """Count the rows of a batch. A row of no known status, as bytes that went bad make it, is a sqlite3.DatabaseError."""
     # One walk with counters; GROUP BY would sort a million rows, which takes twice as long as the walk.
     columns = ", ".join(f"count(*) FILTER (WHERE status = '{status}' AND {COUNTED})" for status in Status)
-    found = connection.execute(f"SELECT {columns} FROM row WHERE batch = ?", (batch,)).fetchone()
+    unknown = f"count(*) FILTER (WHERE status NOT IN ({sql_list(Status)}))"
+    *found, lost = connection.execute(f"SELECT {columns}, {unknown} FROM row WHERE batch = ?", (batch,)).fetchone()
+    if lost:
+        raise sqlite3.DatabaseError(f"rows of no known status: {lost:,}")
     by_status: dict[Status, int] = dict(zip(Status, found, strict=True))
     failures: dict[str, int] = {}
     if by_status[Status.FAILED]:

@@ -62,6 +62,12 @@ def newer(ledger: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
 
 
+def no_status(ledger: Path) -> None:
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("UPDATE row SET status = 'xucceeded' WHERE row = 3")
+        connection.commit()
+
+
 def cut(share: float) -> Callable[[Path], None]:
     def spoil(ledger: Path) -> None:
         os.truncate(ledger, int(ledger.stat().st_size * share))
@@ -77,6 +83,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut in the header": (cut(0.001), ""),
     "cut in the middle": (cut(0.5), "malformed"),
     "cut near the end": (cut(0.97), "damaged"),
+    "a status gone bad": (no_status, "no known status"),
     "header scratched": (overwrite(0, b"SQLite format 3\0" + b"\xff" * 84), ""),
     "pages scratched": (overwrite(0.4, b"\xa5" * 9000), "damaged"),
     "zeros": (overwrite(0.3, bytes(30_000)), "damaged"),
@@ -92,7 +99,7 @@ def test_what_is_no_sound_ledger_is_refused_and_left_alone(folder: Path, launche
     wanted = {**targets(ids(ROWS)), "1125397061150000000": (1, 105)}
     write_csv(folder / "night.csv", wanted)
     with serving(wanted) as service:
-        run = launcher.run("run", "night.csv", "--base-url", service.url, *FLAGS, cwd=folder)
+        run = launcher.run("run", "night.csv", "--base-url", service.url, "--service-moved", *FLAGS, cwd=folder)
         assert not service.simulator.calls
     assert run.result.code == 5, run.result.err
     assert says in run.result.err

@@ -98,6 +98,7 @@ async def test_what_modify_sends() -> None:
         "Host": service.root.removeprefix("http://"),
         "Content-Type": "application/json",
         "Accept": "application/json",
+        "Accept-Encoding": "identity",
         "User-Agent": "bulkroute",
         "X-TenantSpaceID": "t1",
         "X-APP-Key": "the-key",

@@ -78,6 +78,7 @@ def test_what_is_no_root(url: str, why: str) -> None:
         {"rate_per_s": 0},
         {"rate_per_s": float("nan")},
         {"concurrency": 0},
+        {"base_url": "https://cc.example.com:"},
         {"concurrency": 10_001},
         {"headers": (("X-A", "1\r\nX-B: 2"),)},
         {"headers": (("Host", "elsewhere"),)},
@@ -88,7 +89,7 @@ def test_what_is_no_root(url: str, why: str) -> None:
 )
 def test_numbers_out_of_range(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError):
-        Settings(base_url="https://cc.example.com", **wrong)  # type: ignore[arg-type]  # wrong on purpose
+        Settings(**{"base_url": "https://cc.example.com", **wrong})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_a_secret_shows_itself_to_nobody() -> None:
