@@ -111,7 +111,8 @@ def serving(
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a command: this one's, with test credentials and nothing else of bulkroute's."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("BULKROUTE_")}
+    # With unbuffered streams a failure to print would show earlier than it does for most people.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("BULKROUTE_", "PYTHONUNBUF"))}
     clean["PYTHONPATH"] = str(ROOT)
     return {**clean, **CREDENTIALS, **(extra or {})}
 

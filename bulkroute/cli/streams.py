@@ -10,6 +10,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+import click
+
 from bulkroute.errors import UsageError
 
 REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
@@ -41,19 +43,33 @@ def open_closed() -> None:
 def told_apart() -> Iterator[None]:
     """Tell a failure to print from a bug. Raises ReaderGone, and UsageError for an output that takes no more."""
     try:
-        yield
+        try:
+            yield
+        except click.exceptions.Exit:  # `--help` has printed
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()  # here, where a failure can still be told
     except BrokenPipeError as error:
-        _abandon()
+        _abandon(1)
         raise ReaderGone from error
     except OSError as error:
         if error.errno not in REFUSED or error.filename is not None:
             raise
-        _abandon()
+        _abandon(1)
         raise UsageError(f"cannot be written: {error.strerror}", where="standard output") from error
 
 
-def _abandon() -> None:
+def close() -> None:
+    """Write what is still buffered, if that is possible: Python itself would make an exit code of a failure, 120."""
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            _abandon(number)
+
+
+def _abandon(number: int) -> None:
     """Send what is still buffered nowhere: flushed at the end, it would fail again and change the exit code."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
+    os.dup2(null, number)
     os.close(null)
