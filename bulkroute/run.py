@@ -4,7 +4,6 @@ Promises that whatever ends the run, every answered call is on disk before `exec
 starts once it is stopping.
 """
 
-import asyncio
 import contextlib
 import sqlite3
 import time
@@ -16,10 +15,9 @@ from bulkroute.bindings.reading import LiveReader
 from bulkroute.canary import Canary
 from bulkroute.client import Client
 from bulkroute.deadlines import Deadlines
-from bulkroute.delivery import Delivery
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
 from bulkroute.events import Notice, RateChanged, RunStarted, Stopping, Watcher
-from bulkroute.gate import Gate, GateClosed
+from bulkroute.gate import GateClosed
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import reading
 from bulkroute.ledger.batch import RunEnd, Work
@@ -29,9 +27,9 @@ from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
 from bulkroute.paces import Paces
 from bulkroute.pacing import Pacer
-from bulkroute.pool import Pool
 from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
+from bulkroute.sending import Sending
 from bulkroute.settings import MOST_IN_FLIGHT, Settings
 from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
@@ -95,22 +93,21 @@ class Run:
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
         self._journal = Journal(connection, ledger, self._number, self._committed)
-        self._gate = Gate(settings.concurrency, pacer, self._journal, tokens)
         self._waits = Waits(pacer, self._journal, watch)
         self._throttle = Throttle(pacer, self._waits, settings, self._rate_changed)
-        self._paces = Paces(self._pace, self._journal)
         self._deadlines = deadlines
-        self._delivery = Delivery(
-            gate=self._gate,
+        self._sending = Sending(
+            settings,
             client=client,
             tokens=tokens,
+            pacer=pacer,
             journal=self._journal,
             throttle=self._throttle,
-            settings=settings,
-            clock=pacer.clock,
             stop=self.stop,
+            failed=self._give_up,
         )
-        self._pool = Pool(self._gate, self._delivery.deliver, self._give_up, settings.max_rows)
+        self._pool, self._gate = self._sending.pool, self._sending.gate
+        self._paces = Paces(self._pace, self._journal)
         self._announce_start(command)
 
     def _announce_start(self, command: str) -> None:
@@ -145,7 +142,7 @@ class Run:
             unchanged=self._counts.unchanged,
             failed=self._counts.failed + self._tally.failed,
             in_flight=self._gate.in_flight,
-            in_backoff=self._delivery.in_backoff,
+            in_backoff=self._sending.delivery.in_backoff,
             attempts=self._tally.attempts,
             retries=self._tally.retries,
             throttled=self._tally.throttled,
@@ -214,12 +211,7 @@ class Run:
 
         Raises LedgerError where the ledger failed.
         """
-        loops = [
-            asyncio.create_task(self._gate.stage(), name="gate: stage"),
-            asyncio.create_task(self._gate.start(), name="gate: start"),
-        ]
-        for loop in loops:
-            loop.add_done_callback(self._loop_ended)
+        self._sending.start()
         self._deadlines.arm(self.stop)
         try:
             try:
@@ -234,9 +226,7 @@ class Run:
             self._deadlines.close()
             self._waits.close()
             self._paces.close()
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, *self._pool.cancel(), return_exceptions=True)
+            await self._sending.end()
         if self._broken is not None:
             with contextlib.suppress(LedgerError):
                 await self._journal.flush()
@@ -298,10 +288,6 @@ class Run:
             self.stop(wrong, ExitCode.LIMIT)
         elif self._pool.begun:
             self._watch(Notice(f"canary: {self._pool.begun} rows were sent and read back right; going on"))
-
-    def _loop_ended(self, loop: asyncio.Task[None]) -> None:
-        if not loop.cancelled() and (error := loop.exception()) is not None:
-            self._give_up(error)
 
     def _give_up(self, error: BaseException) -> None:
         """End the run for what a row, or a loop of the gate, raised."""

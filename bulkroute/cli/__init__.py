@@ -9,9 +9,8 @@ from typing import Any
 
 import click
 
-from bulkroute.cli import streams
 from bulkroute.cli.config import read_config
-from bulkroute.cli.streams import ReaderGone, open_closed, told_apart
+from bulkroute.cli.streams import ReaderGone, flush, open_closed, told_apart
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__
 
@@ -108,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         code = _code_of(error)
         with contextlib.suppress(OSError):  # a stderr that is full or gone changes nothing of how it went
             _tell(error, code)
-    streams.close()
+    flush()
     sys.exit(int(code or 0))
 
 

@@ -59,7 +59,7 @@ def told_apart() -> Iterator[None]:
         raise UsageError(f"cannot be written: {error.strerror}", where="standard output") from error
 
 
-def close() -> None:
+def flush() -> None:
     """Write what is still buffered, if that is possible: Python itself would make an exit code of a failure, 120."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:

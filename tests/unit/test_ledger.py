@@ -265,6 +265,12 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
         await journal.flush()
         assert statuses(other) == {"a": "succeeded", "b": "pending"}
 
+        journal.sent([2])
+        journal.withdraw([2])  # within one commit
+        journal.commit()  # and at once, without a turn of the loop
+        assert statuses(other) == {"a": "succeeded", "b": "pending"}
+        await journal.flush()
+
 
 @pytest.mark.parametrize("illegal", [Status.SUCCEEDED, Status.UNCHANGED, Status.SENT])
 async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) -> None:

@@ -460,6 +460,36 @@ def test_those_due_together_start_in_the_same_turn_of_the_loop() -> None:
     assert run_virtual(scenario()) == 3
 
 
+def test_what_is_to_happen_just_before_a_call_happens_when_it_may_start_and_before_it_counts_as_started() -> None:
+    async def scenario() -> list[tuple[float, int]]:
+        pacer, seen = Pacer(10), list[tuple[float, int]]()
+        for _ in range(3):
+            await pacer.start(lambda: seen.append((round(pacer.clock() - begun_s, 2), pacer.started)))
+        return seen
+
+    begun_s = 0.0
+
+    async def timed() -> list[tuple[float, int]]:
+        nonlocal begun_s
+        begun_s = asyncio.get_running_loop().time()
+        return await scenario()
+
+    assert run_virtual(timed()) == [(0.0, 0), (0.1, 1), (0.2, 2)]
+
+
+def test_a_pause_that_comes_just_before_a_call_holds_it() -> None:
+    async def scenario() -> tuple[int, int]:
+        pacer = Pacer(10)
+        call = asyncio.create_task(pacer.start(lambda: pacer.hold("operator", "paused")))
+        await asyncio.sleep(5)
+        held = pacer.started
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        return held, len(pacer.holds())
+
+    assert run_virtual(scenario()) == (0, 1)
+
+
 def test_after_a_hold_no_more_than_the_rate_starts() -> None:
     async def scenario() -> list[float]:
         pacer, starts_s = Pacer(20), list[float]()
