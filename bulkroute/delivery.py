@@ -17,9 +17,10 @@ from bulkroute.gate import Gate
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Status
-from bulkroute.retry import NoReply, Reply, Ruling, Verdict, full_jitter, judge
+from bulkroute.rate.backoff import full_jitter
+from bulkroute.rate.throttle import Throttle
+from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge
 from bulkroute.settings import Settings
-from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 
 Later = Coroutine[None, None, None]
@@ -117,7 +118,7 @@ class Delivery:
                 continue
             self._tokens.accepted(admitted)
             if verdict.ruling is Ruling.THROTTLED:
-                if reason := self._throttle.throttled(verdict, started_s):
+                if reason := self._throttle.throttled(verdict.words, verdict.retry_after_s, started_s):
                     self._stop(reason)
                 continue
             if verdict.http_status is not None:

@@ -27,9 +27,9 @@ from bulkroute.ledger import batch as batches
 from bulkroute.ledger import lock
 from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
-from bulkroute.pacing import Pacer
 from bulkroute.preparing import Blocking, Preparation, Prepared
-from bulkroute.retry import full_jitter
+from bulkroute.rate.backoff import full_jitter
+from bulkroute.rate.pacer import Pacer
 from bulkroute.run import Run
 from bulkroute.settings import Settings
 from bulkroute.summary import Summary

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.journal import Journal
-from bulkroute.pacing import Pacer
+from bulkroute.rate.pacer import Pacer
 from bulkroute.token import TokenSource
 
 T = TypeVar("T")

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from bulkroute.moments import iso
-from bulkroute.pacing import Hold
+from bulkroute.rate.pacer import Hold
 
 
 class Progress(NamedTuple):

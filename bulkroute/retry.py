@@ -1,4 +1,4 @@
-"""What an answer means, and how long to wait before another try. No I/O.
+"""What an answer means. No I/O.
 
 Sources of vendor behaviour: modifyCalledRoute (cec_07_0042): 200 with `returnCode` "0" is success, 500 a business
 failure that may or may not pass; apig_03_0047 and the APIG error codes: 429 with APIG.0308 is throttling.
@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any, NamedTuple
-
-from tenacity.wait import wait_random_exponential
 
 from bulkroute.model import FailureKind
 
@@ -66,6 +64,12 @@ class Verdict(NamedTuple):
     return_code: str | None
     description: str | None
     retry_after_s: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The service's own words: `HTTP 429, APIG.0308, ...`, leaving out what is not there."""
+        said = (f"HTTP {self.http_status}", self.return_code, self.description)
+        return ", ".join(str(part) for part in said if part)
 
 
 def judge(answer: Reply | NoReply, *, clean: Callable[[str], str]) -> Verdict:
@@ -176,8 +180,3 @@ def _moment(text: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def full_jitter(base_s: float, cap_s: float) -> wait_random_exponential:
-    """Return tenacity's wait of uniform(0, min(cap_s, base_s * 2^n)) seconds for n = 0, 1, 2, ..."""
-    return wait_random_exponential(multiplier=base_s, max=cap_s)

@@ -26,15 +26,15 @@ from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
 from bulkroute.paces import Paces
-from bulkroute.pacing import Pacer
 from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
+from bulkroute.rate.pacer import Pacer
+from bulkroute.rate.throttle import Throttle
 from bulkroute.sending import Sending
 from bulkroute.settings import MOST_IN_FLIGHT, Settings
 from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
 from bulkroute.tally import Tally
-from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 from bulkroute.version import __version__
 from bulkroute.waits import Waits
@@ -94,7 +94,14 @@ class Run:
         self._broken: BaseException | None = None
         self._journal = Journal(connection, ledger, self._number, self._committed)
         self._waits = Waits(pacer, self._journal, watch)
-        self._throttle = Throttle(pacer, self._waits, settings, self._rate_changed)
+        self._throttle = Throttle(
+            pacer,
+            self._waits,
+            self._rate_changed,
+            backoff_s=settings.backoff_s,
+            backoff_cap_s=settings.backoff_cap_s,
+            max_wait_s=settings.max_throttle_wait_s,
+        )
         self._deadlines = deadlines
         self._sending = Sending(
             settings,

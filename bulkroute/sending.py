@@ -10,10 +10,10 @@ from bulkroute.client import Client
 from bulkroute.delivery import Delivery
 from bulkroute.gate import Gate
 from bulkroute.ledger.journal import Journal
-from bulkroute.pacing import Pacer
 from bulkroute.pool import Pool
+from bulkroute.rate.pacer import Pacer
+from bulkroute.rate.throttle import Throttle
 from bulkroute.settings import Settings
-from bulkroute.throttle import Throttle
 from bulkroute.token import TokenSource
 
 

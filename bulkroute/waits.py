@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from bulkroute.events import Event, WaitBegan, WaitEnded
 from bulkroute.ledger.journal import Journal, Wait
-from bulkroute.pacing import Pacer
+from bulkroute.rate.pacer import Pacer
 
 
 class _Standing:

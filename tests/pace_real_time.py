@@ -20,7 +20,7 @@ from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bulkroute.pacing import Pacer
+from bulkroute.rate.pacer import Pacer
 
 BODY = b'{"id":"1125397061153369092","devicetype":1,"deviceId":101}'
 

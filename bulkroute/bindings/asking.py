@@ -12,10 +12,11 @@ from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_atte
 
 from bulkroute.client import Client
 from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreachable, StoppedEarly
-from bulkroute.pacing import Pacer
-from bulkroute.retry import NoReply, Reply, Ruling, Verdict, full_jitter, judge, judge_parsed, parse
+from bulkroute.rate.backoff import full_jitter
+from bulkroute.rate.pacer import Pacer
+from bulkroute.rate.throttle import Throttle
+from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge, judge_parsed, parse
 from bulkroute.settings import Settings
-from bulkroute.throttle import Throttle, describe
 from bulkroute.token import TokenSource
 
 Said = dict[str, Any]
@@ -41,7 +42,14 @@ class _Hold:
 
 def own_throttle(pacer: Pacer, settings: Settings, tell: Callable[[str], None]) -> Throttle:
     """Return what makes calls wait that belong to no run; `tell` gets the reasons."""
-    return Throttle(pacer, _Hold(pacer, tell), settings, lambda _reason: None)
+    return Throttle(
+        pacer,
+        _Hold(pacer, tell),
+        lambda _reason: None,
+        backoff_s=settings.backoff_s,
+        backoff_cap_s=settings.backoff_cap_s,
+        max_wait_s=settings.max_throttle_wait_s,
+    )
 
 
 class Asker:
@@ -86,7 +94,7 @@ class Asker:
             raise ServiceUnreachable(
                 f"the service cannot be reached: {name}: {verdict.description}", hint="check --base-url and the network"
             )
-        raise ReadingRefused(f"{name} is refused: {describe(verdict)}")
+        raise ReadingRefused(f"{name} is refused: {verdict.words}")
 
     async def _try(self, endpoint: str, question: Mapping[str, Any]) -> tuple[Verdict, Said]:
         """Make one try that counts; throttled and refused calls are made again without using it up."""
@@ -103,12 +111,12 @@ class Asker:
                     self._tokens.refused(token)
                 except CredentialsRefused as error:
                     raise CredentialsRefused(
-                        f"{error.what} for {endpoint.rpartition('/')[2]}: {describe(verdict)}", hint=error.hint
+                        f"{error.what} for {endpoint.rpartition('/')[2]}: {verdict.words}", hint=error.hint
                     ) from error
                 continue
             self._tokens.accepted(token)
             if verdict.ruling is Ruling.THROTTLED:
-                if reason := self._throttle.throttled(verdict, started_s):
+                if reason := self._throttle.throttled(verdict.words, verdict.retry_after_s, started_s):
                     raise StoppedEarly(reason, hint="run the same command again later")
                 continue
             if verdict.http_status is not None:

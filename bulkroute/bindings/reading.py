@@ -13,7 +13,7 @@ from typing import Any
 from bulkroute.bindings.asking import Asker, whole_number
 from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live import LiveBindings, LiveRoute
-from bulkroute.throttle import Throttle
+from bulkroute.rate.throttle import Throttle
 
 PAGE_ROWS = 100
 """The most the service gives at a time."""

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from bulkroute.events import Event, Notice, RateChanged, RowFailed, RunEnded, RunStarted, Stopping, WaitBegan, WaitEnded
-from bulkroute.pacing import Hold
 from bulkroute.progress import Progress
+from bulkroute.rate.pacer import Hold
 
 
 def describe(event: Event) -> str:

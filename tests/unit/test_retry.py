@@ -8,7 +8,8 @@ import pytest
 from tenacity import RetryCallState
 
 from bulkroute.model import FailureKind
-from bulkroute.retry import TEXT_LIMIT, NoReply, Reply, Ruling, Verdict, full_jitter, judge, printable
+from bulkroute.rate.backoff import full_jitter
+from bulkroute.retry import TEXT_LIMIT, NoReply, Reply, Ruling, Verdict, judge, printable
 
 
 def said(status: int, body: object = None, **header: str) -> Verdict:

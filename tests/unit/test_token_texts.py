@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from bulkroute.client import Client
-from bulkroute.retry import full_jitter
+from bulkroute.rate.backoff import full_jitter
 from bulkroute.settings import Credentials, Secret
 from bulkroute.simulator import Faults, Simulator
 from bulkroute.token import TokenSource

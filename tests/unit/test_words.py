@@ -4,8 +4,8 @@ import time
 
 from bulkroute.console.words import describe, describe_progress
 from bulkroute.events import WaitEnded
-from bulkroute.pacing import Hold
 from bulkroute.progress import Progress
+from bulkroute.rate.pacer import Hold
 
 PROGRESS = Progress(
     ledger="x.db",

@@ -9,10 +9,8 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from bulkroute.allowance import Allowance
-from bulkroute.pacing import Pacer
-from bulkroute.retry import Verdict
-from bulkroute.settings import Settings
+from bulkroute.rate.learned_limit import Allowance
+from bulkroute.rate.pacer import Pacer
 
 HOLD = "throttled"
 """The key of the pacer's hold."""
@@ -39,18 +37,21 @@ class Throttle:
         self,
         pacer: Pacer,
         holder: Holder,
-        settings: Settings,
         tell: Callable[[str], None],
+        *,
+        backoff_s: float,
+        backoff_cap_s: float,
+        max_wait_s: float,
     ) -> None:
-        """Take the backoff (and its cap) for answers that name no time, and the patience in all, from the settings.
+        """Take the backoff (and its cap) for answers that name no time, and the patience in all.
 
         `tell` gets the reason each time the rate is lowered, and when it is back where it was asked to be.
         """
         self._pacer = pacer
         self._holder = holder
-        self._backoff_s = settings.backoff_s
-        self._cap_s = settings.backoff_cap_s
-        self._max_wait_s = settings.max_throttle_wait_s
+        self._backoff_s = backoff_s
+        self._cap_s = backoff_cap_s
+        self._max_wait_s = max_wait_s
         self._tell = tell
         self._allowance = Allowance()
         self._asked_per_s = pacer.rate_per_s
@@ -76,26 +77,30 @@ class Throttle:
         self._asked_per_s = rate_per_s
         self._apply()
 
-    def throttled(self, verdict: Verdict, started_s: float) -> str | None:
-        """Hold the run; return why it must stop where patience is used up. `started_s`: the call's start, pacer's clock."""
+    def throttled(self, words: str, retry_after_s: float | None, started_s: float) -> str | None:
+        """Hold the run; return why it must stop where patience is used up.
+
+        `words` are the service's own; `retry_after_s` is the wait it names, if any; `started_s` is the call's start on
+        the pacer's clock.
+        """
         now_s = self._pacer.clock()
         if self._since_s is None:
             self._since_s = now_s
         if now_s - self._since_s >= self._max_wait_s:
-            return f"throttled for {now_s - self._since_s:.0f} s without one success ({describe(verdict)})"
+            return f"throttled for {now_s - self._since_s:.0f} s without one success ({words})"
         fresh = started_s >= self._held_at_s
         if fresh:
             # The first refusal after the last wait; calls that were in flight with it tell nothing new.
             self._waits += 1
             self._held_at_s = now_s
-        if verdict.retry_after_s is None:
+        if retry_after_s is None:
             wait_s = min(self._cap_s, self._backoff_s * 2 ** min(self._waits - 2, 30)) * random.uniform(0.5, 1)
         else:
-            wait_s = verdict.retry_after_s
+            wait_s = retry_after_s
         until_s = now_s + min(max(wait_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
         # The last try falls at the end of the patience, not after it.
         until_s = min(until_s, self._since_s + self._max_wait_s)
-        if not fresh and verdict.retry_after_s is None:
+        if not fresh and retry_after_s is None:
             return None
         until_s = max(until_s, self._holder.until_s(HOLD) or until_s)
         if fresh:
@@ -103,7 +108,7 @@ class Throttle:
             self._apply()
         else:
             self._allowance.prolonged(until_s)
-        reason = f"the service throttles ({describe(verdict)})"
+        reason = f"the service throttles ({words})"
         self._holder.hold(HOLD, reason, until_s)
         if fresh:
             self._tell(HOLD)
@@ -134,10 +139,3 @@ class Throttle:
 def _differs(rate: float | None, now: float) -> bool:
     """Tell whether a rate is worth a change: the pacer goes by whole calls per second."""
     return rate is None or rate < 1 or now < 1 or math.floor(rate) != math.floor(now)
-
-
-def describe(verdict: Verdict) -> str:
-    """Return the service's own words for a refusal."""
-    return ", ".join(
-        str(part) for part in (f"HTTP {verdict.http_status}", verdict.return_code, verdict.description) if part
-    )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.allowance import BELOW, LOWEST_PER_S, Allowance
+from bulkroute.rate.learned_limit import BELOW, LOWEST_PER_S, Allowance
 
 
 def second_of(allowance: Allowance, calls: int, begin_s: float = 0.0) -> None:

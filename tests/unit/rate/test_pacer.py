@@ -16,7 +16,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.pacing import MARGIN_S, UNBOUNDED, Hold, Pacer, Schedule, loop_clock
+from bulkroute.rate.pacer import MARGIN_S, UNBOUNDED, Hold, Pacer, Schedule, loop_clock
 from tests.pace_real_time import burst_needed, most_within
 from tests.virtual_time import VirtualTimeLoop, run_virtual
 
