@@ -6,11 +6,11 @@ Never takes the first rows of a manifest for the whole of it, and never takes th
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 
-from bulkroute.bindings.reading import LiveReader
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import settling
 from bulkroute.ledger.batch import Batch, Work
 from bulkroute.ledger.live import LiveBindings
+from bulkroute.live.called_routes import LiveReader
 
 READ_AGAIN = 5
 """A list may show a change late: a difference is believed only once it was read again so often, after the backoff and

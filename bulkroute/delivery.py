@@ -11,17 +11,17 @@ from collections.abc import Callable, Coroutine
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
-from bulkroute.client import Client
+from bulkroute.cec.answers import NoReply, Reply, judge
+from bulkroute.cec.client import Client
+from bulkroute.cec.token import TokenSource
 from bulkroute.errors import ServiceUnreachable
 from bulkroute.gate import Gate
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.journal import Attempt, Journal
-from bulkroute.model import FailureKind, Status
+from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.throttle import Throttle
-from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge
 from bulkroute.settings import Settings
-from bulkroute.token import TokenSource
 
 Later = Coroutine[None, None, None]
 """What is left to do for a row whose first try was not the last."""

@@ -14,11 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from bulkroute import control, intake
-from bulkroute.bindings.asking import Asker, own_throttle
-from bulkroute.bindings.plan import Plan
-from bulkroute.bindings.reading import LiveReader
-from bulkroute.bindings.verify import Verified, verify
-from bulkroute.client import Client
+from bulkroute.cec.client import Client
+from bulkroute.cec.token import TokenSource
 from bulkroute.deadlines import Deadlines
 from bulkroute.errors import StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Watcher
@@ -27,13 +24,16 @@ from bulkroute.ledger import batch as batches
 from bulkroute.ledger import lock
 from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
+from bulkroute.live.called_routes import LiveReader
+from bulkroute.live.plan import Plan
+from bulkroute.live.read_calls import Asker, own_throttle
+from bulkroute.live.verify import Verified, verify
 from bulkroute.preparing import Blocking, Preparation, Prepared
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import Run
 from bulkroute.settings import Settings
 from bulkroute.summary import Summary
-from bulkroute.token import TokenSource
 
 
 def unwatched(_event: Event) -> None:

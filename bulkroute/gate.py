@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple, TypeVar
 
+from bulkroute.cec.token import TokenSource
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.journal import Journal
 from bulkroute.rate.pacer import Pacer
-from bulkroute.token import TokenSource
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """The values that pass between the rooms. Frozen, no I/O, nothing imported from bulkroute."""
 
-from enum import IntEnum, StrEnum
+from enum import Enum, IntEnum, StrEnum
 from typing import NamedTuple
 
 
@@ -76,3 +76,38 @@ OF_THE_ROW = frozenset(
     }
 )
 """Failures that say something of one row, not of the service."""
+
+
+class Ruling(Enum):
+    """What follows from an answer."""
+
+    DONE = "done"
+    FAILED = "failed"
+    AGAIN = "again"
+    THROTTLED = "throttled"
+    REFUSED = "refused"
+
+
+UNCOUNTED = frozenset({Ruling.THROTTLED, Ruling.REFUSED})
+"""After these a call is made again without using up a try."""
+
+
+class Verdict(NamedTuple):
+    """A ruling with what the service said.
+
+    `kind` is set for FAILED, and for AGAIN: what the row fails with once its tries are used up. `retry_after_s` is
+    what a throttling service asked for, None where it named nothing usable.
+    """
+
+    ruling: Ruling
+    kind: FailureKind | None
+    http_status: int | None
+    return_code: str | None
+    description: str | None
+    retry_after_s: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The service's own words: `HTTP 429, APIG.0308, ...`, leaving out what is not there."""
+        said = (f"HTTP {self.http_status}", self.return_code, self.description)
+        return ", ".join(str(part) for part in said if part)

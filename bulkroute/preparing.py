@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute import intake
-from bulkroute.bindings import targets
-from bulkroute.bindings.asking import Asker
-from bulkroute.bindings.reading import LiveReader
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
 from bulkroute.intake import Source
 from bulkroute.ledger import batch as batches
@@ -24,6 +21,9 @@ from bulkroute.ledger.reading import Counts
 from bulkroute.ledger.settling import Finding
 from bulkroute.ledger.staging import Staging
 from bulkroute.ledger.store import checked, ledger_errors, open_checked
+from bulkroute.live import targets
+from bulkroute.live.called_routes import LiveReader
+from bulkroute.live.read_calls import Asker
 from bulkroute.settings import Settings
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.bindings.reading import LiveReader
 from bulkroute.canary import Canary
-from bulkroute.client import Client
+from bulkroute.cec.client import Client
+from bulkroute.cec.token import TokenSource
 from bulkroute.deadlines import Deadlines
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
 from bulkroute.events import Notice, RateChanged, RunStarted, Stopping, Watcher
@@ -25,6 +25,7 @@ from bulkroute.ledger.journal import Attempt, Journal, Pace
 from bulkroute.ledger.reading import Calls
 from bulkroute.ledger.store import ledger_errors
 from bulkroute.limits import Limits
+from bulkroute.live.called_routes import LiveReader
 from bulkroute.paces import Paces
 from bulkroute.preparing import Prepared
 from bulkroute.progress import Progress
@@ -35,7 +36,6 @@ from bulkroute.settings import MOST_IN_FLIGHT, Settings
 from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
 from bulkroute.tally import Tally
-from bulkroute.token import TokenSource
 from bulkroute.version import __version__
 from bulkroute.waits import Waits
 

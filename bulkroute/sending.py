@@ -6,7 +6,8 @@ Decides nothing: which rows go, and when it ends, is for `run`.
 import asyncio
 from collections.abc import Callable
 
-from bulkroute.client import Client
+from bulkroute.cec.client import Client
+from bulkroute.cec.token import TokenSource
 from bulkroute.delivery import Delivery
 from bulkroute.gate import Gate
 from bulkroute.ledger.journal import Journal
@@ -14,7 +15,6 @@ from bulkroute.pool import Pool
 from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Throttle
 from bulkroute.settings import Settings
-from bulkroute.token import TokenSource
 
 
 class Sending:

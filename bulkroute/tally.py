@@ -6,8 +6,7 @@ from bulkroute.events import RowFailed, Watcher
 from bulkroute.ledger.journal import Attempt
 from bulkroute.ledger.settling import Finding
 from bulkroute.limits import Limits
-from bulkroute.model import OF_THE_ROW, Status
-from bulkroute.retry import Ruling
+from bulkroute.model import OF_THE_ROW, Ruling, Status
 
 
 class Tally:

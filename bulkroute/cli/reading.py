@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from bulkroute import exporting
-from bulkroute.bindings.plan import Plan
 from bulkroute.cli.interrupting import Interrupts
 from bulkroute.cli.options import settings_of
 from bulkroute.console.lines import Lines
@@ -16,6 +15,7 @@ from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
 from bulkroute.ledger.comparing import Difference
 from bulkroute.ledger.live import LiveBindings, LiveRoute
+from bulkroute.live.plan import Plan
 from bulkroute.model import Binding, DeviceType
 from bulkroute.replacing import replacing
 from bulkroute.settings import Settings

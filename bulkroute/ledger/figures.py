@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from bulkroute.ledger.reading import COUNTED
 from bulkroute.ledger.store import format_of
-from bulkroute.model import Status
-from bulkroute.retry import Ruling
+from bulkroute.model import Ruling, Status
 
 DONE, THROTTLED, FAILED = Ruling.DONE.value, Ruling.THROTTLED.value, Ruling.FAILED.value
 """What became of a call, as the pages tell it apart; FAILED is any other than the first two, tried again or not."""

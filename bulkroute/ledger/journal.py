@@ -17,8 +17,7 @@ from bulkroute import lifecycle
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.batch import Work
 from bulkroute.ledger.store import ledger_errors, sql_list, transaction
-from bulkroute.model import FailureKind, Status
-from bulkroute.retry import UNCOUNTED, Verdict
+from bulkroute.model import UNCOUNTED, FailureKind, Status, Verdict
 
 
 class Attempt(NamedTuple):

@@ -160,8 +160,8 @@ def watch_calls(strike: Strike) -> None:
 
     from aiohttp.client_proto import ResponseHandler
 
-    from bulkroute.client import Client
-    from bulkroute.exchange import Exchange
+    from bulkroute.cec.client import Client
+    from bulkroute.cec.connection import Exchange
 
     modify, talk, read = Client.modify, Exchange._talk, ResponseHandler.read
     calling = ContextVar("calling", default=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import bulkroute.retry
+import bulkroute.cec.answers
 from bulkroute.simulator import Faults
 from tests.flow.engine import most_in_a_second, spend_night
 from tests.harness import exported, ids, targets

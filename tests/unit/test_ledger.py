@@ -19,8 +19,7 @@ from bulkroute.ledger.batch import Batch, Changes, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults
-from bulkroute.model import FailureKind, Row, Status
-from bulkroute.retry import Ruling, Verdict
+from bulkroute.model import FailureKind, Row, Ruling, Status, Verdict
 
 
 @pytest.fixture

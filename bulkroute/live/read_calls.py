@@ -10,14 +10,15 @@ from typing import Any
 
 from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_attempt
 
-from bulkroute.client import Client
+from bulkroute.cec.answers import NoReply, Reply, judge, judge_parsed, parse
+from bulkroute.cec.client import Client
+from bulkroute.cec.token import TokenSource
 from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreachable, StoppedEarly
+from bulkroute.model import Ruling, Verdict
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Throttle
-from bulkroute.retry import NoReply, Reply, Ruling, Verdict, judge, judge_parsed, parse
 from bulkroute.settings import Settings
-from bulkroute.token import TokenSource
 
 Said = dict[str, Any]
 

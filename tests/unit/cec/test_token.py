@@ -5,11 +5,11 @@ from urllib.parse import quote
 
 import pytest
 
-from bulkroute.client import Client
+from bulkroute.cec.client import Client
+from bulkroute.cec.token import TokenSource
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.settings import Credentials, Secret
 from bulkroute.simulator import Faults, Simulator
-from bulkroute.token import TokenSource
 
 SECRET = 'hush"of/the night'
 

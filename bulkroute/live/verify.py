@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.bindings.reading import LiveReader
 from bulkroute.ledger import batch as batches
 from bulkroute.ledger import comparing
 from bulkroute.ledger.comparing import Difference
 from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.store import ledger_errors
+from bulkroute.live.called_routes import LiveReader
 
 FRESH_S = 30.0
 """Rows that got their outcome less than this ago may be listed late: differences are read again."""

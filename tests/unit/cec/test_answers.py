@@ -7,9 +7,9 @@ from email.utils import format_datetime
 import pytest
 from tenacity import RetryCallState
 
-from bulkroute.model import FailureKind
+from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, printable
+from bulkroute.model import FailureKind, Ruling, Verdict
 from bulkroute.rate.backoff import full_jitter
-from bulkroute.retry import TEXT_LIMIT, NoReply, Reply, Ruling, Verdict, judge, printable
 
 
 def said(status: int, body: object = None, **header: str) -> Verdict:

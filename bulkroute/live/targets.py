@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from bulkroute.bindings.asking import Asker, whole_number
 from bulkroute.errors import ReadingRefused, UsageError
 from bulkroute.ledger.live import Target, TargetState
+from bulkroute.live.read_calls import Asker, whole_number
 from bulkroute.model import DeviceType
 
 SKILLS_A_CALL = 100

@@ -15,9 +15,9 @@ import pytest
 from aiohttp import client_exceptions
 from aioresponses import CallbackResult, aioresponses
 
-from bulkroute.client import SERVICE_PATH, TOKEN_PATH, Client, describe
+from bulkroute.cec.answers import NoReply, Reply
+from bulkroute.cec.client import SERVICE_PATH, TOKEN_PATH, Client, describe
 from bulkroute.model import FailureKind, Row
-from bulkroute.retry import NoReply, Reply
 
 BASE = "https://cc.example.com:28443"
 QUERY = BASE + SERVICE_PATH + "calledRoute/queryCalledRoute"

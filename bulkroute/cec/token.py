@@ -21,9 +21,9 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from bulkroute.client import Client
+from bulkroute.cec.answers import NoReply, Reply, printable
+from bulkroute.cec.client import Client
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ServiceUnreachable
-from bulkroute.retry import NoReply, Reply, printable
 from bulkroute.settings import Credentials
 
 RENEW_AT = 0.8

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bulkroute.bindings.asking import Asker, whole_number
 from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live import LiveBindings, LiveRoute
+from bulkroute.live.read_calls import Asker, whole_number
 from bulkroute.rate.throttle import Throttle
 
 PAGE_ROWS = 100

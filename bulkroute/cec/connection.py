@@ -13,7 +13,7 @@ import aiohttp
 from aiohttp.connector import Connection
 from yarl import URL
 
-from bulkroute.retry import Reply
+from bulkroute.cec.answers import Reply
 
 ANSWER_LIMIT_BYTES = 1 << 20
 

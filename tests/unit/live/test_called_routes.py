@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
-from bulkroute.bindings import targets
 from bulkroute.engine import Engine
 from bulkroute.errors import CredentialsRefused, LedgerError, ReadingRefused, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice
 from bulkroute.ledger.live import LiveBindings, LiveRoute, Target, TargetState
+from bulkroute.live import targets
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.simulator import Faults, Route, Simulator, synthetic_routes
 from tests.virtual_time import run_virtual

@@ -16,10 +16,10 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from bulkroute.cec.answers import NoReply, Reply
+from bulkroute.cec.connection import Exchange, bounds, read
 from bulkroute.errors import UsageError
-from bulkroute.exchange import Exchange, bounds, read
 from bulkroute.model import FailureKind, Row
-from bulkroute.retry import NoReply, Reply
 
 KEEPALIVE_S = 4.0
 """Idle connections are dropped by us before common servers do (5 s and up): a POST on a dead connection is lost."""

@@ -8,10 +8,9 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import Enum
 from typing import Any, NamedTuple
 
-from bulkroute.model import FailureKind
+from bulkroute.model import FailureKind, Ruling, Verdict
 
 TEXT_LIMIT = 500
 """Characters kept of what the service says."""
@@ -35,41 +34,6 @@ class NoReply(NamedTuple):
     kind: FailureKind
     description: str
     sent: bool = True
-
-
-class Ruling(Enum):
-    """What follows from an answer."""
-
-    DONE = "done"
-    FAILED = "failed"
-    AGAIN = "again"
-    THROTTLED = "throttled"
-    REFUSED = "refused"
-
-
-UNCOUNTED = frozenset({Ruling.THROTTLED, Ruling.REFUSED})
-"""After these a call is made again without using up a try."""
-
-
-class Verdict(NamedTuple):
-    """A ruling with what the service said.
-
-    `kind` is set for FAILED, and for AGAIN: what the row fails with once its tries are used up. `retry_after_s` is
-    what a throttling service asked for, None where it named nothing usable.
-    """
-
-    ruling: Ruling
-    kind: FailureKind | None
-    http_status: int | None
-    return_code: str | None
-    description: str | None
-    retry_after_s: float | None = None
-
-    @property
-    def words(self) -> str:
-        """The service's own words: `HTTP 429, APIG.0308, ...`, leaving out what is not there."""
-        said = (f"HTTP {self.http_status}", self.return_code, self.description)
-        return ", ".join(str(part) for part in said if part)
 
 
 def judge(answer: Reply | NoReply, *, clean: Callable[[str], str]) -> Verdict:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from bulkroute.bindings import targets
-from bulkroute.bindings.asking import Asker
-from bulkroute.bindings.targets import Known
 from bulkroute.ledger.comparing import Change, Comparison, PlanCounts, PlanRow
 from bulkroute.ledger.live import LiveBindings
 from bulkroute.ledger.staging import Staging
+from bulkroute.live import targets
+from bulkroute.live.read_calls import Asker
+from bulkroute.live.targets import Known
 from bulkroute.model import Binding
 
 
