@@ -6,10 +6,9 @@ Never takes the first rows of a manifest for the whole of it, and never takes th
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import settling
-from bulkroute.ledger.batch import Batch, Work
-from bulkroute.ledger.live import LiveBindings
+from bulkroute.ledger import batches, settle
+from bulkroute.ledger.batches import Batch, Work
+from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
 
 READ_AGAIN = 5
@@ -28,7 +27,7 @@ class Canary:
         self._connection = connection
         self._reader = reader
         self._waits_s = [0.0, *(backoff_s * 2**number for number in range(READ_AGAIN))]
-        self._rows = settling.spread(connection, batch, count)
+        self._rows = settle.spread(connection, batch, count)
 
     def works(self) -> Iterator[Work]:
         """Yield the rows to send first."""
@@ -41,7 +40,7 @@ class Canary:
         """
         if not self._rows:
             return None
-        failed = settling.failures_of(self._connection, self._rows)
+        failed = settle.failures_of(self._connection, self._rows)
         if failed:
             return _told(f"{len(failed)} of {len(self._rows)} rows failed", failed)
         different: list[str] = []
@@ -49,7 +48,7 @@ class Canary:
             await rest(wait_s)
             with LiveBindings() as live:
                 await self._reader.read(live)
-                different = settling.canary_differences(self._connection, self._rows, live.path)
+                different = settle.canary_differences(self._connection, self._rows, live.path)
             if not different:
                 return None
         return _told(f"{len(different)} of {len(self._rows)} rows read back different", different)

@@ -16,7 +16,7 @@ from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import ServiceUnreachable
 from bulkroute.gate import Gate
-from bulkroute.ledger.batch import Work
+from bulkroute.ledger.batches import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter

@@ -13,17 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bulkroute import control, intake
+from bulkroute import control
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
 from bulkroute.deadlines import Deadlines
 from bulkroute.errors import StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Watcher
-from bulkroute.intake import Source
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import lock
-from bulkroute.ledger.live import LiveBindings
-from bulkroute.ledger.store import ledger_errors, open_for_reading, open_for_run
+from bulkroute.ledger import batches, intake, lock
+from bulkroute.ledger.file import ledger_errors, open_for_reading, open_for_run
+from bulkroute.ledger.intake import Source
+from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker, own_throttle

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
 from bulkroute.delivery import Later
 from bulkroute.gate import Gate, GateClosed
-from bulkroute.ledger.batch import Work
+from bulkroute.ledger.batches import Work
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""

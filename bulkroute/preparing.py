@@ -10,17 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute import intake
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
-from bulkroute.intake import Source
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import merging, migrating, reading, settling, undoing
-from bulkroute.ledger.batch import Batch, Changes
-from bulkroute.ledger.live import LiveBindings
-from bulkroute.ledger.reading import Counts
-from bulkroute.ledger.settling import Finding
+from bulkroute.ledger import batches, intake, merge, migrations, queries, rollback, settle
+from bulkroute.ledger.batches import Batch, Changes
+from bulkroute.ledger.file import checked, ledger_errors, open_checked
+from bulkroute.ledger.intake import Source
+from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.queries import Counts
+from bulkroute.ledger.settle import Finding
 from bulkroute.ledger.staging import Staging
-from bulkroute.ledger.store import checked, ledger_errors, open_checked
 from bulkroute.live import targets
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.read_calls import Asker
@@ -51,7 +49,7 @@ class Prepared(NamedTuple):
         """Yield the rows that fail without a call."""
         if self.marked_at is None or not self.refused:
             return iter(())
-        return settling.findings(connection, self.batch, self.marked_at)
+        return settle.findings(connection, self.batch, self.marked_at)
 
 
 def _prepare(
@@ -62,26 +60,26 @@ def _prepare(
     `again`: rows in doubt that were settled already and are sent again.
     """
     with ledger_errors(ledger, "prepare the run"):
-        counts = reading.count(connection, batch.number)
+        counts = queries.count(connection, batch.number)
         in_doubt = 0
         if counts.failed or counts.in_doubt:
             in_doubt = batches.reopen(connection, batch)
-            counts = reading.count(connection, batch.number)
+            counts = queries.count(connection, batch.number)
         if live is None:
             failed = batches.tried_earlier(connection, batch) - in_doubt if counts.pending else 0
             return Prepared(batch, changes, counts, failed, in_doubt)
         if in_doubt:
             raise LedgerError("rows in doubt were not settled", where=str(ledger), hint="run the same command again")
-        marked_at = settling.mark(connection, batch, live.path)
+        marked_at = settle.mark(connection, batch, live.path)
         return Prepared(
             batch,
             changes,
-            reading.count(connection, batch.number),
+            queries.count(connection, batch.number),
             batches.tried_earlier(connection, batch),
             again,
-            unchanged=settling.unchanged_at(connection, batch, marked_at),
-            refused=sum(1 for _finding in settling.findings(connection, batch, marked_at)),
-            longest_streak=settling.longest_streak(connection, batch, marked_at),
+            unchanged=settle.unchanged_at(connection, batch, marked_at),
+            refused=sum(1 for _finding in settle.findings(connection, batch, marked_at)),
+            longest_streak=settle.longest_streak(connection, batch, marked_at),
             marked_at=marked_at,
         )
 
@@ -130,14 +128,14 @@ class Preparation:
                     batch = self._batch_to_go_on_with(ledger, path)
                 if ledger is not None and batch is not None:
                     with ledger_errors(path, "read the batch"):
-                        counts = reading.count(ledger, batch.number)
+                        counts = queries.count(ledger, batch.number)
                 if batch is None or not intake.is_known(source, format_, batch):
                     staged = inputs.enter_context(intake.staged(source, format_, self._tell))
             if ledger is not None:
                 connection = exits.enter_context(contextlib.closing(open_checked(path)))
-                migrating.bring_up(connection, path, self._tell)
+                migrations.bring_up(connection, path, self._tell)
                 with ledger_errors(path, "end earlier rollbacks"):
-                    undoing.close(connection)
+                    rollback.close(connection)
             if staged is None and connection and batch and counts and counts.is_finished:
                 return connection, Prepared(batch, Changes(), counts)  # nothing to ask, settle or send
             live, again, halted = await self._consult(connection, path, batch, staged[0] if staged else None, inputs)
@@ -150,7 +148,7 @@ class Preparation:
                 raise LedgerError("the batch is gone", where=str(path), hint="run the same command again")
             if halted is not None:
                 with ledger_errors(path, "read the batch"):
-                    counts = reading.count(connection, batch.number)
+                    counts = queries.count(connection, batch.number)
                 return connection, Prepared(batch, changes, counts, halted=halted)
             prepared = _prepare(connection, path, batch, changes, live, again)
             await self._check_targets(connection, path, prepared, live)
@@ -181,7 +179,7 @@ class Preparation:
         if connection is not None and batch is not None:
             with ledger_errors(path, "read the batch"):
                 work = batches.has_work(connection, batch)
-                work = work or (staging is not None and merging.brings_work(connection, batch, staging))
+                work = work or (staging is not None and merge.brings_work(connection, batch, staging))
             if not work:
                 return None, 0, None
         live = inputs.enter_context(LiveBindings())
@@ -197,7 +195,7 @@ class Preparation:
         if connection is None or batch is None:
             return live, 0, None
         with ledger_errors(path, "settle rows in doubt"):
-            doubts = settling.settle_doubts(connection, batch, live.path)
+            doubts = settle.settle_doubts(connection, batch, live.path)
         if any(doubts):
             self._tell(f"rows in doubt after a crash, held against their live bindings: {doubts}")
         return live, doubts.again, None
@@ -209,7 +207,7 @@ class Preparation:
         if live is None and not self._settings.strict_targets:
             return
         with ledger_errors(path, "read the batch"):
-            wanted = settling.wanted_targets(connection, prepared.batch, live.path if live else None)
+            wanted = settle.wanted_targets(connection, prepared.batch, live.path if live else None)
         known = await targets.look_up(self._asker, wanted, self._tell)
         if self._settings.strict_targets:
             targets.demand_sound(known)
@@ -221,16 +219,16 @@ class Preparation:
 
         Raises LedgerError.
         """
-        migrating.bring_up(connection, ledger, self._tell)
+        migrations.bring_up(connection, ledger, self._tell)
         with ledger_errors(ledger, "prepare the rollback"):
             parent = batches.demand_latest(connection, ledger)
-            if left_behind := undoing.without_before(connection, parent):
+            if left_behind := rollback.without_before(connection, parent):
                 self._tell(
                     f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"
                     " are not recorded"
                 )
-            batch = undoing.open_rollback(connection, parent, live.path)
-            undoing.keep_true(connection, batch)
-            doubts = settling.settle_doubts(connection, batch, live.path)
+            batch = rollback.open_rollback(connection, parent, live.path)
+            rollback.keep_true(connection, batch)
+            doubts = settle.settle_doubts(connection, batch, live.path)
         prepared = _prepare(connection, ledger, batch, Changes(), live, doubts.again)
         return prepared._replace(left_behind=left_behind)

@@ -18,12 +18,12 @@ from bulkroute.deadlines import Deadlines
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
 from bulkroute.events import Notice, RateChanged, RunStarted, Stopping, Watcher
 from bulkroute.gate import GateClosed
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import reading
-from bulkroute.ledger.batch import RunEnd, Work
+from bulkroute.ledger import batches, queries
+from bulkroute.ledger.batches import RunEnd, Work
+from bulkroute.ledger.file import ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal, Pace
-from bulkroute.ledger.reading import Calls
-from bulkroute.ledger.store import ledger_errors
+from bulkroute.ledger.queries import Calls
+from bulkroute.ledger.status import summarise
 from bulkroute.limits import Limits
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.paces import Paces
@@ -33,7 +33,6 @@ from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Throttle
 from bulkroute.sending import Sending
 from bulkroute.settings import MOST_IN_FLIGHT, Settings
-from bulkroute.standing import summarise
 from bulkroute.summary import Summary, verdict
 from bulkroute.tally import Tally
 from bulkroute.version import __version__
@@ -271,7 +270,7 @@ class Run:
         """Stop where a limit is reached, naming the commonest reason in the service's own words."""
         if self._stop is not None or (reached := self._limits.reached()) is None:
             return
-        commonest = reading.reasons(self._connection, self._batch.number)[0]
+        commonest = queries.reasons(self._connection, self._batch.number)[0]
         why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
         self.stop(f"{reached}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}", ExitCode.LIMIT)
 
@@ -315,7 +314,7 @@ class Run:
         seconds = time.monotonic() - self._started_s
         with ledger_errors(self._ledger, "record the end of the run"):
             # A walk through all rows, which a run that found nothing to do need not make again.
-            counts = reading.count(self._connection, self._batch.number) if self._pool.begun else self._counts
+            counts = queries.count(self._connection, self._batch.number) if self._pool.begun else self._counts
             stop = self._stop
             if stop and stop.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
                 stop = None  # what was in flight was the last of it: there is nothing to resume

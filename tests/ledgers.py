@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from bulkroute.ledger.store import open_for_run
+from bulkroute.ledger.file import open_for_run
 
 FORMAT_1 = Path(__file__).with_name("cases") / "ledgers" / "format-1.sql"
 

@@ -15,7 +15,7 @@ def check(manifest: str, format_: str | None) -> None:
 
     Example: bulkroute check cutover.csv
     """
-    from bulkroute.intake import staged  # here, since help must not wait for it
+    from bulkroute.ledger.intake import staged  # here, since help must not wait for it
 
     with staged(manifest, format_, lambda text: click.echo(text, err=True)) as (staging, _digest):
         click.echo(f"{manifest}: {staging.count:,} rows, no faults")

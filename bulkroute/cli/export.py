@@ -30,13 +30,13 @@ def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str,
 
     Example: bulkroute export cutover.ledger.db --status failed -o failed.csv
     """
-    from bulkroute import exporting  # here, since help must not wait for it
-    from bulkroute.ledger.store import open_for_reading
+    from bulkroute.ledger import export  # here, since help must not wait for it
+    from bulkroute.ledger.file import open_for_reading
 
     with closing(open_for_reading(ledger)) as connection:
-        rows = exporting.rows(connection, ledger, [Status(name) for name in statuses], rollback=rollback)
+        rows = export.rows(connection, ledger, [Status(name) for name in statuses], rollback=rollback)
         if output is None:
             with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as file:
-                exporting.write(rows, format_, file)
+                export.write(rows, format_, file)
         else:
-            exporting.write_file(rows, format_, output, ledger)
+            export.write_file(rows, format_, output, ledger)

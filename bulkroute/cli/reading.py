@@ -7,14 +7,14 @@ from typing import Any
 
 import click
 
-from bulkroute import exporting
 from bulkroute.cli.interrupting import Interrupts
 from bulkroute.cli.options import settings_of
 from bulkroute.console.lines import Lines
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
-from bulkroute.ledger.comparing import Difference
-from bulkroute.ledger.live import LiveBindings, LiveRoute
+from bulkroute.ledger import export
+from bulkroute.ledger.compare import Difference
+from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.plan import Plan
 from bulkroute.model import Binding, DeviceType
 from bulkroute.replacing import replacing
@@ -116,7 +116,7 @@ def write_snapshot(output: Path, options: dict[str, Any]) -> int:
     async def work(engine: Engine) -> int:
         async with engine.snapshot() as live:
             with replacing(output) as file:
-                exporting.write_csv(_records(live), file, SNAPSHOT_COLUMNS, SNAPSHOT_COLUMNS[3:])
+                export.write_csv(_records(live), file, SNAPSHOT_COLUMNS, SNAPSHOT_COLUMNS[3:])
             left_out = sum(1 for route in live.routes() if not _fits_a_manifest(route))
             click.echo(f"{output}: {live.count() - left_out:,} called routes", err=True)
             if left_out:
@@ -130,7 +130,7 @@ def _fits_a_manifest(route: LiveRoute) -> bool:
     return route.device_id is not None and route.devicetype in list(DeviceType)
 
 
-def _records(live: LiveBindings) -> Iterator[exporting.Record]:
+def _records(live: LiveBindings) -> Iterator[export.Record]:
     for route in live.routes():
         if _fits_a_manifest(route):
             yield dict(zip(SNAPSHOT_COLUMNS, route, strict=True))

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 import click
 
-from bulkroute import intake
 from bulkroute.cli.asking import confirm_with
 from bulkroute.cli.interrupting import Interrupts
 from bulkroute.cli.options import limits_of, settings_of, window_of
@@ -23,14 +22,14 @@ from bulkroute.console.records import Records
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, UsageError
 from bulkroute.events import Event, Notice, Watcher
-from bulkroute.ledger import reading
-from bulkroute.ledger.reading import Reason
-from bulkroute.ledger.store import ledger_errors, open_for_reading
+from bulkroute.ledger import intake, queries
+from bulkroute.ledger.file import ledger_errors, open_for_reading
+from bulkroute.ledger.queries import Reason
+from bulkroute.ledger.status import ended_by
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
 from bulkroute.replacing import demand_apart, same_file
 from bulkroute.settings import Credentials, Secret, Settings
-from bulkroute.standing import ended_by
 from bulkroute.summary import Summary
 
 SIMULATED = "simulated"
@@ -159,7 +158,7 @@ def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
         ledger_errors(ledger, "read why rows failed"),
         closing(open_for_reading(ledger)) as connection,
     ):
-        return reading.reasons(connection, summary.batch)
+        return queries.reasons(connection, summary.batch)
     return []
 
 

@@ -17,8 +17,8 @@ def status(ledger: Path, json_: bool, rollback: bool) -> None:
 
     Example: bulkroute status cutover.ledger.db
     """
-    from bulkroute.ledger.store import open_for_reading  # here, since help must not wait for it
-    from bulkroute.standing import standing
+    from bulkroute.ledger.file import open_for_reading  # here, since help must not wait for it
+    from bulkroute.ledger.status import standing
 
     with closing(open_for_reading(ledger)) as connection:
         found = standing(connection, ledger, rollback=rollback)

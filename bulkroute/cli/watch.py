@@ -44,7 +44,7 @@ def watch(ledger: Path, listen: tuple[str, int], open_: bool, control: bool, pri
     import asyncio  # here, since help must not wait for it
 
     from bulkroute.cli.watching import serve
-    from bulkroute.ledger.store import open_for_reading
+    from bulkroute.ledger.file import open_for_reading
     from bulkroute.pages.access import is_loopback
 
     if not (control or private or is_loopback(listen[0])):

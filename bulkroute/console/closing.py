@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from bulkroute.console.words import duration, rate
 from bulkroute.errors import ExitCode
-from bulkroute.ledger.reading import Reason, RunRecord
-from bulkroute.standing import Standing
+from bulkroute.ledger.queries import Reason, RunRecord
+from bulkroute.ledger.status import Standing
 from bulkroute.summary import Summary
 
 if TYPE_CHECKING:

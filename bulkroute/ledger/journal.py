@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute import lifecycle
 from bulkroute.errors import LedgerError
-from bulkroute.ledger.batch import Work
-from bulkroute.ledger.store import ledger_errors, sql_list, transaction
+from bulkroute.ledger import lifecycle
+from bulkroute.ledger.batches import Work
+from bulkroute.ledger.file import ledger_errors, sql_list, transaction
 from bulkroute.model import UNCOUNTED, FailureKind, Status, Verdict
 
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Protocol
 
-from bulkroute.ledger.scratch import Scratch
+from bulkroute.ledger.temp_db import Scratch
 from bulkroute.model import Binding, Row
 
 CHUNK_ROWS = 5_000

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from bulkroute.errors import ReadingRefused
-from bulkroute.ledger.live import LiveBindings, LiveRoute
+from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.read_calls import Asker, whole_number
 from bulkroute.rate.throttle import Throttle
 

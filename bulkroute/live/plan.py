@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from bulkroute.ledger.comparing import Change, Comparison, PlanCounts, PlanRow
-from bulkroute.ledger.live import LiveBindings
+from bulkroute.ledger.compare import Change, Comparison, PlanCounts, PlanRow
+from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.staging import Staging
 from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from bulkroute.errors import ReadingRefused, UsageError
-from bulkroute.ledger.live import Target, TargetState
+from bulkroute.ledger.live_bindings import Target, TargetState
 from bulkroute.live.read_calls import Asker, whole_number
 from bulkroute.model import DeviceType
 

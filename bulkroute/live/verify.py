@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import comparing
-from bulkroute.ledger.comparing import Difference
-from bulkroute.ledger.live import LiveBindings
-from bulkroute.ledger.store import ledger_errors
+from bulkroute.ledger import batches, compare
+from bulkroute.ledger.compare import Difference
+from bulkroute.ledger.file import ledger_errors
+from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
 
 FRESH_S = 30.0
@@ -41,11 +40,11 @@ async def verify(
         while True:
             with LiveBindings() as live:
                 await reader.read(live)
-                found = comparing.differences(connection, batch, live.path)
-            fresh = time.time() - comparing.last_finish(connection, batch) < FRESH_S
+                found = compare.differences(connection, batch, live.path)
+            fresh = time.time() - compare.last_finish(connection, batch) < FRESH_S
             wait_s = next(waits, None)
             if not found or not fresh or wait_s is None:
-                checked = comparing.done_rows(connection, batch)
+                checked = compare.done_rows(connection, batch)
                 return Verified(str(ledger), batch.number, checked, found, live.settled)
             tell(f"{len(found):,} differences; the list may lag behind, it is read again in {wait_s:g} s")
             await asyncio.sleep(wait_s)

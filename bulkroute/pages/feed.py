@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from bulkroute import control
 from bulkroute.errors import BulkrouteError
-from bulkroute.ledger.store import is_frozen, open_for_reading
+from bulkroute.ledger.file import is_frozen, open_for_reading
 from bulkroute.pages.snapshot import Snapshots
 
 T = TypeVar("T")

@@ -15,8 +15,8 @@ from string import Template
 from typing import Any
 
 from bulkroute.errors import UsageError
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger.store import ledger_errors
+from bulkroute.ledger import batches
+from bulkroute.ledger.file import ledger_errors
 from bulkroute.pages.snapshot import Snapshots
 from bulkroute.replacing import replacing
 

@@ -3,8 +3,8 @@
 import sqlite3
 import time
 
-from bulkroute.ledger import figures, reading
-from bulkroute.ledger.reading import Counts, Reason
+from bulkroute.ledger import chart_queries, queries
+from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.model import Status
 
 SHARE = 0.005
@@ -36,10 +36,10 @@ class RowCounts:
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         started_s = time.monotonic()
         if stage != self._stage or (version != self._version and started_s >= self._due_s):
-            self._counts = reading.count(connection, self._batch)
-            reasons = reading.reasons(connection, self._batch) if self._counts.failed else []
+            self._counts = queries.count(connection, self._batch)
+            reasons = queries.reasons(connection, self._batch) if self._counts.failed else []
             self._reasons = {(reason.error, reason.description): reason for reason in reasons}
-            self._counted_to = figures.latest_call(connection)
+            self._counted_to = chart_queries.latest_call(connection)
             ended_s = time.monotonic()
             self._due_s = ended_s + (ended_s - started_s) / SHARE
         elif version != self._version:
@@ -52,8 +52,10 @@ class RowCounts:
         counts = self._counts
         failures = dict(counts.failures)
         succeeded = failed = 0
-        latest = figures.latest_call(connection)
-        for status, error, description, rows, example_id in figures.settled(connection, self._batch, self._counted_to):
+        latest = chart_queries.latest_call(connection)
+        for status, error, description, rows, example_id in chart_queries.settled(
+            connection, self._batch, self._counted_to
+        ):
             if status is Status.SUCCEEDED:
                 succeeded += rows
                 continue

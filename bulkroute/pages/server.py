@@ -17,10 +17,9 @@ from aiohttp import web
 
 from bulkroute import control
 from bulkroute.errors import BulkrouteError
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import figures
-from bulkroute.ledger.figures import FailedRow, Search
-from bulkroute.ledger.store import ledger_errors, open_for_reading
+from bulkroute.ledger import batches, chart_queries
+from bulkroute.ledger.chart_queries import FailedRow, Search
+from bulkroute.ledger.file import ledger_errors, open_for_reading
 from bulkroute.pages.access import HEADERS, Access
 from bulkroute.pages.feed import Feed, Reader
 from bulkroute.pages.report import SCRIPTS, STYLES, asset
@@ -116,8 +115,8 @@ class Server:
         def find(reader: Reader) -> dict[str, Any]:
             with ledger_errors(self._ledger, "read the ledger"):
                 batch = batches.demand_shown(reader.connection, self._ledger).number
-                rows = figures.failed_rows(reader.connection, batch, search, limit=limit, offset=offset)
-                return packed(rows, figures.count_failed(reader.connection, batch, search))
+                rows = chart_queries.failed_rows(reader.connection, batch, search, limit=limit, offset=offset)
+                return packed(rows, chart_queries.count_failed(reader.connection, batch, search))
 
         return web.json_response(await self._feed.read(find))
 
@@ -165,7 +164,7 @@ class Server:
 def _write_failed(ledger: Path, search: Search, file: IO[str], line: Callable[[FailedRow], list[object]]) -> None:
     """Write the failed rows that a search finds, over a connection of its own. Raises LedgerError."""
     with contextlib.closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the failed rows"):
-        rows = figures.failed_rows(connection, batches.demand_shown(connection, ledger).number, search)
+        rows = chart_queries.failed_rows(connection, batches.demand_shown(connection, ledger).number, search)
         csv.writer(file, lineterminator="\n").writerows(map(line, rows))
 
 

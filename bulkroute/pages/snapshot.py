@@ -8,12 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import figures, reading
-from bulkroute.ledger.batch import Batch
-from bulkroute.ledger.figures import FailedRow, Search, Wait
-from bulkroute.ledger.reading import RunRecord
-from bulkroute.ledger.store import ledger_errors, snapshot
+from bulkroute.ledger import batches, chart_queries, queries
+from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.chart_queries import FailedRow, Search, Wait
+from bulkroute.ledger.file import ledger_errors, snapshot
+from bulkroute.ledger.queries import RunRecord
 from bulkroute.pages.row_counts import RowCounts
 from bulkroute.pages.timeline import Timeline, distribution, percentiles
 from bulkroute.version import __version__
@@ -54,13 +53,13 @@ class Snapshots:
             if self._batch is None or batch.number != self._batch.number:
                 self._timeline, self._row_counts = Timeline(batch.number), RowCounts(batch.number)
             self._batch = batch
-            runs = reading.runs(connection, batch.number)
+            runs = queries.runs(connection, batch.number)
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
             counts, reasons = self._row_counts.read(connection, stage)
-            waits = figures.waits(connection, batch.number, MOST_WAITS)
+            waits = chart_queries.waits(connection, batch.number, MOST_WAITS)
             state = state_of(runs, waits)
             self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
-            failed = list(figures.failed_rows(connection, batch.number, Search(), limit=failed_rows))
+            failed = list(chart_queries.failed_rows(connection, batch.number, Search(), limit=failed_rows))
         stretches = self._timeline.stretches
         return {
             "made_at": time.time(),

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkroute.ledger import figures
-from bulkroute.ledger.figures import DONE, FAILED, THROTTLED, Cell, PaceChange
-from bulkroute.ledger.reading import RunRecord
+from bulkroute.ledger import chart_queries
+from bulkroute.ledger.chart_queries import DONE, FAILED, THROTTLED, Cell, PaceChange
+from bulkroute.ledger.queries import RunRecord
 from bulkroute.paces import BY_ITSELF, STARTED
 from bulkroute.pages.course import Course
 
@@ -123,7 +123,7 @@ class Timeline:
             stretch = self.stretches.setdefault(last.run, Stretch(last.started_at, last.started_at, Course(last.rate)))
             stretch.ended_at = max(stretch.ended_at, last.ended_at or last.started_at)
         read_to = self._read_to
-        for call in figures.last_calls(connection, self._batch, read_to):
+        for call in chart_queries.last_calls(connection, self._batch, read_to):
             stretch = self.stretches[call.run]
             stretch.ended_at = max(stretch.ended_at, call.ended_at)
             self._read_to = max(self._read_to, call.attempt)
@@ -133,13 +133,13 @@ class Timeline:
             self.width_s *= 2
             for stretch in self.stretches.values():
                 stretch.fold()
-        for change in figures.pace_changes(connection, self._batch, self._paces_to):
+        for change in chart_queries.pace_changes(connection, self._batch, self._paces_to):
             self._paces_to = change.pace
             self.stretches[change.run].change(change, self.width_s)
             if change.reason not in {STARTED, BY_ITSELF}:
                 self.changes.append(change)
         if self._read_to > read_to:
-            for cell in figures.cells(connection, self._batch, read_to, self.width_s):
+            for cell in chart_queries.cells(connection, self._batch, read_to, self.width_s):
                 self._add(cell)
 
     def _too_fine(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from bulkroute.lifecycle import MOVES, MOVES_WITH_ROLLBACK
+from bulkroute.ledger.lifecycle import MOVES, MOVES_WITH_ROLLBACK
 from bulkroute.model import Status
 from tests.crash.launcher import REFUSALS, Launcher, Struck
 from tests.crash.model import DONE, Model, Rows, counts, stages_of_rollback, stages_of_run

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from bulkroute import exporting
-from bulkroute.ledger.store import open_for_reading
+from bulkroute.ledger import export
+from bulkroute.ledger.file import open_for_reading
 from bulkroute.simulator import Faults, Route
 from tests.harness import Service, Target, ids, serving, write_csv
 from tests.killable import engine, killed
@@ -125,7 +125,7 @@ def there(
 def exported(ledger: Path) -> dict[str, dict[str, Any]]:
     """Return the rows of a ledger by id."""
     with closing(open_for_reading(ledger)) as connection:
-        return {record["id"]: record for record in exporting.rows(connection, ledger, [])}
+        return {record["id"]: record for record in export.rows(connection, ledger, [])}
 
 
 def assert_verified(service: Service, ledger: Path, wanted: dict[str, Target]) -> None:

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
-from bulkroute.ledger import reading
-from bulkroute.ledger.store import open_for_reading
+from bulkroute.ledger import queries
+from bulkroute.ledger.file import open_for_reading
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.summary import Summary
 from tests.harness import bulkroute, ids, targets, write_csv
@@ -77,7 +77,7 @@ def one_row(folder: Path, answers: list[Answer]) -> tuple[Summary, dict[str, obj
 
     summary = run_virtual(scenario())
     connection = open_for_reading(folder / "one.ledger.db")
-    (row,) = reading.export(connection, 1)
+    (row,) = queries.export(connection, 1)
     connection.close()
     return summary, row, calls
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bulkroute.ledger.store import open_for_run
+from bulkroute.ledger.file import open_for_run
 from tests.harness import bulkroute, ids, serving, started, targets, write_csv
 from tests.ledgers import made
 from tests.watching import Watch, watching

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from bulkroute.ledger.store import open_for_run
+from bulkroute.ledger.file import open_for_run
 from bulkroute.simulator import Faults
 from tests.browser import chromium, needs_chromium, opened
 from tests.flow.test_report import HOSTILE

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from bulkroute.console.closing import outcome_table, show, title_of
 from bulkroute.console.words import duration, rate
-from bulkroute.ledger.reading import Reason
+from bulkroute.ledger.queries import Reason
 from bulkroute.summary import Summary
 
 SUMMARY = Summary(

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 
-from bulkroute.ledger import reading
-from bulkroute.ledger.store import open_for_reading, open_for_run
+from bulkroute.ledger import queries
+from bulkroute.ledger.file import open_for_reading, open_for_run
 from bulkroute.pages import feed as feeds
 from bulkroute.pages import row_counts
 from bulkroute.pages import snapshot as snapshots
@@ -248,8 +248,8 @@ def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: p
                     (row, verdict),
                 )
             counts, _ = kept.read(reader, 1)
-            whole = reading.count(reader, 1)
+            whole = queries.count(reader, 1)
             assert counts._replace(pending=0, in_doubt=0) == whole._replace(pending=0, in_doubt=0)
             assert counts.pending + counts.in_doubt == whole.pending + whole.in_doubt
         writer.execute("UPDATE row SET status = 'pending', error = NULL WHERE status = 'failed'")
-        assert kept.read(reader, 2)[0] == reading.count(reader, 1)  # a new run: counted anew
+        assert kept.read(reader, 2)[0] == queries.count(reader, 1)  # a new run: counted anew

@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkroute.errors import LedgerBusy, LedgerError
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import lock, merging, reading, store
-from bulkroute.ledger.batch import Batch, Changes, Work
+from bulkroute.ledger import batches, file, lock, merge, queries
+from bulkroute.ledger.batches import Batch, Changes, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults
@@ -24,7 +23,7 @@ from bulkroute.model import FailureKind, Row, Ruling, Status, Verdict
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(store.open_for_run(tmp_path / "x.ledger.db")) as connection:
+    with closing(file.open_for_run(tmp_path / "x.ledger.db")) as connection:
         yield connection
 
 
@@ -36,7 +35,7 @@ def merged(
 ) -> tuple[Batch, Changes]:
     with Staging() as staging:
         staging.load([Row(line, *row) for line, row in enumerate(rows, start=first_line)], Faults("m.csv"))
-        return merging.merge(connection, batch, staging, "m.csv", "digest")
+        return merge.merge(connection, batch, staging, "m.csv", "digest")
 
 
 def statuses(connection: sqlite3.Connection) -> dict[str, str]:
@@ -52,18 +51,18 @@ def attempt(row: int, status: Status, verdict: Verdict = DONE) -> Attempt:
 
 def test_a_new_ledger_is_private_durable_and_known_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(store.open_for_run(path)) as connection:
+    with closing(file.open_for_run(path)) as connection:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
-        assert connection.execute("PRAGMA application_id").fetchone() == (store.APPLICATION_ID,)
+        assert connection.execute("PRAGMA application_id").fetchone() == (file.APPLICATION_ID,)
 
 
 @pytest.mark.parametrize("content", [b"id,devicetype,deviceId\n", b"SQLite format 3\0" + b"x" * 200])
 def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.ledger.db"
     path.write_bytes(content)
-    for open_it in (store.open_for_run, store.open_for_reading):
+    for open_it in (file.open_for_run, file.open_for_reading):
         with pytest.raises(LedgerError, match="ledger"):
             open_it(path)
         assert path.read_bytes() == content
@@ -73,32 +72,32 @@ def test_a_large_ledger_is_searched_for_damage_while_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(store.open_for_run(path)) as connection:
+    with closing(file.open_for_run(path)) as connection:
         batch, _changes = merged(connection, [(f"id-{number}", 1, 1) for number in range(3000)])
-    monkeypatch.setattr(store, "SMALL_BYTES", 0)
-    with store.checked(path) as reader:
+    monkeypatch.setattr(file, "SMALL_BYTES", 0)
+    with file.checked(path) as reader:
         assert reader is not None
-        assert reading.count(reader, batch.number).pending == 3000
+        assert queries.count(reader, batch.number).pending == 3000
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 5000] = b"\xa5" * 5000
     path.write_bytes(content)
     begun = False
-    with pytest.raises(LedgerError, match="damaged"), store.checked(path) as reader:
+    with pytest.raises(LedgerError, match="damaged"), file.checked(path) as reader:
         begun = reader is not None
     assert begun
     with pytest.raises(LedgerError, match="damaged"):
-        store.open_for_run(path)
+        file.open_for_run(path)
     assert path.read_bytes() == content
 
 
 def test_a_large_database_of_another_program_is_named_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "SMALL_BYTES", 0)
+    monkeypatch.setattr(file, "SMALL_BYTES", 0)
     path = tmp_path / "x.ledger.db"
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE music (title TEXT)")
-    with pytest.raises(LedgerError, match="not a ledger"), store.checked(path):
+    with pytest.raises(LedgerError, match="not a ledger"), file.checked(path):
         pytest.fail("it was read")
 
 
@@ -107,22 +106,22 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE music (title TEXT)")
     with pytest.raises(LedgerError, match="not a ledger"):
-        store.open_for_run(path)
+        file.open_for_run(path)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(store.open_for_run(path)) as connection:
-        connection.execute(f"PRAGMA user_version={store.FORMAT + 1}")
+    with closing(file.open_for_run(path)) as connection:
+        connection.execute(f"PRAGMA user_version={file.FORMAT + 1}")
     with pytest.raises(LedgerError, match="newer"):
-        store.open_for_run(path)
+        file.open_for_run(path)
 
 
 def test_a_maker_killed_in_its_first_moment_leaves_a_ledger_that_can_be_made(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
     with closing(sqlite3.connect(path)) as half_made:
         half_made.execute("PRAGMA journal_mode=WAL")
-    with closing(store.open_for_run(path)) as connection:
+    with closing(file.open_for_run(path)) as connection:
         assert batches.latest(connection) is None
 
 
@@ -157,12 +156,12 @@ def test_merging_goes_by_id_and_target_not_by_position(ledger: sqlite3.Connectio
     assert statuses(ledger) == {"e": "pending", "c": "pending", "b": "pending", "a": "succeeded"}
     assert [work.row.id for work in batches.pending(ledger, batch)] == ["b", "c", "e"]
     # What is gone but done stays in the totals, what is gone and undone does not.
-    assert reading.count(ledger, batch.number).total == 5
+    assert queries.count(ledger, batch.number).total == 5
 
     batch, changes = merged(ledger, [("a", 1, 1), ("d", 1, 4)], batch)
     assert changes == Changes(gone=3, returned=1)
     assert statuses(ledger) == {"a": "succeeded", "d": "succeeded"}
-    assert reading.count(ledger, batch.number).total == 2
+    assert queries.count(ledger, batch.number).total == 2
 
 
 def standing(connection: sqlite3.Connection, batch: Batch) -> dict[str, tuple[object, ...]]:
@@ -202,7 +201,7 @@ def test_any_merges_leave_what_a_plain_dictionary_would(
     manifests: list[tuple[dict[str, tuple[int, int]], Random]],
 ) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-        store._make(connection)
+        file._make(connection)
         batch: Batch | None = None
         expected: dict[str, tuple[object, ...]] = {}
         for wanted, shuffled in manifests:
@@ -244,7 +243,7 @@ def test_reopening_tries_failed_rows_and_rows_in_doubt_again_but_no_conflict(led
 async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
     told: list[Attempt] = []
-    with closing(store.open_for_run(path)) as connection, closing(store.open_for_reading(path)) as other:
+    with closing(file.open_for_run(path)) as connection, closing(file.open_for_reading(path)) as other:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
         run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
         journal = Journal(connection, path, run, told.extend)
@@ -274,7 +273,7 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
 @pytest.mark.parametrize("illegal", [Status.SUCCEEDED, Status.UNCHANGED, Status.SENT])
 async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(store.open_for_run(path)) as connection:
+    with closing(file.open_for_run(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
         run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
         connection.execute("UPDATE row SET status = ? WHERE id = 'a'", (illegal,))
@@ -289,7 +288,7 @@ async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) 
 
 async def test_an_answer_needs_a_sent_row(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(store.open_for_run(path)) as connection:
+    with closing(file.open_for_run(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1)])
         run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
         journal = Journal(connection, path, run, lambda _attempts: None)
@@ -310,5 +309,5 @@ def test_another_programs_unfinished_journal_is_left_alone(tmp_path: Path) -> No
         wal.write_bytes((tmp_path / "songs.db-wal").read_bytes())
     before = path.read_bytes(), wal.read_bytes()
     with pytest.raises(LedgerError, match="not a ledger"):
-        store.open_for_run(path)
+        file.open_for_run(path)
     assert (path.read_bytes(), wal.read_bytes()) == before

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger import migrating, store
+from bulkroute.ledger import file, migrations
 from tests.ledgers import of_format_1
 
 SPACE = re.compile(r"--[^\n]*|\s+")
@@ -28,21 +28,21 @@ def content(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]
 def test_a_ledger_that_was_brought_up_is_like_a_new_one_and_keeps_its_rows(tmp_path: Path) -> None:
     told: list[str] = []
     old, new = of_format_1(tmp_path / "old.db"), tmp_path / "new.db"
-    with closing(store.open_for_run(old)) as migrated, closing(store.open_for_run(new)) as fresh:
+    with closing(file.open_for_run(old)) as migrated, closing(file.open_for_run(new)) as fresh:
         before = content(migrated)
-        migrating.bring_up(migrated, old, told.append)
+        migrations.bring_up(migrated, old, told.append)
         assert told == ["the ledger is of format 1; brought to format 2"]
         assert schema(migrated) == schema(fresh)
-        assert store.format_of(migrated) == store.format_of(fresh) == store.FORMAT
+        assert file.format_of(migrated) == file.format_of(fresh) == file.FORMAT
         assert content(migrated) == {**before, "pace": []}
         assert migrated.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        migrating.bring_up(migrated, old, told.append)
-        migrating.bring_up(fresh, new, told.append)
+        migrations.bring_up(migrated, old, told.append)
+        migrations.bring_up(fresh, new, told.append)
         assert len(told) == 1
 
 
 def test_there_is_a_step_for_every_format() -> None:
-    assert len(migrating.STEPS) == store.FORMAT - store.OLDEST_FORMAT
+    assert len(migrations.STEPS) == file.FORMAT - file.OLDEST_FORMAT
 
 
 @pytest.mark.parametrize("fails", ["CREATE", "PRAGMA user_version=", "COMMIT"])
@@ -56,18 +56,18 @@ def test_a_step_that_fails_leaves_what_there_was(tmp_path: Path, fails: str) -> 
     old = of_format_1(tmp_path / "old.db")
     with closing(sqlite3.connect(old, isolation_level=None, factory=Refusing)) as connection:
         with pytest.raises(LedgerError, match="to format 2"):
-            migrating.bring_up(connection, old, print)
-        assert store.format_of(connection) == 1
+            migrations.bring_up(connection, old, print)
+        assert file.format_of(connection) == 1
         assert "pace" not in content(connection)
 
 
-@pytest.mark.parametrize(("version", "says"), [(0, "older"), (-1, "older"), (store.FORMAT + 1, "newer")])
+@pytest.mark.parametrize(("version", "says"), [(0, "older"), (-1, "older"), (file.FORMAT + 1, "newer")])
 def test_other_formats_are_refused(tmp_path: Path, version: int, says: str) -> None:
     ledger = of_format_1(tmp_path / "l.db")
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute(f"PRAGMA user_version={version}")
     before = ledger.read_bytes()
-    for open_it in (store.open_for_run, store.open_for_reading):
+    for open_it in (file.open_for_run, file.open_for_reading):
         with pytest.raises(LedgerError, match=says):
             open_it(ledger)
     assert ledger.read_bytes() == before

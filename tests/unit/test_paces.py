@@ -4,8 +4,8 @@ import asyncio
 from contextlib import closing
 from pathlib import Path
 
+from bulkroute.ledger.file import open_for_run
 from bulkroute.ledger.journal import Journal, Pace
-from bulkroute.ledger.store import open_for_run
 from bulkroute.paces import BY_ITSELF, STARTED, Paces
 from tests.ledgers import made
 from tests.virtual_time import run_virtual

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.ledger import reading
-from bulkroute.ledger.store import open_for_reading, open_for_run
+from bulkroute.ledger import queries
+from bulkroute.ledger.file import open_for_reading, open_for_run
 from bulkroute.paces import BY_ITSELF, STARTED
 from bulkroute.pages.course import Course
 from bulkroute.pages.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
@@ -60,7 +60,7 @@ def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> No
     """The live page reads new calls only, and folds; the report reads all at once."""
     ledger = made(tmp_path / "l.db", rows=4000, failed=300, run_s=1900)
     with closing(open_for_run(ledger)) as writer, closing(open_for_reading(ledger)) as reader:
-        runs = reading.runs(reader, 1)
+        runs = queries.runs(reader, 1)
         whole = Timeline(1)
         whole.advance(reader, runs, None)
         expected = whole.series()
@@ -88,7 +88,7 @@ def test_runs_follow_one_another_with_a_gap(tmp_path: Path) -> None:
             "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict) SELECT row, 2, 2, started_at + 90000, latency_ms, 'throttled' FROM attempt"
         )
         timeline = Timeline(1)
-        timeline.advance(connection, reading.runs(connection, 1), None)
+        timeline.advance(connection, queries.runs(connection, 1), None)
     series = timeline.series()
     assert [mark["x"] for mark in series["runs"]] == [0, 12]
     assert series["end"] == 22
@@ -106,7 +106,7 @@ def test_latencies_are_counted_to_two_digits(tmp_path: Path) -> None:
             "UPDATE attempt SET latency_ms = ? WHERE attempt = ?", zip(seen, range(1, 99), strict=False)
         )
         timeline = Timeline(1)
-        timeline.advance(connection, reading.runs(connection, 1), None)
+        timeline.advance(connection, queries.runs(connection, 1), None)
     assert timeline.latencies_ms == Counter(seen.values())
 
 
@@ -155,7 +155,7 @@ def test_the_target_is_what_was_asked_for_at_the_time(tmp_path: Path) -> None:
             ],
         )
         parts, whole = Timeline(1), Timeline(1)
-        runs = reading.runs(connection, 1)
+        runs = queries.runs(connection, 1)
         whole.advance(connection, runs, None)
         lines = connection.execute("SELECT * FROM pace ORDER BY pace").fetchall()
         connection.execute("DELETE FROM pace")

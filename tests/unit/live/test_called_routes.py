@@ -8,7 +8,7 @@ import pytest
 from bulkroute.engine import Engine
 from bulkroute.errors import CredentialsRefused, LedgerError, ReadingRefused, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice
-from bulkroute.ledger.live import LiveBindings, LiveRoute, Target, TargetState
+from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, Target, TargetState
 from bulkroute.live import targets
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.simulator import Faults, Route, Simulator, synthetic_routes

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bulkroute.errors import UsageError
-from bulkroute.ledger import merging
-from bulkroute.ledger.batch import Batch, Changes
+from bulkroute.ledger import merge as merging
+from bulkroute.ledger.batches import Batch, Changes
+from bulkroute.ledger.file import ledger_errors
 from bulkroute.ledger.staging import Staging
-from bulkroute.ledger.store import ledger_errors
 from bulkroute.manifest import Faults, GivenRow, check_rows, open_manifest
 
 Source = str | Path | Iterable[GivenRow]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bulkroute import lifecycle
-from bulkroute.ledger.store import sql_list
+from bulkroute.ledger import lifecycle
+from bulkroute.ledger.file import sql_list
 from bulkroute.model import Status
 
 COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"

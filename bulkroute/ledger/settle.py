@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batch import BLANK_RESULT, Batch
-from bulkroute.ledger.live import LOCKED, Target, TargetState, attached
-from bulkroute.ledger.store import transaction
+from bulkroute.ledger.batches import BLANK_RESULT, Batch
+from bulkroute.ledger.file import transaction
+from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
 from bulkroute.model import FailureKind, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.scratch import Scratch
+from bulkroute.ledger.temp_db import Scratch
 from bulkroute.model import Binding
 
 LOCKED = "('1', '3')"

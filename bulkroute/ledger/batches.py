@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerError, UsageError
-from bulkroute.ledger.store import transaction
+from bulkroute.ledger.file import transaction
 from bulkroute.model import FailureKind, Row, Status
 
 CHUNK_ROWS = 256

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, LedgerError
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import reading
-from bulkroute.ledger.batch import Batch
-from bulkroute.ledger.reading import Calls, Counts, Reason, RunRecord
-from bulkroute.ledger.store import ledger_errors, open_for_reading, snapshot
+from bulkroute.ledger import batches, queries
+from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.file import ledger_errors, open_for_reading, snapshot
+from bulkroute.ledger.queries import Calls, Counts, Reason, RunRecord
 from bulkroute.summary import Summary
 
 
@@ -34,11 +33,11 @@ def standing(connection: sqlite3.Connection, ledger: Path, *, rollback: bool = F
     with ledger_errors(ledger, "read the ledger"), snapshot(connection):
         batch = batches.demand(connection, ledger, rollback=rollback)
         rolled_back = batches.latest_rollback(connection, batch) is not None
-        counts = reading.count(connection, batch.number)
-        runs = reading.runs(connection, batch.number)
+        counts = queries.count(connection, batch.number)
+        runs = queries.runs(connection, batch.number)
         run = runs[-1] if runs else None
-        calls = reading.calls(connection, run.run) if run else Calls(0, 0, 0)
-        why = reading.reasons(connection, batch.number)
+        calls = queries.calls(connection, run.run) if run else Calls(0, 0, 0)
+        why = queries.reasons(connection, batch.number)
     seconds = 0.0
     if run is not None:
         seconds = (

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from bulkroute.ledger import batch as batches
-from bulkroute.ledger import reading
-from bulkroute.ledger.store import ledger_errors
+from bulkroute.ledger import batches, queries
+from bulkroute.ledger.file import ledger_errors
 from bulkroute.model import Status
 from bulkroute.replacing import replacing
 
@@ -28,13 +27,13 @@ def rows(
     """
     with ledger_errors(ledger, "read the ledger"):
         batch = batches.demand(connection, ledger, rollback=rollback)
-        yield from reading.export(connection, batch.number, statuses)
+        yield from queries.export(connection, batch.number, statuses)
 
 
 def write_csv(
     records: Iterable[Record],
     file: TextIO,
-    columns: Sequence[str] = reading.EXPORT_COLUMNS,
+    columns: Sequence[str] = queries.EXPORT_COLUMNS,
     free_text: Sequence[str] = FREE_TEXT,
 ) -> None:
     """Write CSV with a header; text that a spreadsheet would run as a formula is defused by an apostrophe."""

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bulkroute.ledger.reading import COUNTED
-from bulkroute.ledger.store import format_of
+from bulkroute.ledger.file import format_of
+from bulkroute.ledger.queries import COUNTED
 from bulkroute.model import Ruling, Status
 
 DONE, THROTTLED, FAILED = Ruling.DONE.value, Ruling.THROTTLED.value, Ruling.FAILED.value

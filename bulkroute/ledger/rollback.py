@@ -8,11 +8,11 @@ import sqlite3
 import time
 from pathlib import Path
 
-from bulkroute import lifecycle
-from bulkroute.ledger.batch import BLANK_RESULT, Batch
-from bulkroute.ledger.live import attached
-from bulkroute.ledger.settling import IS_WRITTEN
-from bulkroute.ledger.store import sql_list, transaction
+from bulkroute.ledger import lifecycle
+from bulkroute.ledger.batches import BLANK_RESULT, Batch
+from bulkroute.ledger.file import sql_list, transaction
+from bulkroute.ledger.live_bindings import attached
+from bulkroute.ledger.settle import IS_WRITTEN
 from bulkroute.model import Status
 
 _TOUCHED = (

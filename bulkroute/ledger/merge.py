@@ -9,10 +9,10 @@ that are in no order took 20 s, the walk takes 0.3 s.)
 import sqlite3
 import time
 
-from bulkroute import lifecycle
-from bulkroute.ledger.batch import BLANK_RESULT, Batch, Changes
+from bulkroute.ledger import lifecycle
+from bulkroute.ledger.batches import BLANK_RESULT, Batch, Changes
+from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.staging import Staging
-from bulkroute.ledger.store import sql_list, transaction
 from bulkroute.model import Status
 
 TABLES = {

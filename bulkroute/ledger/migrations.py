@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from bulkroute.ledger.store import FORMAT, OLDEST_FORMAT, format_of, ledger_errors, transaction
+from bulkroute.ledger.file import FORMAT, OLDEST_FORMAT, format_of, ledger_errors, transaction
 
 TO_FORMAT_2 = """
 CREATE TABLE pace (

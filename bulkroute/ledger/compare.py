@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute import lifecycle
-from bulkroute.ledger.batch import Batch
-from bulkroute.ledger.live import LOCKED, Target, TargetState, attached
-from bulkroute.ledger.settling import IS_WANTED
-from bulkroute.ledger.store import sql_list
+from bulkroute.ledger import lifecycle
+from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.file import sql_list
+from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
+from bulkroute.ledger.settle import IS_WANTED
 from bulkroute.model import Binding
 
 _STANDING = (
