@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bulkroute.atomic_file import replacing
 from bulkroute.cli.interrupting import Interrupts
 from bulkroute.cli.options import settings_of
 from bulkroute.console.lines import Lines
@@ -17,7 +18,6 @@ from bulkroute.ledger.compare import Difference
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.plan import Plan
 from bulkroute.model import Binding, DeviceType
-from bulkroute.replacing import replacing
 from bulkroute.settings import Settings
 
 SNAPSHOT_COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]

@@ -24,11 +24,11 @@ from bulkroute.errors import BulkrouteError, LedgerError, UsageError
 from bulkroute.events import Event, Notice, Watcher
 from bulkroute.ledger import intake, queries
 from bulkroute.ledger.file import ledger_errors, open_for_reading
+from bulkroute.ledger.paths import require_apart, same_file
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.status import ended_by
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.progress import Progress
-from bulkroute.replacing import demand_apart, same_file
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.summary import Summary
 
@@ -109,7 +109,7 @@ def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str | None
     if file is None:
         return None
     hint = "name another file with --metrics-file"
-    demand_apart(file, ledger(), hint=hint)
+    require_apart(file, ledger(), hint=hint)
     if manifest is not None and same_file(file, Path(manifest)):
         raise UsageError("is the manifest itself", where=str(file), hint=hint)
     from bulkroute.metrics import Metrics  # here, since only who asks for it needs the library

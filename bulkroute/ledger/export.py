@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from bulkroute.atomic_file import replacing
 from bulkroute.ledger import batches, queries
 from bulkroute.ledger.file import ledger_errors
+from bulkroute.ledger.paths import require_apart
 from bulkroute.model import Status
-from bulkroute.replacing import replacing
 
 Record = dict[str, Any]
 
@@ -63,5 +64,6 @@ def write(records: Iterable[Record], format_: str, file: TextIO) -> None:
 
 def write_file(records: Iterable[Record], format_: str, path: Path, ledger: Path) -> None:
     """Write rows of `ledger` to `path`, which changes only once everything is written. Raises UsageError."""
-    with replacing(path, ledger=ledger) as file:
+    require_apart(path, ledger, hint="name another file with -o")
+    with replacing(path) as file:
         write(records, format_, file)

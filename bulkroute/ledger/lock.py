@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bulkroute.errors import LedgerBusy, LedgerError
+from bulkroute.ledger.paths import lock_file
 
 
 @contextlib.contextmanager
@@ -44,11 +45,6 @@ def holder(ledger: Path) -> str | None:
     except (ValueError, KeyError, TypeError, OverflowError, PermissionError):
         pass  # not written yet, or a process of somebody else's
     return _describe(noted)
-
-
-def lock_file(ledger: Path) -> Path:
-    """Return where the ledger's lock is."""
-    return ledger.with_name(ledger.name + ".lock")
 
 
 def _acquire(path: Path, ledger: Path) -> int:

@@ -14,11 +14,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from bulkroute.atomic_file import replacing
 from bulkroute.errors import UsageError
 from bulkroute.ledger import batches
 from bulkroute.ledger.file import ledger_errors
+from bulkroute.ledger.paths import require_apart
 from bulkroute.pages.snapshot import Snapshots
-from bulkroute.replacing import replacing
 
 MOST_FAILED_ROWS = 20_000
 """Failed rows that are put into the page, about 100 bytes each; `export --status failed` has all of them."""
@@ -45,7 +46,8 @@ def write(connection: sqlite3.Connection, ledger: Path, output: Path, number: in
         if batch is None:
             raise UsageError(f"there is no batch {number}", where=str(ledger), hint="leave --batch out for the latest")
     page = render(Snapshots(connection, ledger).read(batch, failed_rows=MOST_FAILED_ROWS))
-    with replacing(output, ledger=ledger) as file:
+    require_apart(output, ledger, hint="name another file with -o")
+    with replacing(output) as file:
         file.write(page)
 
 

@@ -23,6 +23,7 @@ import pytest
 from bulkroute.control import ask, socket_path
 from bulkroute.errors import NotRunning
 from bulkroute.ledger import lock
+from bulkroute.ledger.paths import lock_file
 from bulkroute.simulator import Faults
 from tests.flow.test_ops_signals import wait_for
 from tests.harness import Service, bulkroute, ids, serving, started, targets, write_csv
@@ -188,10 +189,10 @@ def test_a_run_that_is_not_at_its_socket_yet(tmp_path: Path) -> None:
         assert result.code == 69
         assert f"(pid {os.getpid()} on {socket.gethostname()}" in result.err
         assert "cannot be talked to now" in result.err
-        noted = lock.lock_file(ledger).read_bytes()
+        noted = lock_file(ledger).read_bytes()
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    lock.lock_file(ledger).write_bytes(noted.replace(str(os.getpid()).encode(), str(gone.pid).encode()))
+    lock_file(ledger).write_bytes(noted.replace(str(os.getpid()).encode(), str(gone.pid).encode()))
     assert "no run is working" in bulkroute("ctl", ledger.name, "status", cwd=tmp_path).err
 
 

@@ -1,0 +1,30 @@
+"""Where a ledger's files are, and whether another file is one of them."""
+
+import os
+from pathlib import Path
+
+from bulkroute.errors import UsageError
+
+BESIDE_LEDGER = ("-wal", "-shm", ".lock", ".ctl")
+"""What a ledger's name is followed by in the names of the files that belong to it."""
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Tell whether two paths lead to one file, or would if it were there."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them does not exist, or leads nowhere
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
+def require_apart(path: Path, ledger: Path, *, hint: str) -> None:
+    """Refuse to replace the ledger or a file that belongs to it: its rows would be lost. Raises UsageError."""
+    if same_file(path, ledger):
+        raise UsageError("is the ledger itself", where=str(path), hint=hint)
+    if any(same_file(path, ledger.with_name(ledger.name + end)) for end in BESIDE_LEDGER):
+        raise UsageError("belongs to the ledger", where=str(path), hint=hint)
+
+
+def lock_file(ledger: Path) -> Path:
+    """Return where the ledger's lock is."""
+    return ledger.with_name(ledger.name + ".lock")
