@@ -32,10 +32,9 @@ if TYPE_CHECKING:
         ServiceUnreachable,
         UsageError,
     )
-    from bulkroute.events import Event
+    from bulkroute.events import Event, Summary
     from bulkroute.model import Binding, DeviceType, FailureKind, Row, Status
     from bulkroute.settings import Credentials, Secret, Settings
-    from bulkroute.summary import Summary
 
 _HOMES = {
     "engine": ["Engine"],
@@ -49,10 +48,9 @@ _HOMES = {
         "ServiceUnreachable",
         "UsageError",
     ],
-    "events": ["Event"],
+    "events": ["Event", "Summary"],
     "model": ["Binding", "DeviceType", "FailureKind", "Row", "Status"],
     "settings": ["Credentials", "Secret", "Settings"],
-    "summary": ["Summary"],
 }
 
 __all__ = [

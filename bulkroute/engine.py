@@ -13,12 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bulkroute import control
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
-from bulkroute.deadlines import Deadlines
 from bulkroute.errors import StoppedEarly
-from bulkroute.events import Event, Notice, RunEnded, Watcher
+from bulkroute.events import Event, Notice, RunEnded, Summary, Watcher
 from bulkroute.ledger import batches, intake, lock
 from bulkroute.ledger.file import ledger_errors, open_for_reading, open_for_run
 from bulkroute.ledger.intake import Source
@@ -27,12 +25,13 @@ from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker, own_throttle
 from bulkroute.live.verify import Verified, verify
-from bulkroute.preparing import Blocking, Preparation, Prepared
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.pacer import Pacer
-from bulkroute.run import Run
+from bulkroute.run import control
+from bulkroute.run.deadlines import Deadlines
+from bulkroute.run.prepare import Blocking, Preparation, Prepared
+from bulkroute.run.run import Run
 from bulkroute.settings import Settings
-from bulkroute.summary import Summary
 
 
 def unwatched(_event: Event) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bulkroute.errors import UsageError
-from bulkroute.limits import FailureLimit
 
 MOST_IN_FLIGHT = 10_000
 """Each call in flight holds a connection; a process may have some thousands of them at the very most."""
@@ -84,6 +84,17 @@ def _sendable(name: str, value: str) -> str:
     if not value.isascii() or not value.isprintable():
         raise UsageError(f"{name} has characters that no HTTP header can carry", hint="check it for line breaks")
     return value
+
+
+class FailureLimit(NamedTuple):
+    """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
+
+    rows: int | None = None
+    share: float | None = None
+
+    def __str__(self) -> str:
+        """Return the limit as it is written on the command line."""
+        return str(self.rows) if self.share is None else f"{self.share * 100:g}%"
 
 
 @dataclass(frozen=True)
@@ -207,6 +218,16 @@ def parse_duration(text: str) -> float:
     if not seconds:
         raise ValueError(f"{text!r} is not a duration; write 90s, 15m, 2h or 1h30m")
     return seconds
+
+
+def parse_failure_limit(text: str) -> FailureLimit:
+    """Read `50` or `2.5%`. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?|\.\d+)\s*%", text.strip(), re.ASCII)
+    if match and match[1] and int(match[1]) > 0:
+        return FailureLimit(rows=int(match[1]))
+    if match and match[2] and 0 < float(match[2]) <= 100:
+        return FailureLimit(share=float(match[2]) / 100)
+    raise ValueError(f"{text!r} is not a limit of failures; write a number of rows, 1 or more, or a share such as 5%")
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

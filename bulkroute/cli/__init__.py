@@ -154,6 +154,6 @@ def _log_is_json() -> bool:
 
 
 def _record(event: str, **fields: Any) -> None:
-    from bulkroute.console.records import write  # here, since help must not wait for it
+    from bulkroute.output.json_log import write  # here, since help must not wait for it
 
     write(event, **fields)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bulkroute.engine import Confirm
-from bulkroute.preparing import Prepared
+from bulkroute.run.prepare import Prepared
 
 LINE_BYTES = 1024
 

@@ -34,7 +34,7 @@ def ctl(ledger: Path, verb: str, value: tuple[str, ...], json_: bool) -> int:
     """
     import asyncio  # here, since help must not wait for it
 
-    from bulkroute.control import ask
+    from bulkroute.run.control import ask
 
     if verb in VALUED and len(value) != 1:
         raise click.UsageError(f"{verb} needs {VALUED[verb]}")
@@ -52,7 +52,7 @@ def ctl(ledger: Path, verb: str, value: tuple[str, ...], json_: bool) -> int:
 
 def describe(answer: dict[str, Any]) -> list[str]:
     """Return a run's status in lines for a person."""
-    from bulkroute.console.words import duration, rate, state  # here, as above
+    from bulkroute.output.words import duration, rate, state  # here, as above
 
     lines = [
         f"run {answer['run']}: {state(answer)}",

@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from bulkroute.limits import parse_failure_limit
-from bulkroute.moments import parse_until
-from bulkroute.settings import Credentials, Settings, parse_duration, parse_header, parse_rate
+from bulkroute.cli.times import parse_until
+from bulkroute.settings import Credentials, Settings, parse_duration, parse_failure_limit, parse_header, parse_rate
 
 F = TypeVar("F", bound=Callable[..., Any])
 

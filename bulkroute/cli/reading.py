@@ -10,7 +10,6 @@ import click
 from bulkroute.atomic_file import replacing
 from bulkroute.cli.interrupting import Interrupts
 from bulkroute.cli.options import settings_of
-from bulkroute.console.lines import Lines
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
 from bulkroute.ledger import export
@@ -18,6 +17,7 @@ from bulkroute.ledger.compare import Difference
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.plan import Plan
 from bulkroute.model import Binding, DeviceType
+from bulkroute.output.lines import Lines
 from bulkroute.settings import Settings
 
 SNAPSHOT_COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]

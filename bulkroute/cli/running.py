@@ -15,22 +15,20 @@ import click
 from bulkroute.cli.asking import confirm_with
 from bulkroute.cli.interrupting import Interrupts
 from bulkroute.cli.options import limits_of, settings_of, window_of
-from bulkroute.console import records
-from bulkroute.console.closing import closing_line, next_commands, print_closing
-from bulkroute.console.lines import Lines
-from bulkroute.console.records import Records
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, UsageError
-from bulkroute.events import Event, Notice, Watcher
+from bulkroute.events import Event, Notice, Progress, Summary, Watcher
 from bulkroute.ledger import intake, queries
 from bulkroute.ledger.file import ledger_errors, open_for_reading
 from bulkroute.ledger.paths import require_apart, same_file
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.status import ended_by
 from bulkroute.manifest import Faults, open_manifest
-from bulkroute.progress import Progress
+from bulkroute.output import json_log
+from bulkroute.output.closing import closing_line, next_commands, print_closing
+from bulkroute.output.json_log import Records
+from bulkroute.output.lines import Lines
 from bulkroute.settings import Credentials, Secret, Settings
-from bulkroute.summary import Summary
 
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""
@@ -112,7 +110,7 @@ def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str | None
     require_apart(file, ledger(), hint=hint)
     if manifest is not None and same_file(file, Path(manifest)):
         raise UsageError("is the manifest itself", where=str(file), hint=hint)
-    from bulkroute.metrics import Metrics  # here, since only who asks for it needs the library
+    from bulkroute.output.metrics import Metrics  # here, since only who asks for it needs the library
 
     return Metrics(file)
 
@@ -123,7 +121,7 @@ def faces(options: dict[str, Any]) -> list[Face]:
         return [Records(quiet=options["quiet"])]
     if options["quiet"] or not can_draw():
         return [Lines(quiet=options["quiet"])]
-    from bulkroute.console.drawn import Drawn  # here, since nothing else needs rich while a run goes on
+    from bulkroute.output.terminal import Drawn  # here, since nothing else needs rich while a run goes on
 
     return [Drawn()]
 
@@ -143,8 +141,8 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
     advice = next_commands(summary, command_line(), shlex.quote(str(ledger)), rollback=rollback)
     if options["log_format"] == "json":
         for reason in reasons:
-            records.write("failure_group", **reason._asdict())
-        records.write("closing", text=closing_line(summary), next=[each._asdict() for each in advice])
+            json_log.write("failure_group", **reason._asdict())
+        json_log.write("closing", text=closing_line(summary), next=[each._asdict() for each in advice])
     else:
         print_closing(summary, reasons, advice)
 

@@ -25,6 +25,6 @@ def status(ledger: Path, json_: bool, rollback: bool) -> None:
         if json_:
             click.echo(found.summary.to_json())
             return
-    from bulkroute.console.closing import print_standing
+    from bulkroute.output.closing import print_standing
 
     print_standing(found)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, LedgerError
+from bulkroute.events import Summary
 from bulkroute.ledger import batches, queries
 from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.file import ledger_errors, open_for_reading, snapshot
 from bulkroute.ledger.queries import Calls, Counts, Reason, RunRecord
-from bulkroute.summary import Summary
 
 
 class Standing(NamedTuple):

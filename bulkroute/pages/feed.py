@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bulkroute import control
 from bulkroute.errors import BulkrouteError
 from bulkroute.ledger.file import is_frozen, open_for_reading
 from bulkroute.pages.snapshot import Snapshots
+from bulkroute.run import control
 
 T = TypeVar("T")
 

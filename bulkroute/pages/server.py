@@ -15,7 +15,6 @@ from typing import IO, Any
 
 from aiohttp import web
 
-from bulkroute import control
 from bulkroute.errors import BulkrouteError
 from bulkroute.ledger import batches, chart_queries
 from bulkroute.ledger.chart_queries import FailedRow, Search
@@ -24,6 +23,7 @@ from bulkroute.pages.access import HEADERS, Access
 from bulkroute.pages.feed import Feed, Reader
 from bulkroute.pages.report import SCRIPTS, STYLES, asset
 from bulkroute.pages.snapshot import packed
+from bulkroute.run import control
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from bulkroute.engine import Engine
+from bulkroute.events import Summary
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
-from bulkroute.summary import Summary
 from tests.harness import Target
 from tests.virtual_time import run_virtual
 

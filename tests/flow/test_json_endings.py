@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bulkroute.events import Summary
 from bulkroute.ledger import lock
 from bulkroute.simulator import Faults
-from bulkroute.summary import Summary
 from tests.harness import Result, bulkroute, ids, serving, targets, write_csv
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from bulkroute.control import ask, socket_path
 from bulkroute.errors import NotRunning
 from bulkroute.ledger import lock
 from bulkroute.ledger.paths import lock_file
+from bulkroute.run.control import ask, socket_path
 from bulkroute.simulator import Faults
 from tests.flow.test_ops_signals import wait_for
 from tests.harness import Service, bulkroute, ids, serving, started, targets, write_csv

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from bulkroute.engine import Engine
-from bulkroute.events import Event, RateChanged, WaitBegan, WaitEnded
+from bulkroute.events import Event, RateChanged, Summary, WaitBegan, WaitEnded
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
-from bulkroute.summary import Summary
 from tests.harness import TOKEN, ids
 from tests.virtual_time import run_virtual
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.engine import Engine
-from bulkroute.run import Run
+from bulkroute.run.run import Run
 from bulkroute.simulator import Faults, Simulator
 from tests.flow.engine import spend_night
 from tests.harness import ids, targets

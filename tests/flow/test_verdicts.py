@@ -9,10 +9,10 @@ from aiohttp import web
 
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
+from bulkroute.events import Summary
 from bulkroute.ledger import queries
 from bulkroute.ledger.file import open_for_reading
 from bulkroute.settings import Credentials, Secret, Settings
-from bulkroute.summary import Summary
 from tests.harness import bulkroute, ids, targets, write_csv
 from tests.virtual_time import run_virtual
 

@@ -2,9 +2,8 @@
 
 import time
 
-from bulkroute.console.words import describe, describe_progress
-from bulkroute.events import WaitEnded
-from bulkroute.progress import Progress
+from bulkroute.events import Progress, WaitEnded
+from bulkroute.output.words import describe, describe_progress
 from bulkroute.rate.pacer import Hold
 
 PROGRESS = Progress(

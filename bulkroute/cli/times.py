@@ -25,11 +25,6 @@ def parse_until(text: str, *, now: datetime, zone: tzinfo | None = None) -> date
     return moment
 
 
-def iso(at: float) -> str:
-    """Return a moment, in seconds since the epoch, as ISO 8601 UTC to the second: so every JSON here writes one."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-
 def _time_of_day(text: str) -> tuple[int, int, int] | None:
     """Return hours, minutes and seconds of `HH:MM` or `HH:MM:SS`, None for what does not look like it."""
     parts = text.split(":")

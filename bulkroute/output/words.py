@@ -4,8 +4,18 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from bulkroute.events import Event, Notice, RateChanged, RowFailed, RunEnded, RunStarted, Stopping, WaitBegan, WaitEnded
-from bulkroute.progress import Progress
+from bulkroute.events import (
+    Event,
+    Notice,
+    Progress,
+    RateChanged,
+    RowFailed,
+    RunEnded,
+    RunStarted,
+    Stopping,
+    WaitBegan,
+    WaitEnded,
+)
 from bulkroute.rate.pacer import Hold
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
 from bulkroute.atomic_file import replacing
-from bulkroute.events import Event, RunEnded
-from bulkroute.progress import Progress
+from bulkroute.events import Event, Progress, RunEnded
 
 STATES = ("running", "throttled", "paused", "stopping", "ended")
 

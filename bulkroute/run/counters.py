@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from bulkroute.events import RowFailed, Watcher
 from bulkroute.ledger.journal import Attempt
 from bulkroute.ledger.settle import Finding
-from bulkroute.limits import Limits
 from bulkroute.model import OF_THE_ROW, Ruling, Status
+from bulkroute.run.failure_limits import Limits
 
 
 class Tally:

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bulkroute.deadlines import Deadlines
-from bulkroute.moments import parse_until
+from bulkroute.cli.times import parse_until
+from bulkroute.run.deadlines import Deadlines
 from tests.virtual_time import run_virtual
 
 BERLIN = ZoneInfo("Europe/Berlin")  # 2026: forward on 29 March at 02:00, back on 25 October at 03:00

@@ -23,7 +23,7 @@ from typing import Any
 
 from bulkroute.errors import LedgerError, NotRunning
 from bulkroute.ledger import lock
-from bulkroute.run import Run
+from bulkroute.run.run import Run
 from bulkroute.settings import parse_rate
 
 LONGEST_PATH_BYTES = 107

@@ -15,12 +15,12 @@ from bulkroute.cec.answers import NoReply, Reply, judge
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import ServiceUnreachable
-from bulkroute.gate import Gate
 from bulkroute.ledger.batches import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.throttle import Throttle
+from bulkroute.run.admission import Gate
 from bulkroute.settings import Settings
 
 Later = Coroutine[None, None, None]

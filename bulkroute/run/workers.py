@@ -3,9 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
-from bulkroute.delivery import Later
-from bulkroute.gate import Gate, GateClosed
+from bulkroute.cec.client import Client
+from bulkroute.cec.token import TokenSource
 from bulkroute.ledger.batches import Work
+from bulkroute.ledger.journal import Journal
+from bulkroute.rate.pacer import Pacer
+from bulkroute.rate.throttle import Throttle
+from bulkroute.run.admission import Gate, GateClosed
+from bulkroute.run.delivery import Delivery, Later
+from bulkroute.settings import Settings
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -102,4 +108,55 @@ class Pool:
         self._room.set()
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, GateClosed):
+            self._failed(error)
+
+
+class Sending:
+    """The three, and the two loops of the gate, which run from `start` to `end`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client: Client,
+        tokens: TokenSource,
+        pacer: Pacer,
+        journal: Journal,
+        throttle: Throttle,
+        stop: Callable[[str], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """`stop` ends the run for the reason it is given; `failed` gets what a row, or a loop of the gate, raised."""
+        self.gate = Gate(settings.concurrency, pacer, journal, tokens)
+        self.delivery = Delivery(
+            gate=self.gate,
+            client=client,
+            tokens=tokens,
+            journal=journal,
+            throttle=throttle,
+            settings=settings,
+            clock=pacer.clock,
+            stop=stop,
+        )
+        self.pool = Pool(self.gate, self.delivery.deliver, failed, settings.max_rows)
+        self._failed = failed
+        self._loops: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Open the gate."""
+        self._loops = [
+            asyncio.create_task(self.gate.stage(), name="gate: stage"),
+            asyncio.create_task(self.gate.start(), name="gate: start"),
+        ]
+        for loop in self._loops:
+            loop.add_done_callback(self._loop_ended)
+
+    async def end(self) -> None:
+        """Cut off what is left, and wait for the end of that."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, *self.pool.cancel(), return_exceptions=True)
+
+    def _loop_ended(self, loop: asyncio.Task[None]) -> None:
+        if not loop.cancelled() and (error := loop.exception()) is not None:
             self._failed(error)

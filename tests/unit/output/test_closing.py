@@ -6,10 +6,10 @@ import sys
 import pytest
 from rich.console import Console
 
-from bulkroute.console.closing import outcome_table, show, title_of
-from bulkroute.console.words import duration, rate
+from bulkroute.events import Summary
 from bulkroute.ledger.queries import Reason
-from bulkroute.summary import Summary
+from bulkroute.output.closing import outcome_table, show, title_of
+from bulkroute.output.words import duration, rate
 
 SUMMARY = Summary(
     ledger="[bold]x.db", batch=1, run=1, total=9, succeeded=2, unchanged=0, failed=7, pending=0, in_doubt=0

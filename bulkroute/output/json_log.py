@@ -6,9 +6,19 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from bulkroute.events import Event, Notice, RateChanged, RowFailed, RunEnded, RunStarted, Stopping, WaitBegan, WaitEnded
-from bulkroute.moments import iso
-from bulkroute.progress import Progress
+from bulkroute.events import (
+    Event,
+    Notice,
+    Progress,
+    RateChanged,
+    RowFailed,
+    RunEnded,
+    RunStarted,
+    Stopping,
+    WaitBegan,
+    WaitEnded,
+    iso,
+)
 
 NAMES: dict[type, str] = {
     Notice: "notice",

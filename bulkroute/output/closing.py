@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from bulkroute.console.words import duration, rate
 from bulkroute.errors import ExitCode
+from bulkroute.events import Summary
 from bulkroute.ledger.queries import Reason, RunRecord
 from bulkroute.ledger.status import Standing
-from bulkroute.summary import Summary
+from bulkroute.output.words import duration, rate
 
 if TYPE_CHECKING:
     from rich.table import Table

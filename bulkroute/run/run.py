@@ -11,32 +11,30 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.canary import Canary
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
-from bulkroute.deadlines import Deadlines
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
-from bulkroute.events import Notice, RateChanged, RunStarted, Stopping, Watcher
-from bulkroute.gate import GateClosed
+from bulkroute.events import Notice, Progress, RateChanged, RunStarted, Stopping, Summary, Watcher, exit_code_for
 from bulkroute.ledger import batches, queries
 from bulkroute.ledger.batches import RunEnd, Work
 from bulkroute.ledger.file import ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal, Pace
 from bulkroute.ledger.queries import Calls
 from bulkroute.ledger.status import summarise
-from bulkroute.limits import Limits
 from bulkroute.live.called_routes import LiveReader
-from bulkroute.paces import Paces
-from bulkroute.preparing import Prepared
-from bulkroute.progress import Progress
 from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Throttle
-from bulkroute.sending import Sending
+from bulkroute.run.admission import GateClosed
+from bulkroute.run.canary import Canary
+from bulkroute.run.counters import Tally
+from bulkroute.run.deadlines import Deadlines
+from bulkroute.run.failure_limits import Limits
+from bulkroute.run.pauses import Waits
+from bulkroute.run.prepare import Prepared
+from bulkroute.run.rate_record import Paces
+from bulkroute.run.workers import Sending
 from bulkroute.settings import MOST_IN_FLIGHT, Settings
-from bulkroute.summary import Summary, verdict
-from bulkroute.tally import Tally
 from bulkroute.version import __version__
-from bulkroute.waits import Waits
 
 PAUSED = "paused"
 """The key of the operator's hold."""
@@ -322,7 +320,7 @@ class Run:
                 exit_code, reason = stop
             else:
                 failed = counts.failed + self._prepared.left_behind
-                exit_code, reason = verdict(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt), None
+                exit_code, reason = exit_code_for(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt), None
             calls = Calls(self._tally.attempts, self._tally.retries, self._tally.throttled)
             end = RunEnd(seconds, calls.attempts, calls.retries, calls.throttled, reason, exit_code)
             batches.end_run(self._connection, self._number, end)

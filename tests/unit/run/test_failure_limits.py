@@ -1,6 +1,7 @@
 import pytest
 
-from bulkroute.limits import FailureLimit, Limits, parse_failure_limit
+from bulkroute.run.failure_limits import Limits
+from bulkroute.settings import FailureLimit, parse_failure_limit
 
 
 @pytest.mark.parametrize(

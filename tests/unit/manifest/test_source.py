@@ -17,7 +17,7 @@ from tests.harness import for_anybody, rights_of
 TEXT = b"id,devicetype,deviceId\n0123,1,101\n"
 YAML = b"- {id: 0123, devicetype: 1, deviceId: 101}\n"
 SHA256 = hashlib.sha256(TEXT).hexdigest()
-SAMPLES = Path(__file__).parents[2] / "manifests"
+SAMPLES = Path(__file__).parents[3] / "manifests"
 
 
 def read(manifest: Manifest) -> tuple[list[Row], Faults]:

@@ -3,32 +3,10 @@
 Every kind of failure counts, over the run that is going on; failures of earlier runs do not.
 """
 
-import re
-from typing import NamedTuple
+from bulkroute.settings import FailureLimit
 
 SHARE_COUNTS_FROM_ROWS = 20
 """A share of fewer finished rows than this says nothing yet."""
-
-
-class FailureLimit(NamedTuple):
-    """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
-
-    rows: int | None = None
-    share: float | None = None
-
-    def __str__(self) -> str:
-        """Return the limit as it is written on the command line."""
-        return str(self.rows) if self.share is None else f"{self.share * 100:g}%"
-
-
-def parse_failure_limit(text: str) -> FailureLimit:
-    """Read `50` or `2.5%`. Raises ValueError."""
-    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?|\.\d+)\s*%", text.strip(), re.ASCII)
-    if match and match[1] and int(match[1]) > 0:
-        return FailureLimit(rows=int(match[1]))
-    if match and match[2] and 0 < float(match[2]) <= 100:
-        return FailureLimit(share=float(match[2]) / 100)
-    raise ValueError(f"{text!r} is not a limit of failures; write a number of rows, 1 or more, or a share such as 5%")
 
 
 class Limits:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bulkroute.ledger.file import open_for_run
 from bulkroute.ledger.journal import Journal, Pace
-from bulkroute.paces import BY_ITSELF, STARTED, Paces
+from bulkroute.run.rate_record import BY_ITSELF, STARTED, Paces
 from tests.ledgers import made
 from tests.virtual_time import run_virtual
 

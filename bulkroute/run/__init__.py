@@ -1,0 +1,1 @@
+"""One run: what is to be sent, how it gets out, and when it ends."""
