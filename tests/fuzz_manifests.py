@@ -9,7 +9,7 @@ from typing import Any
 
 from bulkroute.manifest import Faults
 from bulkroute.manifest.csv_reader import CsvReader
-from bulkroute.manifest.text import TextBlocks
+from bulkroute.manifest.decoding import TextBlocks
 from bulkroute.manifest.yaml_reader import YamlReader
 
 

@@ -24,7 +24,7 @@ def report(ledger: Path, output: Path, batch: int | None) -> None:
     Example: bulkroute report cutover.ledger.db -o cutover.html
     """
     from bulkroute.ledger.file import open_for_reading  # here, since help must not wait for it
-    from bulkroute.pages.report import write
+    from bulkroute.web.report import write
 
     with closing(open_for_reading(ledger)) as connection:
         write(connection, ledger, output, batch)

@@ -45,7 +45,7 @@ def watch(ledger: Path, listen: tuple[str, int], open_: bool, control: bool, pri
 
     from bulkroute.cli.watching import serve
     from bulkroute.ledger.file import open_for_reading
-    from bulkroute.pages.access import is_loopback
+    from bulkroute.web.access import is_loopback
 
     if not (control or private or is_loopback(listen[0])):
         raise click.UsageError(

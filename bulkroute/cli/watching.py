@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from aiohttp import web
 
-from bulkroute.pages.access import Access
-from bulkroute.pages.feed import Feed
-from bulkroute.pages.server import Server
+from bulkroute.web.access import Access
+from bulkroute.web.feed import Feed
+from bulkroute.web.server import Server
 
 
 async def serve(ledger: Path, listen: tuple[str, int], *, open_: bool, may_control: bool, private: bool) -> None:

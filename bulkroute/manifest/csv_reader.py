@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from operator import itemgetter
 
+from bulkroute.manifest.decoding import TextBlocks, UnreadableError
 from bulkroute.manifest.faults import Faults, quote
-from bulkroute.manifest.fields import FIELDS, RowCheck, field_of, ignored
-from bulkroute.manifest.text import TextBlocks, UnreadableError
+from bulkroute.manifest.row_rules import FIELDS, RowCheck, field_of, ignored
 from bulkroute.model import Row
 
 _DELIMITERS = (",", ";", "\t")

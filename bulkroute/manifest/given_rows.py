@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from bulkroute.manifest.faults import Faults, quote
-from bulkroute.manifest.fields import FIELDS, RowCheck, field_of
+from bulkroute.manifest.row_rules import FIELDS, RowCheck, field_of
 from bulkroute.model import Row
 
 GivenRow = Row | tuple[str, int | str, int | str] | list[int | str] | Mapping[str, int | str]

@@ -11,8 +11,8 @@ from typing import BinaryIO
 
 from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest.csv_reader import CsvReader
+from bulkroute.manifest.decoding import TextBlocks
 from bulkroute.manifest.faults import Faults, escaped, quote
-from bulkroute.manifest.text import TextBlocks
 from bulkroute.manifest.yaml_reader import YamlReader
 from bulkroute.model import Row
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from bulkroute.manifest.decoding import TextBlocks, UnreadableError
 from bulkroute.manifest.faults import Faults, escaped, quote
-from bulkroute.manifest.fields import FIELDS, MAX_ID_CHARS, NAMES_SHOWN, RowCheck, field_of, ignored
-from bulkroute.manifest.text import TextBlocks, UnreadableError
+from bulkroute.manifest.row_rules import FIELDS, MAX_ID_CHARS, NAMES_SHOWN, RowCheck, field_of, ignored
 from bulkroute.model import Row
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bulkroute.manifest import Faults
 from bulkroute.manifest.csv_reader import CsvReader
-from bulkroute.manifest.text import BLOCK_BYTES, ROW_LIMIT_CHARS, TextBlocks
+from bulkroute.manifest.decoding import BLOCK_BYTES, ROW_LIMIT_CHARS, TextBlocks
 from bulkroute.model import Row
 
 HEAD = b"id,devicetype,deviceId\n"

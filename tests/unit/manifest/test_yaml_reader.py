@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkroute.manifest import Faults, yaml_reader
-from bulkroute.manifest.text import BLOCK_BYTES, ROW_LIMIT_CHARS, TextBlocks
+from bulkroute.manifest.decoding import BLOCK_BYTES, ROW_LIMIT_CHARS, TextBlocks
 from bulkroute.manifest.yaml_reader import YamlReader
 from bulkroute.model import Row
 

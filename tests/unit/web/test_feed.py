@@ -16,14 +16,14 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from bulkroute.ledger import queries
 from bulkroute.ledger.file import open_for_reading, open_for_run
-from bulkroute.pages import feed as feeds
-from bulkroute.pages import row_counts
-from bulkroute.pages import snapshot as snapshots
-from bulkroute.pages.access import Access
-from bulkroute.pages.feed import Feed
-from bulkroute.pages.row_counts import RowCounts
-from bulkroute.pages.server import Server
-from bulkroute.pages.snapshot import Snapshots
+from bulkroute.web import feed as feeds
+from bulkroute.web import page_data as snapshots
+from bulkroute.web import row_counts
+from bulkroute.web.access import Access
+from bulkroute.web.feed import Feed
+from bulkroute.web.page_data import Snapshots
+from bulkroute.web.row_counts import RowCounts
+from bulkroute.web.server import Server
 from tests.ledgers import made
 
 

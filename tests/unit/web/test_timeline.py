@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bulkroute.ledger import queries
 from bulkroute.ledger.file import open_for_reading, open_for_run
-from bulkroute.pages.course import Course
-from bulkroute.pages.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
 from bulkroute.run.rate_record import BY_ITSELF, STARTED
+from bulkroute.web.mean_rate import Course
+from bulkroute.web.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
 from tests.ledgers import made
 
 

@@ -19,11 +19,11 @@ from bulkroute.errors import BulkrouteError
 from bulkroute.ledger import batches, chart_queries
 from bulkroute.ledger.chart_queries import FailedRow, Search
 from bulkroute.ledger.file import ledger_errors, open_for_reading
-from bulkroute.pages.access import HEADERS, Access
-from bulkroute.pages.feed import Feed, Reader
-from bulkroute.pages.report import SCRIPTS, STYLES, asset
-from bulkroute.pages.snapshot import packed
 from bulkroute.run import control
+from bulkroute.web.access import HEADERS, Access
+from bulkroute.web.feed import Feed, Reader
+from bulkroute.web.page_data import packed
+from bulkroute.web.report import SCRIPTS, STYLES, asset
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -19,7 +19,7 @@ from bulkroute.errors import UsageError
 from bulkroute.ledger import batches
 from bulkroute.ledger.file import ledger_errors
 from bulkroute.ledger.paths import require_apart
-from bulkroute.pages.snapshot import Snapshots
+from bulkroute.web.page_data import Snapshots
 
 MOST_FAILED_ROWS = 20_000
 """Failed rows that are put into the page, about 100 bytes each; `export --status failed` has all of them."""
@@ -31,7 +31,7 @@ SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "charts.js", "failures.js", "page.j
 
 def asset(name: str) -> str:
     """Return a file shipped with the pages."""
-    return resources.files("bulkroute.pages").joinpath(name).read_text("utf-8")
+    return resources.files("bulkroute.web").joinpath("static", name).read_text("utf-8")
 
 
 def write(connection: sqlite3.Connection, ledger: Path, output: Path, number: int | None = None) -> None:

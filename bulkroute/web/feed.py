@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 from bulkroute.errors import BulkrouteError
 from bulkroute.ledger.file import is_frozen, open_for_reading
-from bulkroute.pages.snapshot import Snapshots
 from bulkroute.run import control
+from bulkroute.web.page_data import Snapshots
 
 T = TypeVar("T")
 

@@ -13,9 +13,9 @@ from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.chart_queries import FailedRow, Search, Wait
 from bulkroute.ledger.file import ledger_errors, snapshot
 from bulkroute.ledger.queries import RunRecord
-from bulkroute.pages.row_counts import RowCounts
-from bulkroute.pages.timeline import Timeline, distribution, percentiles
 from bulkroute.version import __version__
+from bulkroute.web.row_counts import RowCounts
+from bulkroute.web.timeline import Timeline, distribution, percentiles
 
 MOST_WAITS = 200
 MOST_RUNS = 200

@@ -14,8 +14,8 @@ from typing import Any
 from bulkroute.ledger import chart_queries
 from bulkroute.ledger.chart_queries import DONE, FAILED, THROTTLED, Cell, PaceChange
 from bulkroute.ledger.queries import RunRecord
-from bulkroute.pages.course import Course
 from bulkroute.run.rate_record import BY_ITSELF, STARTED
+from bulkroute.web.mean_rate import Course
 
 MOST_BUCKETS = 240
 PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
