@@ -23,6 +23,11 @@ class Binding(NamedTuple):
         return f"{names.get(self.devicetype, f'devicetype {self.devicetype}')} {self.device_id}"
 
 
+def target_json(binding: Binding | None) -> dict[str, int] | None:
+    """Return a target as every JSON here writes it; None stays None."""
+    return None if binding is None else {"devicetype": binding.devicetype, "deviceId": binding.device_id}
+
+
 class Row(NamedTuple):
     """One line of the manifest: the called route `id` is to be bound to (`devicetype`, `device_id`).
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.config import read_config
+from bulkroute.cli.config_file import read_config
 from bulkroute.cli.streams import ReaderGone, flush, open_closed, told_apart
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__

@@ -33,6 +33,6 @@ def rollback(ledger: Path, **options: Any) -> int:
 
     Example: bulkroute rollback cutover.ledger.db --base-url https://cc.example.com
     """
-    from bulkroute.cli.running import roll_back_to_the_end  # here, since help must not wait for it
+    from bulkroute.cli.session import roll_back_to_the_end  # here, since help must not wait for it
 
     return roll_back_to_the_end(ledger, options)

@@ -51,6 +51,6 @@ def run(manifest: str, **options: Any) -> int:
 
     Example: bulkroute run cutover.csv --base-url https://cc.example.com --rate 20
     """
-    from bulkroute.cli.running import run_to_the_end  # here, since help must not wait for it
+    from bulkroute.cli.session import run_to_the_end  # here, since help must not wait for it
 
     return run_to_the_end(manifest, options)

@@ -1,11 +1,18 @@
 """`bulkroute simulate`: serves the imitation of the vendor's service until it is told to stop."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bulkroute.cli.options import CONTEXT
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from bulkroute.manifest import Faults as ManifestFaults
+    from bulkroute.manifest import Manifest
+    from bulkroute.simulator import Flow, Route, Simulator, Skill
 
 _SHARE = click.FloatRange(0, 1)
 
@@ -86,7 +93,6 @@ def simulate(
         bulkroute simulate --routes 1000 --latency 80 --fail-500 0.05 --throttle 50
     """
     # Heavy imports stand inside, so that help comes at once.
-    from bulkroute.cli.simulating import serve_until_told, tenant_of
     from bulkroute.simulator import Faults, Simulator, synthetic_routes, targets_for
 
     if manifest is not None and routes is not None:
@@ -105,7 +111,7 @@ def simulate(
         tenant = synthetic_routes(100 if routes is None else routes, seed)
         skills, flows = targets_for((), unloaded=unloaded_flow)
     else:
-        tenant, skills, flows = tenant_of(manifest, seed, unloaded_flow)
+        tenant, skills, flows = _tenant_of(manifest, seed, unloaded_flow)
     simulator = Simulator(
         tenant,
         faults=faults,
@@ -118,4 +124,59 @@ def simulate(
         keep_calls=False,
         admin=admin,
     )
-    serve_until_told(simulator, host, port)
+    _serve_until_told(simulator, host, port)
+
+
+def _serve_until_told(simulator: "Simulator", host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM. Raises click.UsageError where the address cannot be listened on."""
+    import asyncio  # here, as above
+
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(_serve(simulator, host, port))
+
+
+def read_targets(manifest: "Manifest", faults: "ManifestFaults") -> dict[str, tuple[int, int]]:
+    """Return what each id of a manifest is to be bound to."""
+    return {row.id: (row.devicetype, row.device_id) for row in manifest.rows(faults)}
+
+
+def _tenant_of(
+    manifest: str, seed: int, unloaded: tuple[int, ...]
+) -> tuple[list["Route"], list["Skill"], list["Flow"]]:
+    """Return routes for a manifest's ids, and targets among which are those it asks for. Raises ManifestError."""
+    from bulkroute.manifest import Faults, open_manifest  # here, as above
+    from bulkroute.simulator import routes_for, targets_for
+
+    faults = Faults()
+    with open_manifest(manifest) as opened:
+        wanted = read_targets(opened, faults)
+    if faults.total:
+        raise faults.error()
+    skills, flows = targets_for(wanted.values(), unloaded=unloaded)
+    return list(routes_for(wanted, seed)), skills, flows
+
+
+async def _serve(simulator: "Simulator", host: str, port: int) -> None:
+    import asyncio  # here, as above
+    import signal
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        url = await simulator.start(host, port)
+    except OSError as error:
+        raise click.UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    click.echo(f"listening on {url}")
+    await stop.wait()
+    await simulator.stop()
+
+
+def _new_loop() -> "asyncio.AbstractEventLoop":
+    import asyncio  # here, as above
+
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

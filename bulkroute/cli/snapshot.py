@@ -1,11 +1,20 @@
 """`bulkroute snapshot`: the live bindings as a file."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, settings_of
+from bulkroute.errors import ExitCode
+from bulkroute.model import DeviceType
+
+if TYPE_CHECKING:
+    from bulkroute.engine import Engine
+    from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
+
+COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]
 
 
 @click.command(context_settings=CONTEXT)
@@ -16,6 +25,28 @@ def snapshot(output: Path, **options: Any) -> int:
 
     Example: bulkroute snapshot -o before.csv --base-url https://cc.example.com
     """
-    from bulkroute.cli.reading import write_snapshot  # here, since help must not wait for it
+    from bulkroute.atomic_file import replacing  # here, since help must not wait for these
+    from bulkroute.cli.session import with_engine
+    from bulkroute.ledger import export
 
-    return write_snapshot(output, options)
+    async def work(engine: "Engine") -> int:
+        async with engine.snapshot() as live:
+            with replacing(output) as file:
+                export.write_csv(_records(live), file, COLUMNS, COLUMNS[3:])
+            left_out = sum(1 for route in live.routes() if not _fits_a_manifest(route))
+            click.echo(f"{output}: {live.count() - left_out:,} called routes", err=True)
+            if left_out:
+                click.echo(f"{left_out:,} more have a target that no manifest can name, and are left out", err=True)
+            return ExitCode.DONE if live.settled else ExitCode.SOME_FAILED
+
+    return with_engine(settings_of(options), work)
+
+
+def _fits_a_manifest(route: "LiveRoute") -> bool:
+    return route.device_id is not None and route.devicetype in list(DeviceType)
+
+
+def _records(live: "LiveBindings") -> Iterator[dict[str, Any]]:
+    for route in live.routes():
+        if _fits_a_manifest(route):
+            yield dict(zip(COLUMNS, route, strict=True))

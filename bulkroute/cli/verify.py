@@ -1,11 +1,18 @@
 """`bulkroute verify`: is everything as the ledger says?"""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, service_moved
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, service_moved, settings_of
+from bulkroute.errors import ExitCode
+from bulkroute.model import target_json
+
+if TYPE_CHECKING:
+    from bulkroute.engine import Engine
+    from bulkroute.ledger.compare import Difference
 
 
 @click.command(context_settings=CONTEXT)
@@ -20,6 +27,29 @@ def verify(ledger: Path, **options: Any) -> int:
 
     Example: bulkroute verify cutover.ledger.db --base-url https://cc.example.com
     """
-    from bulkroute.cli.reading import show_verified  # here, since help must not wait for it
+    from bulkroute.cli.session import with_engine  # here, since help must not wait for it
 
-    return show_verified(ledger, options)
+    async def work(engine: "Engine") -> int:
+        found = await engine.verify(ledger)
+        code = ExitCode.DIFFERENT if found.differences else ExitCode.DONE
+        if options["json_"]:
+            record = found._asdict() | {"differences": [_difference(each) for each in found.differences]}
+            click.echo(json.dumps(record | {"exit_code": int(code)}, ensure_ascii=False))
+            return code
+        for each in found.differences:
+            was, now = each.was or "not recorded", each.now or "not listed"
+            click.echo(f"{each.id}: was {was}, wanted {each.wanted}, is {now}")
+        right = found.checked - len(found.differences)
+        click.echo(f"{right:,} of {found.checked:,} rows done are as the ledger says")
+        return code
+
+    return with_engine(settings_of(options), work)
+
+
+def _difference(each: "Difference") -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "was": target_json(each.was),
+        "wanted": target_json(each.wanted),
+        "is": target_json(each.now),
+    }

@@ -10,8 +10,8 @@ from typing import Self
 from aiohttp import web
 
 from .calls import Call, CallLog
+from .door import Gate
 from .faults import Dice, Faults
-from .gate import Gate
 from .service import Service
 from .state import Flow, Route, Skill, Target, Tenant
 from .synthetic import default_flows, default_skills

@@ -13,10 +13,10 @@ from aiohttp import web
 from . import admin, wire
 from .answers import METHOD_NOT_ALLOWED, PATH_NOT_FOUND, UPDATED, Answer, bad_request, damaged, instead, vendor
 from .calls import CallLog
+from .door import Gate
 from .endpoints import Listing, query_access_codes, query_ivr_flows, query_skills
 from .faults import MODIFY, Dice, Faults
 from .fields import Body, complaint, integer, text
-from .gate import Gate
 from .state import Tenant, type_names
 
 _TOKEN = "tokenByAkSk"  # noqa: S105 - an endpoint's name

@@ -223,7 +223,7 @@ def _serve() -> None:
     import bulkroute.cli.export
     import bulkroute.cli.rollback
     import bulkroute.cli.run
-    import bulkroute.cli.running
+    import bulkroute.cli.session
     import bulkroute.cli.status
     import bulkroute.cli.verify  # noqa: F401  warm: each fork finds them imported
 

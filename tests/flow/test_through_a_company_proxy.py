@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import certificates
-from tests.flow.test_network import tls_in_front
+from tests.flow.test_a_service_out_of_reach import tls_in_front
 from tests.harness import ROOT, bulkroute, ids, serving, targets, write_csv
 
 TINYPROXY = shutil.which("tinyproxy") or "/usr/bin/tinyproxy"

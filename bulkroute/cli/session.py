@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import click
 
-from bulkroute.cli.asking import confirm_with
-from bulkroute.cli.interrupting import Interrupts
+from bulkroute.cli.confirm import confirm_with
 from bulkroute.cli.options import limits_of, settings_of, window_of
+from bulkroute.cli.signals import Interrupts
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, UsageError
 from bulkroute.events import Event, Notice, Progress, Summary, Watcher
@@ -100,6 +100,19 @@ def work_to_the_end(
         if metrics:
             metrics.ended(code)
     return code
+
+
+def with_engine(settings: Settings, work: Callable[[Engine], Coroutine[Any, Any, int]]) -> int:
+    """Open an engine, do the work, and let signals end it in good order."""
+    interrupts = Interrupts()
+
+    async def main() -> int:
+        async with Engine(settings, watch=Lines().watch) as engine:
+            interrupts.engine = engine
+            return await work(engine)
+
+    with interrupts.taken():
+        return interrupts.run(main())
 
 
 def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str | None) -> Any:
@@ -211,7 +224,7 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
     own |= {**limits_of(options), **window_of(options)}
     if not options["simulate"]:
         return settings_of(options, **own)
-    from bulkroute.cli.simulating import read_targets  # here, since only simulations need it
+    from bulkroute.cli.simulate import read_targets  # here, since only simulations need it
     from bulkroute.simulator import Simulator, routes_for, targets_for
 
     interrupts.blocking = True

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulkroute.simulator import Faults
-from tests.flow.test_ops_signals import wait_for
+from tests.flow.test_signals_stop_in_good_order import wait_for
 from tests.harness import bulkroute, command, environment, ids, serving, started, targets, write_csv
 
 

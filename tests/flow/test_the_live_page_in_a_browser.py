@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from bulkroute.ledger.file import open_for_run
 from bulkroute.simulator import Faults
 from tests.browser import chromium, needs_chromium, opened
-from tests.flow.test_report import HOSTILE
+from tests.flow.test_the_report_in_a_browser import HOSTILE
 from tests.harness import bulkroute, ids, serving, started, targets, write_csv
 from tests.ledgers import made
 from tests.watching import watching

@@ -93,7 +93,7 @@ def test_a_date_to_wait_for_is_taken_by_the_services_clock(
         def now(cls, tz: Any = None) -> Any:
             return super().now(tz) + timedelta(seconds=skew_s)
 
-    monkeypatch.setattr(bulkroute.retry, "datetime", Skewed)
+    monkeypatch.setattr(bulkroute.cec.answers, "datetime", Skewed)
     night = spend_night(tmp_path, targets(ids(100)), Faults(throttle=10, retry_after="date"), rate_per_s=20.0)
     assert night.summary.succeeded == 100
     assert night.virtual_s < 60

@@ -25,7 +25,7 @@ from bulkroute.ledger import lock
 from bulkroute.ledger.paths import lock_file
 from bulkroute.run.control import ask, socket_path
 from bulkroute.simulator import Faults
-from tests.flow.test_ops_signals import wait_for
+from tests.flow.test_signals_stop_in_good_order import wait_for
 from tests.harness import Service, bulkroute, ids, serving, started, targets, write_csv
 
 pytestmark = pytest.mark.slow
