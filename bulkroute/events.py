@@ -20,24 +20,39 @@ class Summary:
     """Totals are of the batch over all its runs; attempts, retries, throttled, seconds and rate are of the run."""
 
     ledger: str
+    """The ledger's path."""
     batch: int | None
-    """None where the command ended before there was one."""
+    """The batch's number in its ledger; None if the command ended before there was one."""
     run: int | None
+    """The run's number in its ledger; None if the command ended before a run began."""
     total: int
+    """Rows of the batch: those in the manifest, and rows gone from it that are done or in doubt."""
     succeeded: int
+    """Rows that a call changed."""
     unchanged: int
+    """Rows that were right already and cost no call."""
     failed: int
+    """Rows that failed, rows refused without a call included."""
     pending: int
+    """Rows still to be sent."""
     in_doubt: int
+    """Rows whose call was cut off; the next run settles them first."""
     attempts: int = 0
+    """Calls of the run that were answered or given up; calls refused by throttling count here."""
     retries: int = 0
+    """Of these calls, how many were not the first try of their row."""
     throttled: int = 0
+    """Of these calls, how many were refused by throttling."""
     failures: dict[str, int] = field(default_factory=dict)
+    """Failed rows by failure kind."""
     seconds: float = 0.0
+    """How long the run took."""
     rate: float = 0.0
     """Calls per second, on average."""
     stopped: str | None = None
+    """Why the run stopped early, in words; None if it went through."""
     exit_code: int | None = None
+    """The exit code of the command; None while the run goes on, or if it was killed."""
 
     @property
     def done(self) -> int:
@@ -61,32 +76,48 @@ def exit_code_for(*, failed: int, pending: int, in_doubt: int) -> ExitCode:
 
 
 class Progress(NamedTuple):
-    """How far a run is, for whoever draws it. Counts are rows of the batch, rates calls per second (None: unlimited).
-
-    `rate_per_s` is the rate allowed: `asked_per_s`, or less where the service throttles; `started_per_s` is how many
-    calls did start in the last second. `ends_at`: when the run's window closes, in seconds since the epoch.
-    """
+    """How far a run is, for whoever draws it. Counts are rows of the batch, rates calls per second (None: unlimited)."""
 
     ledger: str
+    """The ledger's path."""
     run: int
+    """The run's number in its ledger."""
     seconds: float
+    """How long it has run."""
     total: int
+    """Rows of the batch."""
     succeeded: int
+    """Rows that a call changed."""
     unchanged: int
+    """Rows that were right already."""
     failed: int
+    """Rows that failed."""
     in_flight: int
+    """Calls in flight now."""
     in_backoff: int
+    """Rows that wait for their next try."""
     attempts: int
+    """Calls of this run that were answered or given up."""
     retries: int
+    """Of these, how many were not the first try of their row."""
     throttled: int
+    """Of these, how many were refused by throttling."""
     concurrency: int
+    """Calls that may be in flight at once."""
     asked_per_s: float | None
+    """The rate asked for."""
     rate_per_s: float | None
+    """The rate allowed: the one asked for, or less while the service throttles."""
     started_per_s: int
+    """Calls that started in the last second."""
     holds: list[Hold]
+    """Why no call starts now: `cause`, `reason`, and `wait_s`, the seconds left (null: nobody can say)."""
     stopping: str | None
+    """Why the run is stopping; None while it is not."""
     ends_at: float | None
+    """When the window closes, in seconds since the epoch; None if there is none."""
     eta_s: float | None
+    """Seconds until the last row is done at the pace so far; None if nothing tells."""
 
     @property
     def done(self) -> int:
@@ -124,27 +155,38 @@ class Notice(NamedTuple):
     """Something that stops nothing but deserves a look: about the manifest, the live bindings, a file that cannot be written."""
 
     text: str
+    """One sentence or two."""
 
 
 class RunStarted(NamedTuple):
     """The rows are in the ledger and the first call is about to start."""
 
     ledger: str
+    """The ledger's path."""
     batch: int
+    """The batch's number."""
     run: int
+    """The run's number."""
     total: int
+    """Rows of the batch."""
     done: int
+    """Rows that are done already."""
     failed_before: int
     """Of the rows to be sent, how many failed in an earlier run."""
     in_doubt: int
     """Of the rows to be sent, how many were in doubt after a crash."""
     changes: str
+    """What the manifest changed in a batch that was there already, in words; empty if nothing."""
     command: str
+    """`run` or `rollback`."""
     refused: int
     """Rows that failed without a call, now or in an earlier run."""
     rate_per_s: float | None
+    """The rate asked for; None: unlimited."""
     concurrency: int
+    """Calls that may be in flight at once."""
     service: str
+    """The base URL."""
     ends_at: float | None
     """When no more calls start, in seconds since the epoch; None where there is no such window."""
 
@@ -153,34 +195,48 @@ class RowFailed(NamedTuple):
     """A row has failed for good, and that is on disk."""
 
     id: str
+    """The called route's id."""
     error: str
+    """The failure kind."""
     http_status: int | None
+    """Of the last answer; None if there was none."""
     return_code: str | None
+    """The service's code."""
     description: str | None
+    """The service's words, or what went wrong."""
 
 
 class Stopping(NamedTuple):
     """No more calls start; those in flight are awaited."""
 
     reason: str
+    """Why, in words."""
     in_flight: int
+    """Calls that are awaited."""
 
 
 class WaitBegan(NamedTuple):
     """No call starts for now. `wait_s`: for how long at least, None where nobody can say."""
 
     cause: str
+    """`throttled` or `paused`."""
     reason: str
+    """Why, in words."""
     wait_s: float | None
+    """For how long at least; None if nobody can say."""
 
 
 class WaitEnded(NamedTuple):
     """That wait is over. `going_on`: calls start again; else the run ends."""
 
     cause: str
+    """As in the event that began it."""
     reason: str
+    """As in the event that began it."""
     seconds: float
+    """How long it lasted."""
     going_on: bool = True
+    """Whether calls start again; False: the run ends."""
 
 
 class RateChanged(NamedTuple):
@@ -190,15 +246,20 @@ class RateChanged(NamedTuple):
     """
 
     rate_per_s: float | None
+    """The rate in force."""
     asked_per_s: float | None
+    """The rate asked for."""
     concurrency: int
+    """Calls that may be in flight at once."""
     reason: str
+    """Why, in words."""
 
 
 class RunEnded(NamedTuple):
     """Everything is recorded."""
 
     summary: Summary
+    """How it ended; in the JSON log its fields stand in the event itself."""
 
 
 Event = Notice | RunStarted | RowFailed | WaitBegan | WaitEnded | RateChanged | Stopping | RunEnded

@@ -49,25 +49,40 @@ class Status(StrEnum):
     """Where a row stands in the ledger."""
 
     PENDING = "pending"
+    """Still to be sent."""
     SENT = "sent"
+    """Its call is in flight; if no run holds the ledger, the row is in doubt."""
     SUCCEEDED = "succeeded"
+    """The service accepted the call."""
     UNCHANGED = "unchanged"
+    """The live binding was the wanted one already; no call was made."""
     FAILED = "failed"
+    """It has failed for good in this run; `error` says why. A later run tries it again."""
 
 
 class FailureKind(StrEnum):
     """Why a row failed: `error` in the ledger and its export."""
 
     BUSINESS = "business"
+    """The service answered 200 with a `returnCode` other than "0"."""
     BAD_ANSWER = "bad_answer"
+    """The answer cannot be read: no JSON, no `returnCode`, too long, or a redirect."""
     SERVER = "server"
+    """The service, or a gateway before it, answered 5xx at each try."""
     BAD_REQUEST = "bad_request"
+    """The service answered 4xx: it does not accept the call as it is."""
     NOT_FOUND = "not_found"
+    """The service answered 404: the path is not there."""
     CONNECTION = "connection"
+    """No connection, or it broke, at each try."""
     TIMEOUT = "timeout"
+    """No answer within `--timeout`, at each try."""
     UNKNOWN_ID = "unknown_id"
+    """No called route has this id, as the live bindings show; never sent."""
     LOCKED = "locked"
+    """The called route must not be edited (`editable` is "1" or "3"); never sent."""
     CONFLICT = "conflict"
+    """The live binding is neither the earlier nor the wanted one: another hand changed it; never sent."""
 
 
 OF_THE_ROW = frozenset(
@@ -87,10 +102,15 @@ class Ruling(Enum):
     """What follows from an answer."""
 
     DONE = "done"
+    """The row has succeeded."""
     FAILED = "failed"
+    """The row fails at once; another try would change nothing."""
     AGAIN = "again"
+    """The row is tried again after a backoff; with its last try used up it fails."""
     THROTTLED = "throttled"
+    """The call is made again later and uses up no try; the whole run waits and goes on slower."""
     REFUSED = "refused"
+    """The token is renewed and the call made again, without using up a try; refused again, the run stops (exit 77)."""
 
 
 UNCOUNTED = frozenset({Ruling.THROTTLED, Ruling.REFUSED})

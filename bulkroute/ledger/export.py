@@ -3,7 +3,7 @@
 import csv
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -34,8 +34,8 @@ def rows(
 def write_csv(
     records: Iterable[Record],
     file: TextIO,
-    columns: Sequence[str] = queries.EXPORT_COLUMNS,
-    free_text: Sequence[str] = FREE_TEXT,
+    columns: Collection[str] = queries.EXPORT_COLUMNS,
+    free_text: Collection[str] = FREE_TEXT,
 ) -> None:
     """Write CSV with a header; text that a spreadsheet would run as a formula is defused by an apostrophe."""
     writer = csv.DictWriter(file, columns)

@@ -12,23 +12,23 @@ from bulkroute.model import Status
 COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"
 """Which rows belong to the batch: those in the manifest, and those gone from it that are done or in doubt."""
 
-EXPORT_COLUMNS = [
-    "id",
-    "devicetype",
-    "deviceId",
-    "status",
-    "error",
-    "attempts",
-    "http_status",
-    "return_code",
-    "description",
-    "before_devicetype",
-    "before_deviceId",
-    "latency_ms",
-    "finished_at",
-    "line",
-]
-"""The columns of an export, in their order."""
+EXPORT_COLUMNS = {
+    "id": "The called route's id, as text.",
+    "devicetype": "Wanted: 1 skill queue, 3 IVR flow.",
+    "deviceId": "Wanted: the number of the queue or flow.",
+    "status": "Where the row stands.",
+    "error": "Why it failed; empty for rows that did not.",
+    "attempts": "Tries that counted, over all runs since the row was last retargeted; refusals by throttling do not count.",
+    "http_status": "Of the last answer; empty where none came or none was needed.",
+    "return_code": "The service's code in the last answer.",
+    "description": "The service's words in the last answer, or what went wrong with the connection; 500 characters at most.",
+    "before_devicetype": "The live binding found before this batch first changed the row; empty if live bindings were not read.",
+    "before_deviceId": "The same: the number of the queue or flow.",
+    "latency_ms": "Milliseconds that the last call took, connecting included.",
+    "finished_at": "When the row got its outcome: ISO 8601, UTC, with milliseconds.",
+    "line": "The row's line in the manifest.",
+}
+"""The columns of an export in their order, each with what it holds."""
 
 
 class Counts(NamedTuple):

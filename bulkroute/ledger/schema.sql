@@ -2,7 +2,7 @@
 -- Live phone routes depend on it: WAL with synchronous=FULL, set by whoever opens it.
 
 CREATE TABLE batch (
-    batch       INTEGER PRIMARY KEY,
+    batch       INTEGER PRIMARY KEY,        -- its number, from 1
     created_at  REAL NOT NULL,
     manifest    TEXT NOT NULL,              -- its name, for messages
     digest      TEXT NOT NULL,              -- of the manifest merged last; '' while a merge never finished
@@ -11,45 +11,45 @@ CREATE TABLE batch (
 ) STRICT;
 
 CREATE TABLE run (
-    run         INTEGER PRIMARY KEY,
+    run         INTEGER PRIMARY KEY,        -- its number, from 1
     batch       INTEGER NOT NULL REFERENCES batch,
-    command     TEXT NOT NULL,
+    command     TEXT NOT NULL,              -- run or rollback
     started_at  REAL NOT NULL,
-    pid         INTEGER NOT NULL,
+    pid         INTEGER NOT NULL,           -- of the process, on that host
     host        TEXT NOT NULL,
-    version     TEXT NOT NULL,
+    version     TEXT NOT NULL,              -- of bulkroute
     service     TEXT NOT NULL,              -- base URL
     rate        REAL,                       -- calls per second asked for; NULL: unlimited
     ended_at    REAL,                       -- NULL: still running, or killed
-    seconds     REAL,
-    attempts    INTEGER,
-    retries     INTEGER,
-    throttled   INTEGER,
+    seconds     REAL,                       -- how long it took
+    attempts    INTEGER,                    -- calls answered or given up, those refused by throttling too
+    retries     INTEGER,                    -- of these, not the first try of their row
+    throttled   INTEGER,                    -- of these, refused by throttling
     stopped     TEXT,                       -- why it stopped early
-    exit_code   INTEGER
+    exit_code   INTEGER                     -- of the command
 ) STRICT;
 
 CREATE TABLE row (
-    row         INTEGER PRIMARY KEY,
+    row         INTEGER PRIMARY KEY,        -- rows are sent in the order of this key
     batch       INTEGER NOT NULL REFERENCES batch,
-    id          TEXT NOT NULL,
-    line        INTEGER NOT NULL,
+    id          TEXT NOT NULL,              -- the called route's id
+    line        INTEGER NOT NULL,           -- in the manifest
     devicetype  INTEGER NOT NULL,           -- wanted
-    device_id   INTEGER NOT NULL,
+    device_id   INTEGER NOT NULL,           -- wanted
     listed      INTEGER NOT NULL DEFAULT 1, -- 0: no longer in the manifest
     status      TEXT NOT NULL DEFAULT 'pending',
-    error       TEXT,
+    error       TEXT,                       -- of a failed row: its failure kind
     tried       INTEGER NOT NULL DEFAULT 0, -- 1: by an earlier run; its turn comes after those that were not
-    attempts    INTEGER NOT NULL DEFAULT 0, -- over all runs since the row was last retargeted
-    http_status INTEGER,
-    return_code TEXT,
-    description TEXT,
+    attempts    INTEGER NOT NULL DEFAULT 0, -- tries that counted, over all runs since the row was last retargeted
+    http_status INTEGER,                    -- of the last answer
+    return_code TEXT,                       -- the service's code in it
+    description TEXT,                       -- the service's words in it, or what went wrong
     before_devicetype INTEGER,              -- the binding found before this batch first changed it; written once
-    before_device_id  INTEGER,
+    before_device_id  INTEGER,              -- likewise
     written_devicetype INTEGER,             -- of a retargeted row: the target this batch sent it to last before that
-    written_device_id  INTEGER,
-    latency_ms  REAL,
-    finished_at REAL
+    written_device_id  INTEGER,             -- likewise
+    latency_ms  REAL,                       -- of the last call
+    finished_at REAL                        -- when the row got its outcome
 ) STRICT;
 
 -- Not (batch, id): walking a batch along it would visit the rows in the order of their ids, which is no order at all.
@@ -64,9 +64,9 @@ CREATE TABLE attempt (
     started_at  REAL NOT NULL,
     latency_ms  REAL NOT NULL,
     verdict     TEXT NOT NULL,              -- done, a failure kind, throttled, refused
-    http_status INTEGER,
-    return_code TEXT,
-    description TEXT
+    http_status INTEGER,                    -- of the answer; NULL: none came
+    return_code TEXT,                       -- the service's code
+    description TEXT                        -- the service's words, or what went wrong
 ) STRICT;
 
 -- When no call could start, and why.
@@ -75,7 +75,7 @@ CREATE TABLE wait (
     run         INTEGER NOT NULL REFERENCES run,
     started_at  REAL NOT NULL,
     ended_at    REAL,                       -- NULL: it lasts, or the run was killed in it
-    reason      TEXT NOT NULL
+    reason      TEXT NOT NULL               -- why, in words
 ) STRICT;
 
 -- At which pace a run went: a line for its start and one for each change, at most one a second.
@@ -85,6 +85,6 @@ CREATE TABLE pace (
     at          REAL NOT NULL,
     asked       REAL,                       -- calls per second asked for; NULL: unlimited
     rate        REAL,                       -- in force: less than asked for while the service allows no more
-    concurrency INTEGER NOT NULL,
-    reason      TEXT NOT NULL
+    concurrency INTEGER NOT NULL,           -- calls that may be in flight at once
+    reason      TEXT NOT NULL               -- why it changed, in words
 ) STRICT;
