@@ -149,36 +149,40 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check what can be checked. Raises UsageError."""
-        for name, url in (("--base-url", self.base_url), ("--auth-url", self.auth_url)):
+        for name, url in (("base_url", self.base_url), ("auth_url", self.auth_url)):
             if url is not None:
-                check_root_url(name, url, allow_http=self.allow_http)
+                _require_root_url(_named(name), url, allow_http=self.allow_http)
         for header in self.headers:
             try:
                 parse_header(": ".join(header))
             except ValueError as error:
                 raise UsageError(str(error)) from None
-        self._check_numbers()
+        self._require_numbers_in_range()
         if self.until is not None and self.until.tzinfo is None:
-            raise UsageError("the moment to stop at has no offset from UTC")
+            raise UsageError(f"{_named('until')} has no offset from UTC")
 
-    def _check_numbers(self) -> None:
-        if self.rate_per_s is not None and not 0 < self.rate_per_s < math.inf:
-            raise UsageError(f"the rate must be above 0, not {self.rate_per_s:g}", hint="0.5, 20, 600/m or unlimited")
-        if self.canary < 0:
-            raise UsageError("--canary must be at least 0")
+    def _require_numbers_in_range(self) -> None:
         if self.concurrency > MOST_IN_FLIGHT:
-            raise UsageError(f"--concurrency must be at most {MOST_IN_FLIGHT:,}")
-        for name in ("concurrency", "max_attempts", "max_consecutive_failures", "max_rows"):
-            if (most := getattr(self, name)) is not None and most < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
-        for name in ("timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"--{name.removesuffix('_s').replace('_', '-')} must be above 0 seconds")
-        if self.max_duration_s is not None and not 0 < self.max_duration_s < math.inf:
-            raise UsageError("--max-duration must be above 0 seconds")
+            raise UsageError(f"{_named('concurrency')} must be at most {MOST_IN_FLIGHT:,}")
+        for name, least in _LEAST.items():
+            if (number := getattr(self, name)) is not None and number < least:
+                raise UsageError(f"{_named(name)} must be at least {least}")
+        for name in _ABOVE_ZERO:
+            if (number := getattr(self, name)) is not None and not 0 < number < math.inf:
+                raise UsageError(f"{_named(name)} must be a number above 0, not {number:g}")
 
 
-def check_root_url(name: str, url: str, *, allow_http: bool) -> None:
+_LEAST = {"concurrency": 1, "max_attempts": 1, "max_consecutive_failures": 1, "max_rows": 1, "canary": 0}
+_ABOVE_ZERO = ("rate_per_s", "timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s", "max_duration_s")
+
+
+def _named(field_name: str) -> str:
+    """Return a field with its flag, so that a message serves programs and operators: `timeout_s (--timeout)`."""
+    flag = field_name.removesuffix("_s").removesuffix("_per").replace("_", "-")
+    return f"{field_name} (--{flag})"
+
+
+def _require_root_url(name: str, url: str, *, allow_http: bool) -> None:
     """Refuse what is not `https://host[:port]` (http for this very host, or where it is allowed). Raises UsageError."""
     try:
         parts = urlsplit(url)
@@ -192,7 +196,8 @@ def check_root_url(name: str, url: str, *, allow_http: bool) -> None:
         raise UsageError(f"{name} carries a user name or password", hint="credentials come from the environment only")
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS and not allow_http:
         raise UsageError(
-            f"{name} {url} would send the token unencrypted", hint="use https://, or add --allow-http if you must"
+            f"{name} {url} would send the token unencrypted",
+            hint=f"use https://, or allow it with {_named('allow_http')} if you must",
         )
 
 

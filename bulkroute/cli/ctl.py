@@ -8,38 +8,37 @@ import click
 
 from bulkroute.cli.options import CONTEXT, PATH
 from bulkroute.errors import ExitCode
+from bulkroute.run.verbs import VERBS
 
-VALUED = {"rate": "a rate: 20, 600/m or unlimited", "concurrency": "a number of calls"}
+VERB_LINES = "\n".join(f"{f'{name} {verb.value}':<16} {verb.does}" for name, verb in VERBS.items())
+
+HELP = f"""Tell the run that works on LEDGER to pause, to go on, to go slower or faster, or to stop.
+
+\b
+{VERB_LINES}
+
+Exit code 69: no run is working on LEDGER.
+
+Example: bulkroute ctl cutover.ledger.db rate 20
+"""
 
 
-@click.command(context_settings=CONTEXT)
+@click.command(help=HELP, context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
-@click.argument("verb", type=click.Choice(["status", "pause", "resume", "rate", "concurrency", "stop"]))
+@click.argument("verb", type=click.Choice(list(VERBS)))
 @click.argument("value", nargs=-1)
 @click.option("--json", "json_", is_flag=True, help="Print the answer as one JSON object.")
 def ctl(ledger: Path, verb: str, value: tuple[str, ...], json_: bool) -> int:
-    """Tell the run that works on LEDGER to pause, to go on, to go slower or faster, or to stop.
-
-    \b
-    status           what it is doing, and why it waits
-    pause [REASON]   start no further call; those in flight end
-    resume           go on
-    rate R           change the rate at once: 20, 600/m, unlimited
-    concurrency N    change how many calls may be in flight
-    stop             end it in good order (exit 4); the same command resumes
-
-    Exit code 69: no run is working on LEDGER.
-
-    Example: bulkroute ctl cutover.ledger.db rate 20
-    """
+    """Ask the run, and print what it answers."""
     import asyncio  # here, since help must not wait for it
 
     from bulkroute.run.control import ask
 
-    if verb in VALUED and len(value) != 1:
-        raise click.UsageError(f"{verb} needs {VALUED[verb]}")
-    if value and verb not in (*VALUED, "pause"):
+    form = VERBS[verb].value
+    if not form and value:
         raise click.UsageError(f"{verb} takes no value")
+    if form and not form.startswith("[") and len(value) != 1:
+        raise click.UsageError(f"write `{verb} {form}`: {VERBS[verb].does}")
     answer = asyncio.run(ask(ledger, verb, " ".join(value) or None))
     if json_:
         click.echo(json.dumps(answer, ensure_ascii=False))

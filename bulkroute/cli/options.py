@@ -1,6 +1,6 @@
 """Options that several commands share, and their way into Settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bulkroute.cli.config_file import DEFAULT_FILE
 from bulkroute.cli.times import parse_until
 from bulkroute.settings import Credentials, Settings, parse_duration, parse_failure_limit, parse_header, parse_rate
 
@@ -49,6 +50,55 @@ log_format: ContextVar[str] = ContextVar("log_format", default="text")
 """How errors that end the command are told; set as soon as --log-format is read."""
 
 
+FIELDS = {
+    "base_url": "base_url",
+    "auth_url": "auth_url",
+    "header": "headers",
+    "rate": "rate_per_s",
+    "concurrency": "concurrency",
+    "max_attempts": "max_attempts",
+    "backoff": "backoff_s",
+    "backoff_cap": "backoff_cap_s",
+    "timeout": "timeout_s",
+    "max_throttle_wait": "max_throttle_wait_s",
+    "allow_http": "allow_http",
+    "service_moved": "service_moved",
+    "snapshot": "snapshot",
+    "canary": "canary",
+    "strict_targets": "strict_targets",
+    "fresh": "fresh",
+    "max_failures": "max_failures",
+    "max_consecutive_failures": "max_consecutive_failures",
+    "max_rows": "max_rows",
+    "max_duration": "max_duration_s",
+    "until": "until",
+}
+"""Which field of Settings each option sets. The field's default is the option's; no command has all of them."""
+
+
+def setting(flag: str, **shown: Any) -> Callable[[F], F]:
+    """Return a decorator that adds an option which sets a field of Settings, with that field's default."""
+    default = getattr(Settings, FIELDS[flag.partition("/")[0].removeprefix("--").replace("-", "_")], None)
+    return click.option(flag, default=f"{default:g}" if isinstance(default, float) else default, **shown)
+
+
+def settings_from(options: Mapping[str, Any], **given: Any) -> Settings:
+    """Return the settings that a command's options make; `given` comes before them.
+
+    Credentials are taken from the environment if none are given. Raises UsageError.
+    """
+    fields = {FIELDS[name]: value for name, value in options.items() if name in FIELDS} | given
+    if not fields["base_url"]:
+        rehearsal = ", or rehearse with --simulate" if "simulate" in options else ""
+        raise click.UsageError(
+            "no service is named: give --base-url https://host[:port], set BULKROUTE_BASE_URL,"
+            f" or write base-url into {DEFAULT_FILE}{rehearsal}"
+        )
+    if "credentials" not in fields:
+        fields["credentials"] = Credentials.from_environment()
+    return Settings(**fields)
+
+
 def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     """Return one decorator that adds several options, in this order."""
 
@@ -64,51 +114,37 @@ manifest_format = click.option(
     "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
 )
 of_rollback = click.option("--rollback", is_flag=True, help="Of the batch's last rollback instead.")
-strict_targets = click.option(
+strict_targets = setting(
     "--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded."
 )
-service_moved = click.option(
+service_moved = setting(
     "--service-moved", is_flag=True, help="The ledger's service has a new address: --base-url is the same service."
 )
 ask_nothing = click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
 
 connection_options = together(
-    click.option("--base-url", metavar="URL", help="The service's root, https://host[:port]. Required."),
-    click.option("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
-    click.option("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),
-    click.option("--rate", type=RATE, metavar="R", default="10", help="Calls per second: 20, 600/m or unlimited."),
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1),
-        metavar="N",
-        default=16,
-        help="Calls in flight at once, 10,000 at most.",
-    ),
-    click.option(
-        "--max-attempts",
-        type=click.IntRange(1),
-        metavar="N",
-        default=4,
-        help="Tries a row gets, the first included.",
-    ),
-    click.option("--backoff", type=float, metavar="S", default=0.5, help="Base of the full-jitter backoff."),
-    click.option("--backoff-cap", type=float, metavar="S", default=20, help="Longest backoff."),
-    click.option("--timeout", type=float, metavar="S", default=15, help="For one call, once it is sent."),
-    click.option(
+    setting("--base-url", metavar="URL", help="The service's root, https://host[:port]. Required."),
+    setting("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
+    setting("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),
+    setting("--rate", type=RATE, metavar="R", help="Calls per second: 20, 600/m or unlimited."),
+    setting("--concurrency", type=click.IntRange(1), metavar="N", help="Calls in flight at once, 10,000 at most."),
+    setting("--max-attempts", type=click.IntRange(1), metavar="N", help="Tries a row gets, the first included."),
+    setting("--backoff", type=float, metavar="S", help="Base of the full-jitter backoff."),
+    setting("--backoff-cap", type=float, metavar="S", help="Longest backoff."),
+    setting("--timeout", type=float, metavar="S", help="For one call, once it is sent."),
+    setting(
         "--max-throttle-wait",
         type=float,
         metavar="S",
-        default=900,
         help="How long throttling may hold the run up without one success before it stops.",
     ),
-    click.option("--allow-http", is_flag=True, help="Accept http:// to other hosts than this one."),
+    setting("--allow-http", is_flag=True, help="Accept http:// to other hosts than this one."),
 )
 """What every command needs that talks to the service."""
 
-
 window_options = together(
-    click.option("--max-duration", type=DURATION, metavar="T", help="Start no more calls after 90s, 15m or 2h."),
-    click.option(
+    setting("--max-duration", type=DURATION, metavar="T", help="Start no more calls after 90s, 15m or 2h."),
+    setting(
         "--until",
         type=UNTIL,
         metavar="TIME",
@@ -117,11 +153,17 @@ window_options = together(
 )
 """When to start no more calls, for commands that may run unattended."""
 
-
-def window_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of `window_options`."""
-    return {"max_duration_s": options["max_duration"], "until": options["until"]}
-
+limit_options = together(
+    setting("--max-failures", type=FAILURES, metavar="N|N%", help="Stop when so many rows have failed."),
+    setting(
+        "--max-consecutive-failures",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Stop when so many rows in a row have failed.",
+    ),
+    setting("--max-rows", type=click.IntRange(1), metavar="N", help="Stop cleanly after N rows."),
+)
+"""When to stop before the end, for commands that change routes."""
 
 telling_options = together(
     click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
@@ -137,44 +179,3 @@ telling_options = together(
     click.option("--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."),
 )
 """What a run says, and where."""
-
-
-limit_options = together(
-    click.option("--max-failures", type=FAILURES, metavar="N|N%", help="Stop when so many rows have failed."),
-    click.option(
-        "--max-consecutive-failures",
-        type=click.IntRange(1),
-        metavar="N",
-        default=20,
-        help="Stop when so many rows in a row have failed.",
-    ),
-    click.option("--max-rows", type=click.IntRange(1), metavar="N", help="Stop cleanly after N rows."),
-)
-"""When to stop before the end, for commands that change routes."""
-
-
-def limits_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of `limit_options`."""
-    return {name: options[name] for name in ("max_failures", "max_consecutive_failures", "max_rows")}
-
-
-def settings_of(options: dict[str, Any], **extra: Any) -> Settings:
-    """Return the settings of the shared options, and credentials from the environment. Raises UsageError."""
-    if not options["base_url"]:
-        raise click.UsageError("--base-url is missing: name the service's root, https://host[:port], or use --simulate")
-    return Settings(
-        base_url=options["base_url"],
-        auth_url=options["auth_url"],
-        headers=tuple(options["header"]),
-        rate_per_s=options["rate"],
-        concurrency=options["concurrency"],
-        max_attempts=options["max_attempts"],
-        backoff_s=options["backoff"],
-        backoff_cap_s=options["backoff_cap"],
-        timeout_s=options["timeout"],
-        max_throttle_wait_s=options["max_throttle_wait"],
-        service_moved=options.get("service_moved", False),
-        allow_http=options["allow_http"],
-        credentials=extra.pop("credentials", None) or Credentials.from_environment(),
-        **extra,
-    )

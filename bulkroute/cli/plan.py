@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, connection_options, manifest_format, settings_of, strict_targets
+from bulkroute.cli.options import CONTEXT, connection_options, manifest_format, settings_from, strict_targets
 from bulkroute.errors import ExitCode
 from bulkroute.model import target_json
 
@@ -37,7 +37,7 @@ def plan(manifest: str, **options: Any) -> int:
             (_print_json if options["json_"] else _print)(plan, with_rows=options["with_rows"])
             return ExitCode.DIFFERENT if options["exit_code"] and plan.counts.to_change else ExitCode.DONE
 
-    return with_engine(settings_of(options, strict_targets=options["strict_targets"]), work)
+    return with_engine(settings_from(options), work)
 
 
 def _print(plan: "Plan", *, with_rows: bool) -> None:

@@ -12,6 +12,7 @@ from bulkroute.cli.options import (
     limit_options,
     manifest_format,
     service_moved,
+    setting,
     strict_targets,
     telling_options,
     window_options,
@@ -25,21 +26,19 @@ from bulkroute.cli.options import (
 @connection_options
 @window_options
 @limit_options
-@click.option(
+@setting(
     "--snapshot/--no-snapshot",
-    default=True,
     help="Read live bindings first: skip rows already right, keep what rollback needs, refuse locked and unknown ids.",
 )
-@click.option(
+@setting(
     "--canary",
     type=click.IntRange(0),
     metavar="N",
-    default=0,
     help="Send N rows over all targets, read them back, go on only if all are right.",
 )
 @strict_targets
 @service_moved
-@click.option("--fresh", is_flag=True, help="Forget earlier success: start a new batch in the same ledger.")
+@setting("--fresh", is_flag=True, help="Forget earlier success: start a new batch in the same ledger.")
 @ask_nothing
 @telling_options
 @click.option("--simulate", is_flag=True, help="Run against the embedded simulator; nothing leaves this machine.")

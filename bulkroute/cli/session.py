@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import click
 
 from bulkroute.cli.confirm import confirm_with
-from bulkroute.cli.options import limits_of, settings_of, window_of
+from bulkroute.cli.options import settings_from
 from bulkroute.cli.signals import Interrupts
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, UsageError
@@ -72,7 +72,7 @@ def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
     """Roll back, print the summary, return the exit code."""
 
     async def settings(_interrupts: Interrupts, _exits: AsyncExitStack) -> Settings:
-        return settings_of(options, **limits_of(options), **window_of(options))
+        return settings_from(options)
 
     return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger), None)
 
@@ -220,10 +220,8 @@ async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
 
 async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
     """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
-    own = {name: options[name] for name in ("fresh", "snapshot", "canary", "strict_targets")}
-    own |= {**limits_of(options), **window_of(options)}
     if not options["simulate"]:
-        return settings_of(options, **own)
+        return settings_from(options)
     from bulkroute.cli.simulate import read_targets  # here, since only simulations need it
     from bulkroute.simulator import Simulator, routes_for, targets_for
 
@@ -238,4 +236,4 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
         Simulator(routes_for(wanted), app_key=SIMULATED, app_secret=SIMULATED, skills=skills, flows=flows)
     )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
-    return settings_of({**options, "base_url": simulator.url}, credentials=credentials, service="the simulator", **own)
+    return settings_from(options, base_url=simulator.url, credentials=credentials, service="the simulator")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, settings_of
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, settings_from
 from bulkroute.errors import ExitCode
 from bulkroute.model import DeviceType
 
@@ -39,7 +39,7 @@ def snapshot(output: Path, **options: Any) -> int:
                 click.echo(f"{left_out:,} more have a target that no manifest can name, and are left out", err=True)
             return ExitCode.DONE if live.settled else ExitCode.SOME_FAILED
 
-    return with_engine(settings_of(options), work)
+    return with_engine(settings_from(options), work)
 
 
 def _fits_a_manifest(route: "LiveRoute") -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, service_moved, settings_of
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, service_moved, settings_from
 from bulkroute.errors import ExitCode
 from bulkroute.model import target_json
 
@@ -43,7 +43,7 @@ def verify(ledger: Path, **options: Any) -> int:
         click.echo(f"{right:,} of {found.checked:,} rows done are as the ledger says")
         return code
 
-    return with_engine(settings_of(options), work)
+    return with_engine(settings_from(options), work)
 
 
 def _difference(each: "Difference") -> dict[str, Any]:

@@ -24,6 +24,7 @@ from typing import Any
 from bulkroute.errors import LedgerError, NotRunning
 from bulkroute.ledger import lock
 from bulkroute.run.run import Run
+from bulkroute.run.verbs import VERBS
 from bulkroute.settings import parse_rate
 
 LONGEST_PATH_BYTES = 107
@@ -32,8 +33,6 @@ LONGEST_PATH_BYTES = 107
 LONGEST_LINE_BYTES = 64 * 1024
 
 ANSWER_WITHIN_S = 10.0
-
-VERBS = ("status", "pause", "resume", "rate", "concurrency", "stop")
 
 
 def socket_path(ledger: Path) -> Path:

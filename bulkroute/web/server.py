@@ -20,6 +20,7 @@ from bulkroute.ledger import batches, chart_queries
 from bulkroute.ledger.chart_queries import FailedRow, Search
 from bulkroute.ledger.file import ledger_errors, open_for_reading
 from bulkroute.run import control
+from bulkroute.run.verbs import VERBS
 from bulkroute.web.access import HEADERS, Access
 from bulkroute.web.feed import Feed, Reader
 from bulkroute.web.page_data import packed
@@ -35,7 +36,7 @@ CHUNK_CHARACTERS = 65_536
 IN_MEMORY_BYTES = 1_048_576
 """Of a download; a larger one waits in a temporary file."""
 LONGEST_REQUEST_BYTES = 4096
-VERBS = ("pause", "resume", "rate", "stop")
+BUTTONS = [name for name, verb in VERBS.items() if verb.button]
 ASSETS = (*STYLES, *SCRIPTS, "live.js", "vendor/uplot/LICENSE")
 
 
@@ -152,8 +153,8 @@ class Server:
             verb, value = asked["verb"], asked.get("value")
         except (ValueError, KeyError, TypeError, AttributeError):
             raise web.HTTPBadRequest(text="what is asked for cannot be read\n") from None
-        if verb not in VERBS or not isinstance(value, str | None):
-            raise web.HTTPBadRequest(text=f"the verbs are {', '.join(VERBS)}\n")
+        if verb not in BUTTONS or not isinstance(value, str | None):
+            raise web.HTTPBadRequest(text=f"the verbs are {', '.join(BUTTONS)}\n")
         try:
             answer = await control.ask(self._ledger, verb, value)
         except BulkrouteError as error:

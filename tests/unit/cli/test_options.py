@@ -1,0 +1,111 @@
+"""The options of all commands: which settings they make, and that each default stands once."""
+
+import dataclasses
+import os
+from typing import Any
+
+import click
+import pytest
+
+from bulkroute import Credentials, Secret, Settings, UsageError
+from bulkroute.cli import COMMANDS, cli
+from bulkroute.cli.options import FIELDS, settings_from
+from bulkroute.run.control import obey
+from bulkroute.run.verbs import VERBS
+from bulkroute.settings import _named
+
+NO_OPTION = {"credentials", "service"}
+"""Fields that no option sets: secrets are never on a command line, and a rehearsal alone is named otherwise."""
+
+DEFAULTS = {
+    field.name: field.default for field in dataclasses.fields(Settings) if field.default is not dataclasses.MISSING
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("BULKROUTE_")]:
+        monkeypatch.delenv(name)
+
+
+def _options(command: str) -> list[click.Option]:
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    return [parameter for parameter in found.params if isinstance(parameter, click.Option)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_default_of_an_option_is_that_of_its_setting(command: str) -> None:
+    for option in _options(command):
+        field = FIELDS.get(option.name or "")
+        if field is None or (default := DEFAULTS.get(field)) is None:
+            continue
+        context = click.Context(click.Command(command))
+        assert option.type_cast_value(context, option.get_default(context)) == default, option.name
+
+
+def test_every_setting_has_an_option_of_run() -> None:
+    assert {FIELDS[option.name] for option in _options("run") if option.name in FIELDS} == {
+        field.name for field in dataclasses.fields(Settings)
+    } - NO_OPTION
+    assert len(set(FIELDS.values())) == len(FIELDS)
+
+
+@pytest.mark.parametrize("command", ["run", "rollback", "plan", "verify", "snapshot"])
+def test_options_left_alone_make_the_settings_of_the_python_api(command: str) -> None:
+    credentials = Credentials(token=Secret("hush"))
+    found = cli.get_command(click.Context(cli), command)
+    assert found is not None
+    arguments = ["x"] if any(isinstance(one, click.Argument) for one in found.params) else ["-o", "x.csv"]
+    options: dict[str, Any] = found.make_context(command, [*arguments, "--base-url", "https://a.example"]).params
+    made = settings_from(options, credentials=credentials)
+    assert made == Settings(base_url="https://a.example", credentials=credentials)
+
+
+def test_every_option_reaches_its_setting() -> None:
+    found = cli.get_command(click.Context(cli), "run")
+    assert found is not None
+    given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m
+        --concurrency 3 --max-attempts 2 --backoff 1 --backoff-cap 7 --timeout 9 --max-throttle-wait 8 --service-moved
+        --allow-http --no-snapshot --canary 4 --strict-targets --fresh --max-failures 5% --max-consecutive-failures 6
+        --max-rows 11 --max-duration 1h --until 2099-01-01T00:00:00+00:00"""
+    options = found.make_context("run", ["x.csv", *given.split()]).params
+    made = settings_from(options, credentials=Credentials(token=Secret("hush")))
+    assert made.headers == (("X-A", "1"), ("X-B", "2"))
+    assert (made.rate_per_s, made.max_duration_s, made.snapshot) == (10, 3600, False)
+    same = {"rate_per_s"}  # 600/m is the default, written otherwise
+    for field in dataclasses.fields(Settings):
+        if field.name not in NO_OPTION | same:
+            assert getattr(made, field.name) != DEFAULTS.get(field.name), field.name
+
+
+def test_without_a_service_all_ways_to_name_it_are_named() -> None:
+    with pytest.raises(click.UsageError, match=r"--base-url.*BULKROUTE_BASE_URL.*bulkroute\.toml$"):
+        settings_from({"base_url": None})
+    with pytest.raises(click.UsageError, match="--simulate"):
+        settings_from({"base_url": None, "simulate": False})
+
+
+def test_what_settings_refuse_is_named_for_programs_and_for_operators() -> None:
+    with pytest.raises(UsageError, match=r"backoff_cap_s \(--backoff-cap\) must be"):
+        Settings(base_url="https://a.example", backoff_cap_s=0)
+    with pytest.raises(UsageError, match=r"rate_per_s \(--rate\) must be"):
+        Settings(base_url="https://a.example", rate_per_s=0)
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS.values() if field != "base_url"])
+def test_the_flag_in_such_a_message_exists(field: str) -> None:
+    flag = _named(field).partition("(")[2].removesuffix(")")
+    if field != "headers":  # its message says how a header is written
+        assert any(flag in option.opts for option in _options("run")), flag
+
+
+def test_ctl_offers_every_verb_and_the_run_knows_it() -> None:
+    found = cli.get_command(click.Context(cli), "ctl")
+    assert found is not None
+    assert found.help is not None
+    for name, verb in VERBS.items():
+        assert f"{name} {verb.value}".strip() in found.help
+        assert verb.does in found.help
+    with pytest.raises(ValueError, match="is none of " + ", ".join(VERBS)):
+        obey(None, "dance", None)  # type: ignore[arg-type]  # no run is needed to refuse
