@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Self
 
 from bulkroute.cec.client import Client
+from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
-from bulkroute.errors import StoppedEarly
+from bulkroute.errors import StopKind, StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Summary, Watcher
 from bulkroute.ledger import batches, intake, lock
 from bulkroute.ledger.file import ledger_errors, open_for_reading, open_for_run
@@ -23,12 +24,13 @@ from bulkroute.ledger.intake import Source
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
-from bulkroute.live.read_calls import Asker, own_throttle
+from bulkroute.live.read_calls import Asker
 from bulkroute.live.verify import Verified, verify
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control
 from bulkroute.run.deadlines import Deadlines
+from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation, Prepared
 from bulkroute.run.run import Run
 from bulkroute.settings import Settings
@@ -58,25 +60,25 @@ class Engine:
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
         settings = self._settings
-        self._client = Client(
+        client = Client(
             settings.base_url,
             auth_url=settings.auth_url,
             app_key=settings.credentials.app_key,
             headers=settings.headers,
             timeout_s=settings.timeout_s,
         )
-        await self._exits.enter_async_context(self._client)
-        self._tokens = TokenSource(
-            self._client,
+        await self._exits.enter_async_context(client)
+        tokens = TokenSource(
+            client,
             settings.credentials,
             max_attempts=settings.max_attempts,
             wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
         )
-        self._exits.push_async_callback(self._tokens.close)
-        self._pacer = Pacer(settings.rate_per_s)
-        self._asker = Asker(
-            self._client, self._tokens, self._pacer, settings, own_throttle(self._pacer, settings, self._notice)
-        )
+        self._exits.push_async_callback(tokens.close)
+        self._service = Service(client, tokens, Pacer(settings.rate_per_s), settings)
+        pauses = Pauses(self._service.pacer, self._watch)
+        throttle = throttle_for(self._service, pauses.begin, lambda _reason: None)
+        self._asker = Asker(self._service, Feedback(self._service, throttle))
         self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
         self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
         self._deadlines = Deadlines(settings.max_duration_s, settings.until)
@@ -162,13 +164,13 @@ class Engine:
             and prepared.counts.pending
             and not await self._confirm(prepared)
         ):
-            raise StoppedEarly("nothing was sent", hint="the same command asks again; --yes asks nothing")
-        self._pacer.set_rate(self._settings.rate_per_s)  # reading may have been throttled; the run learns by itself
+            raise StoppedEarly(
+                "nothing was sent", hint="the same command asks again; --yes asks nothing", stop=StopKind.DECLINED
+            )
+        # Reading may have been throttled; the run learns by itself.
+        self._service.pacer.set_rate(self._settings.rate_per_s)
         run = self.current = Run(
-            self._settings,
-            client=self._client,
-            tokens=self._tokens,
-            pacer=self._pacer,
+            self._service,
             ledger=path,
             connection=connection,
             prepared=prepared,

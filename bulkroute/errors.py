@@ -2,20 +2,20 @@
 
     BulkrouteError                    exit
     ├── UsageError                      2   wrong usage or settings
-    ├── StoppedEarly                    4   before anything was sent; the same command starts again
+    ├── StoppedEarly                    4   before the end, a signal before anything was sent included
     ├── LedgerError                     5   damaged, foreign, newer, full, not writable
     ├── ManifestError                  65   the manifest is invalid, nothing was sent
-    ├── Interrupted                     4   a signal, before there was a run to stop
     ├── ServiceUnreachable             69   no connection to the service at all
     │   └── ReadingRefused             69   the service does not let its bindings be read
     ├── NotRunning                     69   `ctl` found no run to talk to
     ├── LedgerBusy                     75   another run holds the ledger
     └── CredentialsRefused             77   the service refuses the credentials (KeysRefused: the token service)
 
-A failure of a row is a value (`retry.Verdict`), never an exception: an exception that leaves a run means stop.
+A failure of a row is a value (`model.Verdict`), never an exception: an exception that leaves a run means stop. Why it
+stops is a `StopKind`, which decides the exit code; the sentence beside it is for people and decides nothing.
 """
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
@@ -52,6 +52,40 @@ EXIT_MEANINGS = {
 """Each exit code in words, for the help and the README."""
 
 
+class StopKind(StrEnum):
+    """Why a command ended before its rows did: one word for machines, kept in the ledger and in `--json`."""
+
+    def __new__(cls, word: str, exit_code: ExitCode, meaning: str) -> "StopKind":
+        """Make a member of its word; what the word means and leads to go with it."""
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.exit_code = exit_code
+        member.meaning = meaning
+        return member
+
+    exit_code: ExitCode
+    meaning: str
+
+    SIGNAL = "signal", ExitCode.STOPPED, "SIGINT, SIGTERM or SIGHUP"
+    CTL = "ctl", ExitCode.STOPPED, "`ctl stop`, or the button of the live page"
+    MAX_ROWS = "max_rows", ExitCode.STOPPED, "--max-rows is reached"
+    WINDOW = "window", ExitCode.STOPPED, "--until or --max-duration is over"
+    DECLINED = "declined", ExitCode.STOPPED, "the question was not answered with yes"
+    THROTTLED = "throttled", ExitCode.STOPPED, "throttled for longer than --max-throttle-wait"
+    MAX_FAILURES = "max_failures", ExitCode.LIMIT, "--max-failures is reached"
+    MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
+    CANARY = "canary", ExitCode.LIMIT, "the canary's rows failed, or were read back wrong"
+    CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"
+    UNREACHABLE = "unreachable", ExitCode.UNREACHABLE, "no connection to the service came about"
+    READING_REFUSED = "reading_refused", ExitCode.UNREACHABLE, "the service does not let its bindings be read"
+    USAGE = "usage", ExitCode.USAGE, "wrong usage or settings"
+    TARGETS = "targets", ExitCode.USAGE, "--strict-targets: a target that calls cannot reach"
+    MANIFEST = "manifest", ExitCode.MANIFEST, "the manifest is invalid"
+    LEDGER = "ledger", ExitCode.LEDGER, "the ledger cannot be used"
+    BUSY = "busy", ExitCode.BUSY, "another run holds the ledger"
+    BUG = "bug", ExitCode.BUG, "a bug in bulkroute"
+
+
 FAULTS_NAMED = 3
 """How many faults of a manifest stand in the text of the error."""
 
@@ -59,13 +93,20 @@ FAULTS_NAMED = 3
 class BulkrouteError(Exception):
     """Ends the command. `str(error)` is one line for a person; `hint` says what to do next."""
 
-    exit_code = ExitCode.BUG
+    stop = StopKind.BUG
 
-    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+    def __init__(self, what: str, *, where: str = "", hint: str = "", stop: StopKind | None = None) -> None:
+        """`stop` where it is another kind than that of the class."""
         super().__init__(what)
         self.what = what
         self.where = where
         self.hint = hint
+        self.stop = stop or self.stop
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process tells its caller."""
+        return self.stop.exit_code
 
     def __str__(self) -> str:
         """Return `where: what; hint`, leaving out what is empty."""
@@ -76,53 +117,49 @@ class BulkrouteError(Exception):
 class UsageError(BulkrouteError):
     """A flag, an environment variable or a line of the settings file is wrong."""
 
-    exit_code = ExitCode.USAGE
+    stop = StopKind.USAGE
 
 
 class LedgerError(BulkrouteError):
     """The ledger cannot be used. What was recorded stays as it is."""
 
-    exit_code = ExitCode.LEDGER
+    stop = StopKind.LEDGER
 
 
 class ServiceUnreachable(BulkrouteError):
     """Nothing at the service's address answers; no row could be tried."""
 
-    exit_code = ExitCode.UNREACHABLE
+    stop = StopKind.UNREACHABLE
 
 
 class ReadingRefused(ServiceUnreachable):
     """A reading endpoint is missing, refuses the call, or gives no answer that can be used."""
 
+    stop = StopKind.READING_REFUSED
+
 
 class StoppedEarly(BulkrouteError):
-    """The command ended before it changed anything; it can be given again as it is."""
+    """The command ended before its end, `stop` says why; it can be given again as it is."""
 
-    exit_code = ExitCode.STOPPED
-
-
-class Interrupted(BulkrouteError):
-    """A signal came before anything was sent."""
-
-    exit_code = ExitCode.STOPPED
+    stop = StopKind.SIGNAL
 
 
 class NotRunning(BulkrouteError):
     """No run is working on this ledger: there is nobody to control."""
 
-    exit_code = ExitCode.UNREACHABLE
+    stop = StopKind.UNREACHABLE
 
 
 class LedgerBusy(BulkrouteError):
     """Another run holds this ledger; nothing was done."""
 
-    exit_code = ExitCode.BUSY
+    stop = StopKind.BUSY
 
 
 class CredentialsRefused(BulkrouteError):
     """The service refuses the credentials, a renewed token included."""
 
-    exit_code = ExitCode.REFUSED
+    stop = StopKind.CREDENTIALS
 
 
 class KeysRefused(CredentialsRefused):
@@ -135,7 +172,7 @@ class ManifestError(BulkrouteError):
     `str(error)` names three of them; `headline` is for whoever prints them all.
     """
 
-    exit_code = ExitCode.MANIFEST
+    stop = StopKind.MANIFEST
 
     def __init__(self, where: str, faults: list[str], total: int) -> None:
         noun = "fault" if total == 1 else "faults"

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bulkroute.errors import ExitCode
-from bulkroute.rate.pacer import Hold
+from bulkroute.errors import ExitCode, StopKind
 
 
 def iso(at: float) -> str:
@@ -50,9 +49,11 @@ class Summary:
     rate: float = 0.0
     """Calls per second, on average."""
     stopped: str | None = None
-    """Why the run stopped early, in words; None if it went through."""
+    """Why the run stopped early, in words for people; None if it went through."""
     exit_code: int | None = None
     """The exit code of the command; None while the run goes on, or if it was killed."""
+    stop: StopKind | None = None
+    """Why the run stopped early, in one word for machines."""
 
     @property
     def done(self) -> int:
@@ -62,8 +63,7 @@ class Summary:
     @property
     def window_closed(self) -> bool:
         """Whether the run did what it could in the time or the rows it was given: nobody needs to act."""
-        named = any(flag in (self.stopped or "") for flag in ("--until", "--max-duration", "--max-rows"))
-        return self.exit_code == ExitCode.STOPPED and not self.failed and named
+        return self.stop in (StopKind.WINDOW, StopKind.MAX_ROWS) and not self.failed
 
     def to_json(self) -> str:
         """Return the object on one line."""
@@ -73,6 +73,14 @@ class Summary:
 def exit_code_for(*, failed: int, pending: int, in_doubt: int) -> ExitCode:
     """Return what a run that was not stopped tells its caller."""
     return ExitCode.SOME_FAILED if failed or pending or in_doubt else ExitCode.DONE
+
+
+class Pause(NamedTuple):
+    """A pause of the whole run: no call starts. `cause` is one word; `wait_s`: seconds left, None if nobody can say."""
+
+    cause: str
+    reason: str
+    wait_s: float | None
 
 
 class Progress(NamedTuple):
@@ -110,7 +118,7 @@ class Progress(NamedTuple):
     """The rate allowed: the one asked for, or less while the service throttles."""
     started_per_s: int
     """Calls that started in the last second."""
-    holds: list[Hold]
+    pauses: list[Pause]
     """Why no call starts now: `cause`, `reason`, and `wait_s`, the seconds left (null: nobody can say)."""
     stopping: str | None
     """Why the run is stopping; None while it is not."""
@@ -134,21 +142,19 @@ class Progress(NamedTuple):
         """What the run is doing, in one word."""
         if self.stopping is not None:
             return "stopping"
-        return self.holds[0].key if self.holds else "running"
+        return self.pauses[0].cause if self.pauses else "running"
 
-    def fields(self, now_s: float) -> dict[str, Any]:
-        """Return all of it as plain values, `ends_at` as ISO 8601 UTC; rates: None is unlimited.
-
-        `now_s`: on the clock that holds go by.
-        """
-        holds = [
-            {"cause": hold.key, "reason": hold.reason, "wait_s": None if hold.until_s is None else hold.until_s - now_s}
-            for hold in self.holds
-        ]
-        ends_at = None if self.ends_at is None else iso(self.ends_at)
-        eta_s = None if self.stopping is not None else self.eta_s  # what is left is not going to be done
-        told = {"state": self.state, "holds": holds, "ends_at": ends_at, "eta_s": eta_s}
-        return {**self._asdict(), **told, "done": self.done, "left": self.left}
+    def fields(self) -> dict[str, Any]:
+        """Return all of it as plain values, `ends_at` as ISO 8601 UTC; rates: None is unlimited."""
+        return {
+            **self._asdict(),
+            "state": self.state,
+            "pauses": [pause._asdict() for pause in self.pauses],
+            "ends_at": None if self.ends_at is None else iso(self.ends_at),
+            "eta_s": None if self.stopping is not None else self.eta_s,  # what is left is not going to be done
+            "done": self.done,
+            "left": self.left,
+        }
 
 
 class Notice(NamedTuple):

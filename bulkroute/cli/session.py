@@ -46,8 +46,8 @@ class Face(Protocol):
     def watch(self, event: Event) -> None:
         """Take note of an event."""
 
-    def tick(self, progress: Progress, now_s: float) -> None:
-        """Show how far the run is; called each `every_s` seconds. `now_s`: on the clock that holds go by."""
+    def tick(self, progress: Progress) -> None:
+        """Show how far the run is; called each `every_s` seconds."""
 
     def close(self) -> None:
         """Leave nothing open and nothing drawn."""
@@ -212,7 +212,7 @@ async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
         if engine.current is not None:
             try:
                 with contextlib.suppress(OSError):  # as above
-                    face.tick(engine.current.progress(), engine.current.clock())
+                    face.tick(engine.current.progress())
             except BulkrouteError as error:
                 # A file of metrics that cannot be written now must not end a cutover.
                 watch(Notice(str(error)))

@@ -1,6 +1,6 @@
 """SIGINT, SIGTERM, and SIGHUP of a terminal that is gone: the first stops in good order, the second at once, whatever the command is doing.
 
-before the loop, or while a manifest is taken in    Interrupted is raised on the spot: nothing was sent
+before the loop, or while a manifest is taken in    StoppedEarly is raised on the spot: nothing was sent
 in the loop, no run yet (live bindings are read)    the command is cancelled: nothing was sent
 in a run                                            Run.stop, then Run.abort
 """
@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 from bulkroute.engine import Engine
-from bulkroute.errors import ExitCode, Interrupted
+from bulkroute.errors import ExitCode, StopKind, StoppedEarly
 
 T = TypeVar("T")
 
@@ -89,9 +89,9 @@ class Interrupts:
         if run is None:
             task.cancel()
         elif run.progress().stopping is None:
-            run.stop(f"interrupted by {self._name}")
+            run.stop(StopKind.SIGNAL, f"interrupted by {self._name}")
         else:
             run.abort()
 
-    def _interrupted(self) -> Interrupted:
-        return Interrupted(f"interrupted by {self._name}", hint="nothing was sent")
+    def _interrupted(self) -> StoppedEarly:
+        return StoppedEarly(f"interrupted by {self._name}", hint="nothing was sent", stop=StopKind.SIGNAL)

@@ -67,6 +67,15 @@ class Wait:
         self.ended_at: float | None = None
         self.number: int | None = None
 
+    def end(self) -> None:
+        """Take note that it is over now."""
+        self.ended_at = time.time()
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted; 0 while it lasts."""
+        return (self.ended_at or self.started_at) - self.started_at
+
 
 class Pace(NamedTuple):
     """How fast calls may go. Rates in calls per second, None for unlimited; `rate_per_s` is the one in force."""
@@ -122,8 +131,7 @@ class Journal:
         return wait
 
     def waited(self, wait: Wait) -> None:
-        """Note that a wait is over."""
-        wait.ended_at = time.time()
+        """Note that a wait is over, which has ended."""
         self._waits.append(wait)
         self._commit_soon()
 

@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from bulkroute.cec.service import Feedback
 from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.read_calls import Asker, whole_number
-from bulkroute.rate.throttle import Throttle
 
 PAGE_ROWS = 100
 """The most the service gives at a time."""
@@ -32,15 +32,15 @@ LONG_READ_CALLS = 20
 class LiveReader:
     """Reads the whole list; at most `at_once` calls are under way together."""
 
-    def __init__(self, asker: Asker, at_once: int, tell: Callable[[str], None]) -> None:
-        """`tell` gets what an operator should know."""
+    def __init__(self, asker: Asker, at_once: int, notify: Callable[[str], None]) -> None:
+        """`notify` gets what an operator should know."""
         self._asker = asker
         self._at_once = at_once
-        self._tell = tell
+        self._notify = notify
 
-    def sharing(self, throttle: Throttle) -> "LiveReader":
+    def sharing(self, feedback: Feedback) -> "LiveReader":
         """Return a reader that waits as a run does."""
-        return LiveReader(self._asker.sharing(throttle), self._at_once, self._tell)
+        return LiveReader(self._asker.sharing(feedback), self._at_once, self._notify)
 
     async def read(self, live: LiveBindings) -> None:
         """Fill `live`; `live.settled` tells whether the list came to rest. Raises what `Asker.ask` raises."""
@@ -66,7 +66,7 @@ class LiveReader:
             said = (
                 f"of {total:,} that the service counts" if total >= 0 else "while the service kept changing its count"
             )
-            self._tell(
+            self._notify(
                 f"the list of called routes never settled in {reading} readings: {live.count():,} found {said};"
                 " ids missing from it are taken for unknown"
             )
@@ -77,7 +77,7 @@ class LiveReader:
         totals, at_end = {total}, not rows
         calls = math.ceil(total / PAGE_ROWS)
         if calls > LONG_READ_CALLS and reading == 1:
-            self._tell(f"reading {total:,} live bindings, {calls:,} calls")
+            self._notify(f"reading {total:,} live bindings, {calls:,} calls")
         offsets = iter(range(PAGE_ROWS, total, PAGE_ROWS))
 
         async def read_on(offsets: Iterable[int]) -> None:
@@ -89,13 +89,12 @@ class LiveReader:
                 totals.add(named)
                 at_end = at_end or not rows
 
-        readers = [asyncio.create_task(read_on(offsets)) for _ in range(min(self._at_once, calls - 1))]
         try:
-            await asyncio.gather(*readers)
-        finally:
-            for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+            async with asyncio.TaskGroup() as readers:
+                for _ in range(min(self._at_once, calls - 1)):
+                    readers.create_task(read_on(offsets))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # the first one ended the others
         return totals
 
     async def _read_page(self, live: LiveBindings, reading: int, offset: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from bulkroute.ledger.compare import Difference
 from bulkroute.ledger.file import ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
+from bulkroute.rate.backoff import doubling
 
 FRESH_S = 30.0
 """Rows that got their outcome less than this ago may be listed late: differences are read again."""
@@ -36,7 +37,7 @@ async def verify(
     """Hold the rows called done against live bindings. `backoff_s`: before the first reading again. Raises LedgerError, and what reading raises."""
     with ledger_errors(ledger, "read the ledger"):
         batch = batches.demand_latest(connection, ledger)
-        waits = iter([backoff_s * 2**number for number in range(READ_AGAIN)])
+        waits = doubling(backoff_s, READ_AGAIN)
         while True:
             with LiveBindings() as live:
                 await reader.read(live)

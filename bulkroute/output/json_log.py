@@ -65,10 +65,10 @@ class Records:
         else:
             write(NAMES[type(event)], **event._asdict())
 
-    def tick(self, progress: Progress, now_s: float) -> None:
-        """Write how far the run is. `now_s`: on the clock that holds go by."""
+    def tick(self, progress: Progress) -> None:
+        """Write how far the run is."""
         if not self._quiet:
-            write("progress", **progress.fields(now_s))
+            write("progress", **progress.fields())
 
     def close(self) -> None:
         """Leave nothing behind."""

@@ -31,9 +31,9 @@ class Lines:
                 return
         self.say(describe(event))
 
-    def tick(self, progress: Progress, now_s: float) -> None:
-        """Tell how far the run is. `now_s`: on the clock that holds go by."""
-        self.say(describe_progress(progress, now_s))
+    def tick(self, progress: Progress) -> None:
+        """Tell how far the run is."""
+        self.say(describe_progress(progress))
 
     def say(self, text: str) -> None:
         """Write one line with the time of day."""

@@ -66,7 +66,7 @@ class Metrics:
             self._count(summary.attempts, summary.retries, summary.throttled)
             self._in_flight.set(0)
 
-    def tick(self, progress: Progress, now_s: float) -> None:
+    def tick(self, progress: Progress) -> None:
         """Write how far the run is."""
         for status in ("succeeded", "unchanged", "failed"):
             self._rows.labels(status).set(getattr(progress, status))

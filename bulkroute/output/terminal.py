@@ -27,12 +27,12 @@ class Drawn(Lines):
         self._live = Live(console=self._terminal, auto_refresh=False, transient=True)
         self._started = False
 
-    def tick(self, progress: Progress, now_s: float) -> None:
+    def tick(self, progress: Progress) -> None:
         """Draw."""
         if not self._started:
             self._live.start()
             self._started = True
-        self._live.update(draw(progress, now_s), refresh=True)
+        self._live.update(draw(progress), refresh=True)
 
     def say(self, text: str) -> None:
         """Write one line above the drawing."""
@@ -45,7 +45,7 @@ class Drawn(Lines):
             self._started = False
 
 
-def draw(progress: Progress, now_s: float) -> Group:
+def draw(progress: Progress) -> Group:
     """Return the drawing: a bar and four lines."""
     settled = progress.done + progress.failed
     share = settled / progress.total if progress.total else 1.0
@@ -63,8 +63,8 @@ def draw(progress: Progress, now_s: float) -> Group:
         f"   unchanged {progress.unchanged:,}   in flight {progress.in_flight} of {progress.concurrency}"
         f"   waiting to retry {progress.in_backoff:,}",
     )
-    waits = progress.stopping is not None or progress.holds
-    lines = [Text(pace(progress)), Text(doing(progress, now_s), "yellow" if waits else "")]
+    waits = progress.stopping is not None or progress.pauses
+    lines = [Text(pace(progress)), Text(doing(progress), "yellow" if waits else "")]
     if ahead := outlook(progress):
         lines.append(Text(ahead))
     for line in lines:

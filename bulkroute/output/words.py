@@ -7,6 +7,7 @@ from typing import Any
 from bulkroute.events import (
     Event,
     Notice,
+    Pause,
     Progress,
     RateChanged,
     RowFailed,
@@ -16,7 +17,6 @@ from bulkroute.events import (
     WaitBegan,
     WaitEnded,
 )
-from bulkroute.rate.pacer import Hold
 
 
 def describe(event: Event) -> str:
@@ -72,13 +72,13 @@ def _counted(*counts: tuple[int, str]) -> str:
     return ", ".join(f"{count:,} {what}" for count, what in counts if count)
 
 
-def describe_progress(progress: Progress, now_s: float) -> str:
-    """Return how far a run is, on one line. `now_s`: on the clock that holds go by."""
+def describe_progress(progress: Progress) -> str:
+    """Return how far a run is, on one line."""
     parts = [
         f"{progress.done:,} of {progress.total:,} done, {progress.failed:,} failed, {progress.unchanged:,} unchanged",
         pace(progress),
         f"{progress.in_flight} in flight, {progress.in_backoff:,} wait for their next try",
-        doing(progress, now_s),
+        doing(progress),
     ]
     if ahead := outlook(progress):
         parts.append(ahead)
@@ -93,21 +93,21 @@ def pace(progress: Progress) -> str:
     return text
 
 
-def doing(progress: Progress, now_s: float) -> str:
+def doing(progress: Progress) -> str:
     """Return what a run is doing, and why it waits."""
-    return _doing(progress.stopping, progress.holds, now_s)
+    return _doing(progress.stopping, progress.pauses)
 
 
-def _doing(stopping: str | None, holds: Iterable[Hold], now_s: float) -> str:
+def _doing(stopping: str | None, pauses: Iterable[Pause]) -> str:
     if stopping is not None:
         return f"stopping: {stopping}"
-    return "; ".join(hold_text(hold, now_s) for hold in holds) or "running"
+    return "; ".join(map(_pause, pauses)) or "running"
 
 
-def hold_text(hold: Hold, now_s: float) -> str:
-    """Return a wait with its reason and, where that is known, how long it still lasts."""
-    left = "" if hold.until_s is None else f", {duration(max(0.0, hold.until_s - now_s))} more"
-    return f"{hold.key}: {hold.reason}{left}"
+def _pause(pause: Pause) -> str:
+    """Return a pause with its reason and, if that is known, how long it still lasts."""
+    left = "" if pause.wait_s is None else f", {duration(max(0.0, pause.wait_s))} more"
+    return f"{pause.cause}: {pause.reason}{left}"
 
 
 def outlook(progress: Progress) -> str:
@@ -124,8 +124,7 @@ def outlook(progress: Progress) -> str:
 
 def state(answer: Mapping[str, Any]) -> str:
     """Return what the answer of `ctl` says a run is doing."""
-    holds = (Hold(hold["cause"], hold["reason"], hold["wait_s"]) for hold in answer["holds"])
-    return _doing(answer["stopping"], holds, 0.0)
+    return _doing(answer["stopping"], (Pause(**each) for each in answer["pauses"]))
 
 
 def rate(per_s: float | None) -> str:

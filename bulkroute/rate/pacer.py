@@ -222,6 +222,11 @@ class Pacer:
             return None
         return max(math.inf if hold.until_s is None else hold.until_s - now_s for hold in self._holds.values())
 
+    def until_s(self, key: str) -> float | None:
+        """Return when the hold of that key ends by itself; None if it does not, or none stands."""
+        hold = self._holds.get(key)
+        return hold.until_s if hold else None
+
     def holds(self) -> list[Hold]:
         """Return the holds that stand now, the oldest key first."""
         self._held(self.clock())

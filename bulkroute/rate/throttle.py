@@ -7,7 +7,6 @@ success ends the run.
 import math
 import random
 from collections.abc import Callable
-from typing import Protocol
 
 from bulkroute.rate.learned_limit import Allowance
 from bulkroute.rate.pacer import Pacer
@@ -20,24 +19,14 @@ LONGEST_WAIT_S = 300.0
 """No single wait is longer, whatever Retry-After says: a typing error there must not cost the night."""
 
 
-class Holder(Protocol):
-    """Where a wait of the whole run is put: `waits.Waits`."""
-
-    def hold(self, key: str, reason: str, until_s: float | None = None) -> None:
-        """Let no call start until then, on the pacer's clock."""
-
-    def until_s(self, key: str) -> float | None:
-        """Return when the hold of that key ends, None where none stands."""
-
-
 class Throttle:
     """Turns throttled answers into run-wide waits and a lower rate."""
 
     def __init__(
         self,
         pacer: Pacer,
-        holder: Holder,
-        tell: Callable[[str], None],
+        pause: Callable[[str, str, float], None],
+        on_change: Callable[[str], None],
         *,
         backoff_s: float,
         backoff_cap_s: float,
@@ -45,14 +34,15 @@ class Throttle:
     ) -> None:
         """Take the backoff (and its cap) for answers that name no time, and the patience in all.
 
-        `tell` gets the reason each time the rate is lowered, and when it is back where it was asked to be.
+        `pause` holds the whole run: it gets a cause, the reason, and until when on the pacer's clock. `on_change` gets
+        the reason each time the rate is lowered, and when it is back where it was asked to be.
         """
         self._pacer = pacer
-        self._holder = holder
+        self._pause = pause
         self._backoff_s = backoff_s
         self._cap_s = backoff_cap_s
         self._max_wait_s = max_wait_s
-        self._tell = tell
+        self._on_change = on_change
         self._allowance = Allowance()
         self._asked_per_s = pacer.rate_per_s
         self._waits = 0
@@ -102,16 +92,16 @@ class Throttle:
         until_s = min(until_s, self._since_s + self._max_wait_s)
         if not fresh and retry_after_s is None:
             return None
-        until_s = max(until_s, self._holder.until_s(HOLD) or until_s)
+        until_s = max(until_s, self._pacer.until_s(HOLD) or until_s)
         if fresh:
             self._allowance.refused(until_s, self._pacer.rate_per_s or math.inf)
             self._apply()
         else:
             self._allowance.prolonged(until_s)
         reason = f"the service throttles ({words})"
-        self._holder.hold(HOLD, reason, until_s)
+        self._pause(HOLD, reason, until_s)
         if fresh:
-            self._tell(HOLD)
+            self._on_change(HOLD)
         return None
 
     def let_in(self, started_s: float, *, succeeded: bool) -> None:

@@ -10,6 +10,7 @@ from bulkroute.ledger import batches, settle
 from bulkroute.ledger.batches import Batch, Work
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
+from bulkroute.rate.backoff import doubling
 
 READ_AGAIN = 5
 """A list may show a change late: a difference is believed only once it was read again so often, after the backoff and
@@ -26,7 +27,7 @@ class Canary:
     ) -> None:
         self._connection = connection
         self._reader = reader
-        self._waits_s = [0.0, *(backoff_s * 2**number for number in range(READ_AGAIN))]
+        self._waits_s = [0.0, *doubling(backoff_s, READ_AGAIN)]
         self._rows = settle.spread(connection, batch, count)
 
     def works(self) -> Iterator[Work]:

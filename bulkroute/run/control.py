@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from bulkroute.errors import LedgerError, NotRunning
+from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import lock
 from bulkroute.run.run import Run
 from bulkroute.run.verbs import VERBS
@@ -128,11 +128,16 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
 def _answer(line: bytes, run: Run) -> dict[str, Any]:
     try:
         question = json.loads(line)
-        verb, value = str(question["verb"]), question.get("value")
-        obey(run, verb, None if value is None else str(value))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
+        return {"ok": False, "error": f"not JSON: {error}"}
+    if not isinstance(question, dict) or "verb" not in question:
+        return {"ok": False, "error": "not a question; write an object with `verb` and, where it needs one, `value`"}
+    value = question.get("value")
+    try:
+        obey(run, str(question["verb"]), None if value is None else str(value))
+    except ValueError as error:
         return {"ok": False, "error": str(error)}
-    return {"ok": True, **run.progress().fields(run.clock())}
+    return {"ok": True, **run.progress().fields()}
 
 
 def obey(run: Run, verb: str, value: str | None) -> None:
@@ -148,7 +153,7 @@ def obey(run: Run, verb: str, value: str | None) -> None:
             raise ValueError(f"{value!r} is not a number of calls")
         run.set_concurrency(int(value))
     elif verb == "stop":
-        run.stop("stopped by the operator (ctl stop)")
+        run.stop(StopKind.CTL, "stopped by the operator (ctl stop)")
     elif verb != "status":
         raise ValueError(f"{verb!r} is none of {', '.join(VERBS)}")
 

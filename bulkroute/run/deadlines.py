@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from bulkroute.errors import StopKind
+
 LOOK_EVERY_S = 1.0
 """How often the wall clock is looked at: it may be set at any time, and no timer follows that."""
 
@@ -21,7 +23,7 @@ class Deadlines:
         self._max_duration_s = max_duration_s
         self._started_s = self._loop.time()
         self._until = until
-        self._stop: Callable[[str], None] = _nobody
+        self._stop: Callable[[StopKind, str], None] = _nobody
         self._timers: dict[str, asyncio.TimerHandle] = {}
         ends_at = [until.timestamp()] if until else []
         if max_duration_s is not None:
@@ -29,8 +31,8 @@ class Deadlines:
         self.ends_at = min(ends_at, default=None)
         """When the first of them passes, as far as can be told now, in seconds since the epoch."""
 
-    def arm(self, stop: Callable[[str], None]) -> None:
-        """Call `stop` with the reason when the first of them passes; at once if it has passed already."""
+    def arm(self, stop: Callable[[StopKind, str], None]) -> None:
+        """Call `stop` with the kind and the reason when the first of them passes; at once if it has passed already."""
         self._stop = stop
         if self._max_duration_s is not None:
             self._look_at_duration(self._max_duration_s)
@@ -46,17 +48,17 @@ class Deadlines:
     def _look_at_duration(self, max_duration_s: float) -> None:
         left_s = self._started_s + max_duration_s - self._loop.time()
         if left_s <= 0:
-            self._stop(f"the {max_duration_s:g} s of --max-duration are over")
+            self._stop(StopKind.WINDOW, f"the {max_duration_s:g} s of --max-duration are over")
         else:
             self._timers["duration"] = self._loop.call_later(left_s, self._look_at_duration, max_duration_s)
 
     def _look_at_clock(self, until: datetime) -> None:
         left_s = until.timestamp() - time.time()
         if left_s <= 0:
-            self._stop(f"it is {until:%H:%M}, the end set by --until")
+            self._stop(StopKind.WINDOW, f"it is {until:%H:%M}, the end set by --until")
         else:
             self._timers["until"] = self._loop.call_later(min(left_s, LOOK_EVERY_S), self._look_at_clock, until)
 
 
-def _nobody(_reason: str) -> None:
+def _nobody(_kind: StopKind, _reason: str) -> None:
     """Stand in for `stop` until there is a run to stop."""

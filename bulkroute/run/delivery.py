@@ -1,27 +1,22 @@
 """One row -> its outcome. Retry happens outside the slot, so that a row in backoff holds none.
 
-    deliver ── first try, bare ───────────────> client.modify -> judge -> journal
-       └────── later tries, by tenacity ──────> gate.enter -> the same
+    deliver ──> first try ──> client.modify -> judge -> journal
+       └──────> later tries: backoff -> gate.enter -> the same
 
 The gate is the only way to the service: N calls in flight, SENT on disk, then a slot in time, then the call.
 """
 
 import time
-from collections.abc import Callable, Coroutine
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+from collections.abc import Coroutine
 
 from bulkroute.cec.answers import NoReply, Reply, judge
-from bulkroute.cec.client import Client
-from bulkroute.cec.token import TokenSource
+from bulkroute.cec.service import Feedback, Service
 from bulkroute.errors import ServiceUnreachable
 from bulkroute.ledger.batches import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
-from bulkroute.rate.backoff import full_jitter
-from bulkroute.rate.throttle import Throttle
+from bulkroute.rate.backoff import full_jitter_s
 from bulkroute.run.admission import Gate
-from bulkroute.settings import Settings
 
 Later = Coroutine[None, None, None]
 """What is left to do for a row whose first try was not the last."""
@@ -30,28 +25,13 @@ Later = Coroutine[None, None, None]
 class Delivery:
     """Brings rows to their outcome through the gate."""
 
-    def __init__(
-        self,
-        *,
-        gate: Gate,
-        client: Client,
-        tokens: TokenSource,
-        journal: Journal,
-        throttle: Throttle,
-        settings: Settings,
-        clock: Callable[[], float],
-        stop: Callable[[str], None],
-    ) -> None:
-        """`clock` is the pacer's; `stop` ends the run for the reason it is given."""
+    def __init__(self, service: Service, gate: Gate, journal: Journal, feedback: Feedback) -> None:
+        self._client, self._tokens = service.client, service.tokens
+        self._settings = service.settings
+        self._clock = service.pacer.clock
         self._gate = gate
-        self._client = client
-        self._tokens = tokens
         self._journal = journal
-        self._throttle = throttle
-        self._clock = clock
-        self._max_attempts = settings.max_attempts
-        self._wait = full_jitter(settings.backoff_s, settings.backoff_cap_s)
-        self._stop = stop
+        self._feedback = feedback
         self.in_backoff = 0
         """Rows that wait for their next try."""
         self._reached = False
@@ -59,31 +39,21 @@ class Delivery:
         self._success_verdict = Verdict(Ruling.DONE, None, None, None, None)
 
     async def deliver(self, work: Work, token: str) -> Later | None:
-        """Make the first try of a row that the gate has admitted; return the later ones, where any are to follow.
+        """Make the first try of a row that the gate has admitted; return the later ones, if any are to follow.
 
-        Both raise GateClosed, CredentialsRefused and ServiceUnreachable; the row is pending then.
+        Both raise GateClosed, CredentialsRefused, ServiceUnreachable and StoppedEarly; the row is pending then.
         """
-        # tenacity halves the throughput where it wraps every call, so a row meets it only once its first try failed.
         first = await self._try(work, 1, token)
-        return None if first.ruling is not Ruling.AGAIN or self._max_attempts == 1 else self._try_again(work, first)
+        again = first.ruling is Ruling.AGAIN and self._settings.max_attempts > 1
+        return self._try_again(work) if again else None
 
-    async def _try_again(self, work: Work, first: Verdict) -> None:
-        tries = 0
-
-        async def next_try() -> Verdict:
-            nonlocal tries
-            tries += 1
-            return first if tries == 1 else await self._try(work, tries)
-
-        # One object a row: coroutines that share one mix their counters.
-        retrying = AsyncRetrying(
-            retry=retry_if_result(_may_help),
-            wait=self._wait,
-            stop=stop_after_attempt(self._max_attempts),
-            sleep=self._back_off,
-            retry_error_callback=_ignore,  # the last verdict is in the journal already
-        )
-        await retrying(next_try)
+    async def _try_again(self, work: Work) -> None:
+        settings = self._settings
+        for number in range(2, settings.max_attempts + 1):
+            await self._back_off(full_jitter_s(number, settings.backoff_s, settings.backoff_cap_s))
+            verdict = await self._try(work, number)
+            if verdict.ruling is not Ruling.AGAIN:
+                return
 
     async def _back_off(self, wait_s: float) -> None:
         self.in_backoff += 1
@@ -107,23 +77,14 @@ class Delivery:
             latency_ms = (self._clock() - started_s) * 1000
             verdict = self._judge(answer)
             unreachable = self._is_unreachable(answer, number)
-            status, error = _follows(verdict, last=number == self._max_attempts and not unreachable)
+            status, error = _follows(verdict, last=number == self._settings.max_attempts and not unreachable)
             self._journal.answered(Attempt(work, number, started_at, latency_ms, verdict, status, error))
             if unreachable:
                 raise ServiceUnreachable(
                     f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
                 )
-            if verdict.ruling is Ruling.REFUSED:
-                self._tokens.refused(admitted)
-                continue
-            self._tokens.accepted(admitted)
-            if verdict.ruling is Ruling.THROTTLED:
-                if reason := self._throttle.throttled(verdict.words, verdict.retry_after_s, started_s):
-                    self._stop(reason)
-                continue
-            if verdict.http_status is not None:
-                self._throttle.let_in(started_s, succeeded=verdict.ruling is Ruling.DONE)
-            return verdict
+            if not self._feedback.take(verdict, admitted, started_s):
+                return verdict
 
     def _judge(self, answer: Reply | NoReply) -> Verdict:
         """Judge an answer; one that is the same to the byte as the success before it need not be read again.
@@ -140,7 +101,7 @@ class Delivery:
     def _is_unreachable(self, answer: Reply | NoReply, number: int) -> bool:
         """Tell whether a row used up its tries on a service to which no call has ever got through."""
         self._reached = self._reached or isinstance(answer, Reply) or answer.sent
-        return not self._reached and number == self._max_attempts
+        return not self._reached and number == self._settings.max_attempts
 
 
 def _follows(verdict: Verdict, *, last: bool) -> tuple[Status, FailureKind | None]:
@@ -150,11 +111,3 @@ def _follows(verdict: Verdict, *, last: bool) -> tuple[Status, FailureKind | Non
     if verdict.ruling is Ruling.FAILED or (verdict.ruling is Ruling.AGAIN and last):
         return Status.FAILED, verdict.kind
     return Status.PENDING, None
-
-
-def _may_help(verdict: Verdict) -> bool:
-    return verdict.ruling is Ruling.AGAIN
-
-
-def _ignore(_state: RetryCallState) -> None:
-    """End tenacity's loop quietly where it would raise RetryError."""

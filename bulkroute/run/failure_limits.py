@@ -3,6 +3,7 @@
 Every kind of failure counts, over the run that is going on; failures of earlier runs do not.
 """
 
+from bulkroute.errors import StopKind
 from bulkroute.settings import FailureLimit
 
 SHARE_COUNTS_FROM_ROWS = 20
@@ -34,10 +35,11 @@ class Limits:
         self._in_a_row = self._in_a_row + streak if failed else 0
         self._longest = max(self._longest, self._in_a_row)
 
-    def reached(self) -> str | None:
-        """Return the limit that is reached, in words; None while there is none."""
+    def reached(self) -> tuple[StopKind, str] | None:
+        """Return the limit that is reached, also in words; None while there is none."""
         if self._most_in_a_row is not None and self._longest >= self._most_in_a_row:
-            return f"--max-consecutive-failures {self._most_in_a_row} is reached: {self._longest} rows in a row failed"
+            words = f"--max-consecutive-failures {self._most_in_a_row} is reached: {self._longest} rows in a row failed"
+            return StopKind.MAX_CONSECUTIVE_FAILURES, words
         if self._most is None:
             return None
         if self._most.rows is not None:
@@ -47,4 +49,5 @@ class Limits:
             reached = enough and self._failed >= (self._most.share or 0) * self._finished > 0
         if not reached:
             return None
-        return f"--max-failures {self._most} is reached: {self._failed} of {self._finished} finished rows failed"
+        words = f"--max-failures {self._most} is reached: {self._failed} of {self._finished} finished rows failed"
+        return StopKind.MAX_FAILURES, words

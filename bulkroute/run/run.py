@@ -8,12 +8,12 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.cec.client import Client
-from bulkroute.cec.token import TokenSource
-from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, ServiceUnreachable
+from bulkroute.cec.service import Feedback, Service, throttle_for
+from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
 from bulkroute.events import Notice, Progress, RateChanged, RunStarted, Stopping, Summary, Watcher, exit_code_for
 from bulkroute.ledger import batches, queries
 from bulkroute.ledger.batches import RunEnd, Work
@@ -22,18 +22,16 @@ from bulkroute.ledger.journal import Attempt, Journal, Pace
 from bulkroute.ledger.queries import Calls
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
-from bulkroute.rate.pacer import Pacer
-from bulkroute.rate.throttle import Throttle
 from bulkroute.run.admission import GateClosed
 from bulkroute.run.canary import Canary
 from bulkroute.run.counters import Tally
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.failure_limits import Limits
-from bulkroute.run.pauses import Waits
+from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Prepared
 from bulkroute.run.rate_record import Paces
 from bulkroute.run.workers import Sending
-from bulkroute.settings import MOST_IN_FLIGHT, Settings
+from bulkroute.settings import MOST_IN_FLIGHT
 from bulkroute.version import __version__
 
 PAUSED = "paused"
@@ -41,9 +39,9 @@ PAUSED = "paused"
 
 
 class Stop(NamedTuple):
-    """Why a run ends before its rows do."""
+    """Why a run ends before its rows do: the kind decides, the reason is for people."""
 
-    exit_code: ExitCode
+    kind: StopKind
     reason: str
 
 
@@ -52,11 +50,8 @@ class Run:
 
     def __init__(
         self,
-        settings: Settings,
+        service: Service,
         *,
-        client: Client,
-        tokens: TokenSource,
-        pacer: Pacer,
         ledger: Path,
         connection: sqlite3.Connection,
         prepared: Prepared,
@@ -66,11 +61,11 @@ class Run:
     ) -> None:
         batch = prepared.batch
         command = "run" if batch.parent is None else "rollback"
-        self._settings = settings
+        settings = self._settings = service.settings
         self._prepared = prepared
         self._reader = reader
         self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
-        self._pacer = pacer
+        self._pacer = service.pacer
         self._ledger = ledger
         self._connection = connection
         self._batch = batch
@@ -90,26 +85,11 @@ class Run:
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
         self._journal = Journal(connection, ledger, self._number, self._committed)
-        self._waits = Waits(pacer, self._journal, watch)
-        self._throttle = Throttle(
-            pacer,
-            self._waits,
-            self._rate_changed,
-            backoff_s=settings.backoff_s,
-            backoff_cap_s=settings.backoff_cap_s,
-            max_wait_s=settings.max_throttle_wait_s,
-        )
+        self._pauses = Pauses(self._pacer, watch, self._journal)
+        self._throttle = throttle_for(service, self._pauses.begin, self._rate_changed)
+        self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
-        self._sending = Sending(
-            settings,
-            client=client,
-            tokens=tokens,
-            pacer=pacer,
-            journal=self._journal,
-            throttle=self._throttle,
-            stop=self.stop,
-            failed=self._give_up,
-        )
+        self._sending = Sending(service, self._journal, self._feedback, self._give_up)
         self._pool, self._gate = self._sending.pool, self._sending.gate
         self._paces = Paces(self._pace, self._journal)
         self._announce_start(command)
@@ -154,7 +134,7 @@ class Run:
             asked_per_s=self._throttle.asked_per_s,
             rate_per_s=self._pacer.rate_per_s,
             started_per_s=self._pacer.started_per_s,
-            holds=self._pacer.holds(),
+            pauses=self._pauses.current(),
             stopping=self._stop.reason if self._stop else None,
             ends_at=self._deadlines.ends_at,
             eta_s=self._eta_s(),
@@ -162,21 +142,17 @@ class Run:
 
     def _eta_s(self) -> float | None:
         """Return in how many seconds the last row will be done at the pace so far; None where nothing tells."""
-        paused = any(hold.key == PAUSED for hold in self._pacer.holds())
+        paused = any(pause.cause == PAUSED for pause in self._pauses.current())
         return None if paused else self._tally.eta_s(self._counts.pending, time.monotonic() - self._started_s)
-
-    def clock(self) -> float:
-        """Return the time on the pacer's clock, which holds go by."""
-        return self._pacer.clock()
 
     def pause(self, reason: str) -> None:
         """Let no further call start until `resume`; those in flight end."""
-        self._waits.release(PAUSED)
-        self._waits.hold(PAUSED, reason)
+        self._pauses.end(PAUSED)
+        self._pauses.begin(PAUSED, reason)
 
     def resume(self) -> None:
         """End the operator's pause; without one, nothing happens."""
-        self._waits.release(PAUSED)
+        self._pauses.end(PAUSED)
 
     def set_rate(self, rate_per_s: float | None) -> None:
         """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""
@@ -197,17 +173,17 @@ class Run:
         self._paces.changed(reason)
         self._watch(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
-    def stop(self, reason: str, exit_code: ExitCode = ExitCode.STOPPED) -> None:
+    def stop(self, kind: StopKind, reason: str) -> None:
         """Start no more calls; those in flight are awaited and recorded. The first reason stands."""
         if self._stop is None:
-            self._stop = Stop(exit_code, reason)
+            self._stop = Stop(kind, reason)
             self._pool.close()
-            self._waits.run_ends()
+            self._pauses.run_ends()
             self._watch(Stopping(reason, self._gate.in_flight))
 
     def abort(self) -> None:
         """Stop at once: calls in flight are cut off and their rows stay in doubt, as the ledger says."""
-        self.stop("aborted")
+        self.stop(StopKind.SIGNAL, "aborted")
         self._pool.cancel()
 
     async def execute(self) -> Summary:
@@ -224,11 +200,11 @@ class Run:
             except LedgerError as error:
                 # The calls in flight are still awaited: what can be recorded of them is.
                 self._broken = self._broken or error
-                self.stop(str(error), ExitCode.LEDGER)
+                self.stop(error.stop, str(error))
             await self._pool.drain()
         finally:
             self._deadlines.close()
-            self._waits.close()
+            self._pauses.close()
             self._paces.close()
             await self._sending.end()
         if self._broken is not None:
@@ -241,7 +217,7 @@ class Run:
     async def _work(self) -> None:
         """Send the canary where one is asked for, and then all the rest."""
         if self._prepared.halted is not None:
-            self.stop(str(self._prepared.halted), self._prepared.halted.exit_code)
+            self.stop(self._prepared.halted.stop, str(self._prepared.halted))
         self._announce_findings()
         if self._settings.canary and self._stop is None:
             await self._send_canary()
@@ -249,7 +225,7 @@ class Run:
             await self._pool.work_off(self._reading(batches.pending(self._connection, self._batch)))
             await self._journal.flush()
         if self._pool.is_full and batches.has_pending(self._connection, self._batch):
-            self.stop(f"--max-rows {self._pool.begun} is reached")
+            self.stop(StopKind.MAX_ROWS, f"--max-rows {self._pool.begun} is reached")
 
     def _reading(self, works: Iterator[Work]) -> Iterator[Work]:
         with ledger_errors(self._ledger, "read the rows to send"):
@@ -270,13 +246,14 @@ class Run:
             return
         commonest = queries.reasons(self._connection, self._batch.number)[0]
         why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
-        self.stop(f"{reached}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}", ExitCode.LIMIT)
+        kind, words = reached
+        self.stop(kind, f"{words}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}")
 
     async def _send_canary(self) -> None:
         """Send the canary's rows and go on only if they are right."""
         most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
         canary = Canary(
-            self._connection, self._batch, most, self._reader.sharing(self._throttle), self._settings.backoff_s
+            self._connection, self._batch, most, self._reader.sharing(self._feedback), self._settings.backoff_s
         )
         await self._pool.work_off(self._reading(canary.works()))
         await self._journal.flush()
@@ -289,19 +266,19 @@ class Run:
         except BulkrouteError as error:
             wrong = f"the canary cannot be read back: {error}"
         if wrong is not None:
-            self.stop(wrong, ExitCode.LIMIT)
+            self.stop(StopKind.CANARY, wrong)
         elif self._pool.begun:
             self._watch(Notice(f"canary: {self._pool.begun} rows were sent and read back right; going on"))
 
     def _give_up(self, error: BaseException) -> None:
         """End the run for what a row, or a loop of the gate, raised."""
-        if isinstance(error, ServiceUnreachable) and self._tally.answers:
-            self.stop(str(error))  # no token any more: rows were tried, the rest can be resumed
+        if isinstance(error, StoppedEarly):
+            self.stop(error.stop, error.what)
         elif isinstance(error, BulkrouteError) and not isinstance(error, LedgerError):
-            self.stop(str(error), error.exit_code)
+            self.stop(error.stop, str(error))
         else:
             self._broken = self._broken or error
-            self.stop(str(error), ExitCode.LEDGER if isinstance(error, LedgerError) else ExitCode.BUG)
+            self.stop(error.stop if isinstance(error, LedgerError) else StopKind.BUG, str(error))
 
     def _committed(self, attempts: list[Attempt]) -> None:
         self._tally.count(attempts)
@@ -314,16 +291,22 @@ class Run:
             # A walk through all rows, which a run that found nothing to do need not make again.
             counts = queries.count(self._connection, self._batch.number) if self._pool.begun else self._counts
             stop = self._stop
-            if stop and stop.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
+            if stop and stop.kind.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
                 stop = None  # what was in flight was the last of it: there is nothing to resume
+            failed = counts.failed + self._prepared.left_behind
+            exit_code = exit_code_for(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt)
             if stop:
-                exit_code, reason = stop
-            else:
-                failed = counts.failed + self._prepared.left_behind
-                exit_code, reason = exit_code_for(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt), None
+                exit_code = self._exit_code(stop.kind)
+            reason = stop.reason if stop else None
             calls = Calls(self._tally.attempts, self._tally.retries, self._tally.throttled)
             end = RunEnd(seconds, calls.attempts, calls.retries, calls.throttled, reason, exit_code)
             batches.end_run(self._connection, self._number, end)
-        return summarise(
+        found = summarise(
             self._ledger, self._batch, counts, calls, seconds, run=self._number, stopped=reason, exit_code=exit_code
         )
+        return replace(found, stop=stop.kind if stop else None)
+
+    def _exit_code(self, kind: StopKind) -> ExitCode:
+        """Return the exit code of a stop: a service that is out of reach once rows were tried is one to resume at."""
+        tried = kind is StopKind.UNREACHABLE and self._tally.answers > 0
+        return ExitCode.STOPPED if tried else kind.exit_code

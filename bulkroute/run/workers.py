@@ -3,15 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 
-from bulkroute.cec.client import Client
-from bulkroute.cec.token import TokenSource
+from bulkroute.cec.service import Feedback, Service
 from bulkroute.ledger.batches import Work
 from bulkroute.ledger.journal import Journal
-from bulkroute.rate.pacer import Pacer
-from bulkroute.rate.throttle import Throttle
 from bulkroute.run.admission import Gate, GateClosed
 from bulkroute.run.delivery import Delivery, Later
-from bulkroute.settings import Settings
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -24,13 +20,13 @@ class Pool:
         self,
         gate: Gate,
         deliver: Callable[[Work, str], Awaitable[Later | None]],
-        failed: Callable[[BaseException], None],
+        on_error: Callable[[BaseException], None],
         most: int | None,
     ) -> None:
-        """`deliver` makes the first try of an admitted row; `failed` gets what is raised; `most` rows are begun."""
+        """`deliver` makes the first try of an admitted row; `on_error` gets what is raised; `most` rows are begun."""
         self._gate = gate
         self._deliver = deliver
-        self._failed = failed
+        self._on_error = on_error
         self._most = most
         self._closed = False
         self._works: Iterator[Work] = iter(())
@@ -108,7 +104,7 @@ class Pool:
         self._room.set()
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, GateClosed):
-            self._failed(error)
+            self._on_error(error)
 
 
 class Sending:
@@ -116,30 +112,17 @@ class Sending:
 
     def __init__(
         self,
-        settings: Settings,
-        *,
-        client: Client,
-        tokens: TokenSource,
-        pacer: Pacer,
+        service: Service,
         journal: Journal,
-        throttle: Throttle,
-        stop: Callable[[str], None],
-        failed: Callable[[BaseException], None],
+        feedback: Feedback,
+        on_error: Callable[[BaseException], None],
     ) -> None:
-        """`stop` ends the run for the reason it is given; `failed` gets what a row, or a loop of the gate, raised."""
-        self.gate = Gate(settings.concurrency, pacer, journal, tokens)
-        self.delivery = Delivery(
-            gate=self.gate,
-            client=client,
-            tokens=tokens,
-            journal=journal,
-            throttle=throttle,
-            settings=settings,
-            clock=pacer.clock,
-            stop=stop,
-        )
-        self.pool = Pool(self.gate, self.delivery.deliver, failed, settings.max_rows)
-        self._failed = failed
+        """`on_error` gets what a row, or a loop of the gate, raised."""
+        settings = service.settings
+        self.gate = Gate(settings.concurrency, service.pacer, journal, service.tokens)
+        self.delivery = Delivery(service, self.gate, journal, feedback)
+        self.pool = Pool(self.gate, self.delivery.deliver, on_error, settings.max_rows)
+        self._on_error = on_error
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -159,4 +142,4 @@ class Sending:
 
     def _loop_ended(self, loop: asyncio.Task[None]) -> None:
         if not loop.cancelled() and (error := loop.exception()) is not None:
-            self._failed(error)
+            self._on_error(error)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from bulkroute.engine import Engine
+from bulkroute.errors import StopKind
 from bulkroute.events import Event, RateChanged, Summary, WaitBegan, WaitEnded
 from bulkroute.settings import Credentials, Secret, Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
@@ -150,7 +151,7 @@ def test_a_limit_that_goes_away_is_noticed() -> None:
                         await asyncio.sleep(60)
                         if (rate := engine.current.progress().rate_per_s) == 30:
                             break
-                    engine.current.stop("seen enough")
+                    engine.current.stop(StopKind.CTL, "seen enough")
                     await run
         return rate
 

@@ -74,7 +74,7 @@ def test_pause_resume_rate_concurrency_stop(tmp_path: Path) -> None:
 
         paused = ctl(tmp_path, "pause", "calls", "are", "dropped")
         assert paused["state"] == "paused"
-        assert paused["holds"][0]["reason"] == "calls are dropped"
+        assert paused["pauses"][0]["reason"] == "calls are dropped"
         wait_for(lambda: asyncio.run(ask(tmp_path / "night.ledger.db", "status"))["in_flight"] == 0)
         seen = service.modified
         time.sleep(1.0)

@@ -58,13 +58,13 @@
     if (state.state !== "running" || !live.state) return state;
     // No figure that changes every second: a screen reader reads this line aloud whenever it changes.
     if (live.stopping) return { state: "running", tone: "wait", text: `stopping: ${live.stopping}` };
-    if (live.holds.length) return { state: "running", tone: "wait", text: `${live.state}: ${live.holds.map((hold) => hold.reason).join("; ")}` };
+    if (live.pauses.length) return { state: "running", tone: "wait", text: `${live.state}: ${live.pauses.map((pause) => pause.reason).join("; ")}` };
     return { state: "running", text: "running" };
   }
 
   function liveTiles(data) {
     const { live, pace } = data;
-    const paused = live.state && live.holds.some((hold) => hold.wait_s === null);
+    const paused = live.state && live.pauses.some((pause) => pause.wait_s === null);
     const eta = paused ? null : data.eta_s;
     if (data.state.state !== "running") return [];
     const { per } = Page;
@@ -74,7 +74,7 @@
       tiles.push(["calls started in the last second", count(live.started_per_s), "", `of ${per(live.asked_per_s)}${allowed}`]);
     }
     if (live.state) tiles.push(["calls in flight", count(live.in_flight)]);
-    if (live.state && live.holds.length && !paused) tiles.push(["goes on in", Page.span(Math.max(0, ...live.holds.map((hold) => hold.wait_s))), "throttled"]);
+    if (live.state && live.pauses.length && !paused) tiles.push(["goes on in", Page.span(Math.max(0, ...live.pauses.map((pause) => pause.wait_s))), "throttled"]);
     if (pace !== null) tiles.push(["rows a second, last 30 s", Charts.plain(pace)]);
     const ends = live.ends_at ? new Date(live.ends_at) : null;
     const done = eta === null ? null : new Date(Date.now() + eta * 1000);

@@ -2,9 +2,8 @@
 
 import time
 
-from bulkroute.events import Progress, WaitEnded
+from bulkroute.events import Pause, Progress, WaitEnded
 from bulkroute.output.words import describe, describe_progress
-from bulkroute.rate.pacer import Hold
 
 PROGRESS = Progress(
     ledger="x.db",
@@ -23,7 +22,7 @@ PROGRESS = Progress(
     asked_per_s=20,
     rate_per_s=20,
     started_per_s=19,
-    holds=[],
+    pauses=[],
     stopping=None,
     ends_at=None,
     eta_s=None,
@@ -31,32 +30,32 @@ PROGRESS = Progress(
 
 
 def test_a_run_that_runs() -> None:
-    assert describe_progress(PROGRESS, 0) == (
+    assert describe_progress(PROGRESS) == (
         "1,234 of 8,000 done, 3 failed, 34 unchanged; 19/s of 20/s; 14 in flight, 2 wait for their next try; running"
     )
 
 
 def test_every_wait_has_its_reason() -> None:
-    holds = [Hold("throttled", "the service throttles (HTTP 429)", 112.0), Hold("paused", "lunch", None)]
-    text = describe_progress(PROGRESS._replace(holds=holds, rate_per_s=12.5), 100.0)
+    pauses = [Pause("throttled", "the service throttles (HTTP 429)", 12.0), Pause("paused", "lunch", None)]
+    text = describe_progress(PROGRESS._replace(pauses=pauses, rate_per_s=12.5))
     assert "throttled: the service throttles (HTTP 429), 12 s more; paused: lunch" in text
     assert "19/s of 20/s, the service allows 12.5/s" in text
 
 
 def test_a_window_that_closes_too_early() -> None:
     progress = PROGRESS._replace(eta_s=3600.0, ends_at=time.time() + 1800)
-    assert "(too late)" in describe_progress(progress, 0)
-    assert "(too late)" not in describe_progress(progress._replace(eta_s=600.0), 0)
+    assert "(too late)" in describe_progress(progress)
+    assert "(too late)" not in describe_progress(progress._replace(eta_s=600.0))
 
 
 def test_a_run_that_stops_does_not_claim_to_go_on() -> None:
     assert describe(WaitEnded("paused", "lunch", 12.0)) == "going on after 12 s; no longer paused"
     assert describe(WaitEnded("paused", "lunch", 12.0, going_on=False)) == "paused for 12 s, until the run ended"
     stopping = PROGRESS._replace(eta_s=3600.0, stopping="interrupted by SIGTERM")
-    assert describe_progress(stopping, 0).endswith("; stopping: interrupted by SIGTERM")
-    assert stopping.fields(0)["eta_s"] is None
+    assert describe_progress(stopping).endswith("; stopping: interrupted by SIGTERM")
+    assert stopping.fields()["eta_s"] is None
 
 
 def test_json_has_moments_as_text() -> None:
-    assert PROGRESS._replace(ends_at=1_790_000_000.5).fields(0)["ends_at"] == "2026-09-21T14:13:20+00:00"
-    assert PROGRESS.fields(0)["ends_at"] is None
+    assert PROGRESS._replace(ends_at=1_790_000_000.5).fields()["ends_at"] == "2026-09-21T14:13:20+00:00"
+    assert PROGRESS.fields()["ends_at"] is None

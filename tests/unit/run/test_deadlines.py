@@ -62,7 +62,7 @@ def test_a_duration_goes_by_the_loop_whatever_the_wall_clock_does(monkeypatch: p
         stopped: asyncio.Future[str] = loop.create_future()
         ends = Deadlines(7200, None)
         await asyncio.sleep(100)
-        ends.arm(stopped.set_result)
+        ends.arm(lambda _kind, reason: stopped.set_result(reason))
         monkeypatch.setattr("time.time", lambda: 0.0)
         reason = await stopped
         return loop.time(), reason
@@ -79,7 +79,7 @@ def test_a_moment_follows_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr("time.time", lambda: 1_000_000_000 + ahead_s + loop.time())
         reasons: list[str] = []
         ends = Deadlines(None, datetime.fromtimestamp(1_000_003_600, UTC))
-        ends.arm(reasons.append)
+        ends.arm(lambda _kind, reason: reasons.append(reason))
         await asyncio.sleep(60)
         ahead_s = 3000.0  # somebody sets the clock forward by 50 minutes
         while not reasons:

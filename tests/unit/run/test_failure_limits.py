@@ -1,5 +1,6 @@
 import pytest
 
+from bulkroute.errors import StopKind
 from bulkroute.run.failure_limits import Limits
 from bulkroute.settings import FailureLimit, parse_failure_limit
 
@@ -26,7 +27,7 @@ def test_anything_else_is_refused(text: str) -> None:
         parse_failure_limit(text)
 
 
-def outcomes(limits: Limits, told: str) -> str | None:
+def outcomes(limits: Limits, told: str) -> tuple[StopKind, str] | None:
     """Take outcomes written as letters, `x` for a failure; return what is reached at the end."""
     for letter in told:
         limits.finished(failed=letter == "x")
@@ -40,7 +41,7 @@ def test_no_limit_is_never_reached() -> None:
 def test_a_number_is_reached_by_failures_of_any_place() -> None:
     assert outcomes(Limits(FailureLimit(rows=3), None), "x.x..") is None
     reached = outcomes(Limits(FailureLimit(rows=3), None), "x.x..x")
-    assert reached == "--max-failures 3 is reached: 3 of 6 finished rows failed"
+    assert reached == (StopKind.MAX_FAILURES, "--max-failures 3 is reached: 3 of 6 finished rows failed")
 
 
 def test_rows_in_a_row_count_anew_after_a_success() -> None:
@@ -59,7 +60,8 @@ def test_rows_decided_without_a_call_count() -> None:
     limits.found(failed=4, unchanged=100, longest_streak=4)
     assert limits.reached() is None
     limits.finished(failed=True)
-    assert limits.reached() == "--max-failures 5 is reached: 5 of 105 finished rows failed"
+    assert limits.reached() == (StopKind.MAX_FAILURES, "--max-failures 5 is reached: 5 of 105 finished rows failed")
     limits = Limits(None, 10)
     limits.found(failed=12, unchanged=0, longest_streak=11)
-    assert limits.reached() == "--max-consecutive-failures 10 is reached: 11 rows in a row failed"
+    words = "--max-consecutive-failures 10 is reached: 11 rows in a row failed"
+    assert limits.reached() == (StopKind.MAX_CONSECUTIVE_FAILURES, words)
