@@ -8,14 +8,18 @@ class DeviceType(IntEnum):
     """What a called route is bound to; the numbers are the vendor's (`devicetype`)."""
 
     SKILL_QUEUE = 1
+    """A skill queue: `deviceId` is its skillId."""
     IVR = 3
+    """An IVR flow: `deviceId` is the flow's id."""
 
 
 class Binding(NamedTuple):
     """A called route's target. On the wire: `devicetype` and `deviceId`."""
 
     devicetype: int
+    """1 skill queue, 3 IVR flow."""
     device_id: int
+    """The number of the queue or flow."""
 
     def __str__(self) -> str:
         """Return the target as people write it: `skill_queue 101`."""
@@ -35,9 +39,13 @@ class Row(NamedTuple):
     """
 
     line: int
+    """Where it stands in the manifest, from 1."""
     id: str
+    """The called route's id, as text."""
     devicetype: int
+    """Wanted: 1 skill queue, 3 IVR flow."""
     device_id: int
+    """Wanted: the number of the queue or flow."""
 
     @property
     def wanted(self) -> Binding:

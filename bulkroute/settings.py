@@ -42,8 +42,11 @@ class Credentials:
     """A fixed token, or a key pair that buys one (tokenByAkSk)."""
 
     token: Secret | None = None
+    """A ready access token."""
     app_key: str | None = None
+    """The key that a token is fetched with; it also goes with every call as `X-APP-Key`."""
     app_secret: Secret | None = None
+    """The key's secret."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Credentials":
@@ -102,9 +105,13 @@ class Settings:
     """How an engine works. Times in seconds, rates in calls per second."""
 
     base_url: str
+    """The service's root, `https://host[:port]`."""
     auth_url: str | None = None
+    """Root of the token service; None: the base URL."""
     headers: tuple[tuple[str, str], ...] = ()
+    """Extra headers of every call, as (name, value)."""
     credentials: Credentials = field(default_factory=Credentials)
+    """A token, or a key pair that buys one."""
     rate_per_s: float | None = 10.0
     """Calls per second; None: unlimited."""
     concurrency: int = 16
@@ -112,7 +119,9 @@ class Settings:
     max_attempts: int = 4
     """Tries a row gets, the first included."""
     backoff_s: float = 0.5
+    """Base of the full-jitter backoff between tries."""
     backoff_cap_s: float = 20.0
+    """Longest backoff."""
     timeout_s: float = 15.0
     """For one call, once it is sent."""
     max_throttle_wait_s: float = 900.0
@@ -122,7 +131,9 @@ class Settings:
     canary: int = 0
     """Rows to send and read back before the rest; 0: none."""
     max_failures: FailureLimit | None = None
+    """Failed rows at which the run stops."""
     max_consecutive_failures: int | None = 20
+    """Failed rows in a row at which the run stops."""
     max_rows: int | None = None
     """Rows after which to stop cleanly."""
     strict_targets: bool = False

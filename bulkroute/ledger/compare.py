@@ -24,10 +24,15 @@ class PlanCounts(NamedTuple):
     """How many rows of a manifest a run would treat in which way."""
 
     rows: int
+    """Rows of the manifest."""
     to_change: int
+    """Rows that a run would send."""
     already_right: int
+    """Rows whose live binding is the wanted one."""
     locked: int
+    """Rows that must not be edited."""
     unknown: int
+    """Rows whose id no called route has."""
     twice: int
     """Rows dropped because the manifest says the same further up."""
 

@@ -52,9 +52,13 @@ class Reason(NamedTuple):
     """Rows that failed alike: of one kind, with one text from the service."""
 
     error: str
+    """The failure kind."""
     description: str | None
+    """The text they share."""
     rows: int
+    """How many."""
     example_id: str
+    """The id of one of them."""
 
 
 class RunRecord(NamedTuple):

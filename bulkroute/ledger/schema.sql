@@ -3,7 +3,7 @@
 
 CREATE TABLE batch (
     batch       INTEGER PRIMARY KEY,        -- its number, from 1
-    created_at  REAL NOT NULL,
+    created_at  REAL NOT NULL,              -- when it was begun
     manifest    TEXT NOT NULL,              -- its name, for messages
     digest      TEXT NOT NULL,              -- of the manifest merged last; '' while a merge never finished
     parent      INTEGER REFERENCES batch,   -- of a rollback: the batch whose rows it puts back
@@ -14,9 +14,9 @@ CREATE TABLE run (
     run         INTEGER PRIMARY KEY,        -- its number, from 1
     batch       INTEGER NOT NULL REFERENCES batch,
     command     TEXT NOT NULL,              -- run or rollback
-    started_at  REAL NOT NULL,
+    started_at  REAL NOT NULL,              -- when
     pid         INTEGER NOT NULL,           -- of the process, on that host
-    host        TEXT NOT NULL,
+    host        TEXT NOT NULL,              -- of the process
     version     TEXT NOT NULL,              -- of bulkroute
     service     TEXT NOT NULL,              -- base URL
     rate        REAL,                       -- calls per second asked for; NULL: unlimited
@@ -37,7 +37,7 @@ CREATE TABLE row (
     devicetype  INTEGER NOT NULL,           -- wanted
     device_id   INTEGER NOT NULL,           -- wanted
     listed      INTEGER NOT NULL DEFAULT 1, -- 0: no longer in the manifest
-    status      TEXT NOT NULL DEFAULT 'pending',
+    status      TEXT NOT NULL DEFAULT 'pending', -- where it stands
     error       TEXT,                       -- of a failed row: its failure kind
     tried       INTEGER NOT NULL DEFAULT 0, -- 1: by an earlier run; its turn comes after those that were not
     attempts    INTEGER NOT NULL DEFAULT 0, -- tries that counted, over all runs since the row was last retargeted
@@ -57,12 +57,12 @@ CREATE UNIQUE INDEX row_id ON row (id, batch);
 
 -- One line for each call that was answered or given up; a call cut off by a crash shows as its row's status 'sent'.
 CREATE TABLE attempt (
-    attempt     INTEGER PRIMARY KEY,
+    attempt     INTEGER PRIMARY KEY,        -- in the order in which they were recorded
     row         INTEGER NOT NULL REFERENCES row,
     run         INTEGER NOT NULL REFERENCES run,
     number      INTEGER NOT NULL,           -- the row's try in that run, from 1
-    started_at  REAL NOT NULL,
-    latency_ms  REAL NOT NULL,
+    started_at  REAL NOT NULL,              -- when
+    latency_ms  REAL NOT NULL,              -- how long it took
     verdict     TEXT NOT NULL,              -- done, a failure kind, throttled, refused
     http_status INTEGER,                    -- of the answer; NULL: none came
     return_code TEXT,                       -- the service's code
@@ -71,18 +71,18 @@ CREATE TABLE attempt (
 
 -- When no call could start, and why.
 CREATE TABLE wait (
-    wait        INTEGER PRIMARY KEY,
+    wait        INTEGER PRIMARY KEY,        -- in the order in which they began
     run         INTEGER NOT NULL REFERENCES run,
-    started_at  REAL NOT NULL,
+    started_at  REAL NOT NULL,              -- when
     ended_at    REAL,                       -- NULL: it lasts, or the run was killed in it
     reason      TEXT NOT NULL               -- why, in words
 ) STRICT;
 
 -- At which pace a run went: a line for its start and one for each change, at most one a second.
 CREATE TABLE pace (
-    pace        INTEGER PRIMARY KEY,
+    pace        INTEGER PRIMARY KEY,        -- in the order in which they were noted
     run         INTEGER NOT NULL REFERENCES run,
-    at          REAL NOT NULL,
+    at          REAL NOT NULL,              -- when
     asked       REAL,                       -- calls per second asked for; NULL: unlimited
     rate        REAL,                       -- in force: less than asked for while the service allows no more
     concurrency INTEGER NOT NULL,           -- calls that may be in flight at once

@@ -22,13 +22,18 @@ READ_AGAIN = 4
 
 
 class Verified(NamedTuple):
-    """What came of a check; `settled` is False where the service's list never came to rest."""
+    """What came of a check."""
 
     ledger: str
+    """The ledger's path."""
     batch: int
+    """The batch's number."""
     checked: int
+    """Rows that the ledger calls done."""
     differences: list[Difference]
+    """Rows among them whose live binding is another one: `id`, `was`, `wanted` and `is`."""
     settled: bool
+    """False if the service's list of called routes never came to rest."""
 
 
 async def verify(
