@@ -19,8 +19,11 @@ from bulkroute.cec.token import TokenSource
 from bulkroute.errors import StopKind, StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Summary, Watcher
 from bulkroute.ledger import batches, intake, lock
-from bulkroute.ledger.file import ledger_errors, open_for_reading, open_for_run
+from bulkroute.ledger.batches import Which
+from bulkroute.ledger.file import open_for_run
+from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.intake import Source
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
@@ -115,7 +118,7 @@ class Engine:
         LedgerError, and what reading live bindings raises.
         """
         path = Path(ledger)
-        with contextlib.closing(open_for_reading(path)):
+        with Ledger(path).read():
             pass  # nothing is made where there is no ledger, not even a lock
         with lock.hold(path), contextlib.closing(open_for_run(path)) as connection:
             self._demand_service(connection, path)
@@ -144,10 +147,11 @@ class Engine:
 
         Raises LedgerError, and what reading live bindings raises.
         """
-        path = Path(ledger)
-        with contextlib.closing(open_for_reading(path)) as connection:
-            self._demand_service(connection, path)
-            return await verify(connection, path, self._reader, self._settings.backoff_s, self._notice)
+        with Ledger(Path(ledger)).read() as opened:
+            batch = opened.require_batch()
+            if not self._settings.service_moved:
+                batch.require_service(self._settings.service_name)
+            return await verify(batch, self._reader, self._settings.backoff_s, self._notice)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LiveBindings]:
@@ -187,8 +191,8 @@ class Engine:
         """Refuse a ledger whose batch is of another service. Raises UsageError and LedgerError."""
         if not self._settings.service_moved:
             with ledger_errors(path, "read the batch"):
-                batch = batches.demand_latest(connection, path)
-                batches.demand_service(connection, batch, self._settings.service_name, path)
+                batch = batches.require(connection, path, Which.LATEST)
+                batches.require_service(connection, batch, self._settings.service_name, path)
 
     def _notice(self, text: str) -> None:
         self._watch(Notice(text))

@@ -1,7 +1,6 @@
 """`bulkroute export`: the rows of a ledger as a file."""
 
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -31,10 +30,10 @@ def export(ledger: Path, format_: str, output: Path | None, statuses: tuple[str,
     Example: bulkroute export cutover.ledger.db --status failed -o failed.csv
     """
     from bulkroute.ledger import export  # here, since help must not wait for it
-    from bulkroute.ledger.file import open_for_reading
+    from bulkroute.ledger.ledger import Ledger
 
-    with closing(open_for_reading(ledger)) as connection:
-        rows = export.rows(connection, ledger, [Status(name) for name in statuses], rollback=rollback)
+    with Ledger(ledger).read() as reader:
+        rows = export.rows(reader, [Status(name) for name in statuses], rollback=rollback)
         if output is None:
             with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as file:
                 export.write(rows, format_, file)

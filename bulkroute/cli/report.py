@@ -1,6 +1,5 @@
 """`bulkroute report`: how a batch went, as one page for people."""
 
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -23,9 +22,9 @@ def report(ledger: Path, output: Path, batch: int | None) -> None:
 
     Example: bulkroute report cutover.ledger.db -o cutover.html
     """
-    from bulkroute.ledger.file import open_for_reading  # here, since help must not wait for it
+    from bulkroute.ledger.ledger import Ledger  # here, since help must not wait for it
     from bulkroute.web.report import write
 
-    with closing(open_for_reading(ledger)) as connection:
-        write(connection, ledger, output, batch)
+    with Ledger(ledger).read() as reader:
+        write(reader, output, batch)
     click.echo(f"{output}: {output.stat().st_size / 1024:,.0f} KiB", err=True)

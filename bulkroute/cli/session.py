@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,8 +18,8 @@ from bulkroute.cli.signals import Interrupts
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, UsageError
 from bulkroute.events import Event, Notice, Progress, Summary, Watcher
-from bulkroute.ledger import intake, queries
-from bulkroute.ledger.file import ledger_errors, open_for_reading
+from bulkroute.ledger import intake
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.paths import require_apart, same_file
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.status import ended_by
@@ -164,12 +164,9 @@ def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
     """Return why rows failed; nothing where the ledger cannot be read now: how it ended is recorded and told all the same."""
     if not summary.failed or summary.batch is None:
         return []
-    with (
-        contextlib.suppress(LedgerError),
-        ledger_errors(ledger, "read why rows failed"),
-        closing(open_for_reading(ledger)) as connection,
-    ):
-        return queries.reasons(connection, summary.batch)
+    with contextlib.suppress(LedgerError), Ledger(ledger).read() as reader:
+        batch = reader.find_batch(summary.batch)
+        return batch.reasons() if batch else []
     return []
 
 

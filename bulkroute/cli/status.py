@@ -1,6 +1,5 @@
 """`bulkroute status`: how does this ledger stand?"""
 
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -17,14 +16,14 @@ def status(ledger: Path, json_: bool, rollback: bool) -> None:
 
     Example: bulkroute status cutover.ledger.db
     """
-    from bulkroute.ledger.file import open_for_reading  # here, since help must not wait for it
-    from bulkroute.ledger.status import standing
+    from bulkroute.ledger.ledger import Ledger  # here, since help must not wait for it
+    from bulkroute.ledger.status import read_status
 
-    with closing(open_for_reading(ledger)) as connection:
-        found = standing(connection, ledger, rollback=rollback)
-        if json_:
-            click.echo(found.summary.to_json())
-            return
-    from bulkroute.output.closing import print_standing
+    with Ledger(ledger).read() as reader:
+        found = read_status(reader, rollback=rollback)
+    if json_:
+        click.echo(found.summary.to_json())
+        return
+    from bulkroute.output.closing import print_status
 
-    print_standing(found)
+    print_status(found)

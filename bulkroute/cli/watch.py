@@ -43,7 +43,7 @@ def watch(ledger: Path, listen: tuple[str, int], open_: bool, control: bool, pri
     """
     import asyncio  # here, since help must not wait for it
 
-    from bulkroute.ledger.file import open_for_reading
+    from bulkroute.ledger.ledger import Ledger
     from bulkroute.web.access import is_loopback
 
     if not (control or private or is_loopback(listen[0])):
@@ -51,7 +51,8 @@ def watch(ledger: Path, listen: tuple[str, int], open_: bool, control: bool, pri
             f"whoever reaches {listen[0]} could watch: add --private, so that the page asks for the token in its link"
         )
     if ledger.exists():
-        open_for_reading(ledger).close()
+        with Ledger(ledger).read():
+            pass  # what cannot be read is told before a page is served
     else:
         click.echo(f"{ledger}: there is no such ledger yet; the page waits for it", err=True)
     asyncio.run(_serve(ledger, listen, open_=open_, may_control=control, private=private or control))

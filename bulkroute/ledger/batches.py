@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,68 +61,47 @@ class Changes(NamedTuple):
         return ", ".join(f"{count:,} {name}" for name, count in zip(self._fields, self, strict=True) if count)
 
 
-def latest(connection: sqlite3.Connection) -> Batch | None:
-    """Return the batch that repeated runs continue, None in a ledger that has none yet."""
+class Which(Enum):
+    """Which batch of a ledger is meant."""
+
+    LATEST = "the batch that repeated runs continue"
+    ROLLBACK = "the last rollback of that one"
+    SHOWN = "a rollback from its first run on until its batch is run again, else LATEST: for whoever watches"
+
+
+def find(connection: sqlite3.Connection, which: Which | int) -> Batch | None:
+    """Return the batch that is meant, or that of a number; None if there is none."""
+    if isinstance(which, int):
+        return _one(connection, "batch = ?", which)
+    latest = _one(connection, "parent IS NULL")
+    if which is Which.ROLLBACK:
+        return _one(connection, "parent = ?", latest.number) if latest else None
+    if which is Which.SHOWN:
+        last_run = "batch = (SELECT batch FROM run ORDER BY run DESC LIMIT 1)"
+        return _one(connection, f"{last_run} AND parent IS NOT NULL AND NOT closed") or latest
+    return latest
+
+
+def _one(connection: sqlite3.Connection, where: str, *parameters: int) -> Batch | None:
+    """Return the last batch that the condition holds of."""
     found = connection.execute(
-        "SELECT batch, manifest, digest FROM batch WHERE parent IS NULL ORDER BY batch DESC LIMIT 1"
+        f"SELECT batch, manifest, digest, parent FROM batch WHERE {where} ORDER BY batch DESC LIMIT 1", parameters
     ).fetchone()
     return Batch(*found) if found else None
 
 
-def shown(connection: sqlite3.Connection) -> Batch | None:
-    """Return the batch to show to whoever watches: a rollback from its first run on until its batch is run again.
-
-    Otherwise that which repeated runs continue; None in a ledger that has none yet.
-    """
-    found = connection.execute(
-        "SELECT batch, manifest, digest, parent FROM batch"
-        " WHERE batch = (SELECT batch FROM run ORDER BY run DESC LIMIT 1) AND parent IS NOT NULL AND NOT closed"
-    ).fetchone()
-    return Batch(*found) if found else latest(connection)
-
-
-def numbered(connection: sqlite3.Connection, number: int) -> Batch | None:
-    """Return the batch of that number, None where there is none."""
-    found = connection.execute(
-        "SELECT batch, manifest, digest, parent FROM batch WHERE batch = ?", (number,)
-    ).fetchone()
-    return Batch(*found) if found else None
-
-
-def demand_shown(connection: sqlite3.Connection, ledger: Path) -> Batch:
-    """Return the batch to show. Raises LedgerError where the ledger has none yet."""
-    return shown(connection) or demand_latest(connection, ledger)
-
-
-def demand_latest(connection: sqlite3.Connection, ledger: Path) -> Batch:
-    """Return the batch that repeated runs continue. Raises LedgerError where the ledger has none yet."""
-    batch = latest(connection)
-    if batch is None:
-        raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
-    return batch
-
-
-def latest_rollback(connection: sqlite3.Connection, batch: Batch) -> Batch | None:
-    """Return the last rollback of a batch, None where there was none."""
-    found = connection.execute(
-        "SELECT batch, manifest, digest, parent FROM batch WHERE parent = ? ORDER BY batch DESC LIMIT 1",
-        (batch.number,),
-    ).fetchone()
-    return Batch(*found) if found else None
-
-
-def demand(connection: sqlite3.Connection, ledger: Path, *, rollback: bool) -> Batch:
-    """Return the batch that repeated runs continue, or its last rollback. Raises LedgerError, UsageError."""
-    batch = demand_latest(connection, ledger)
-    if not rollback:
-        return batch
-    undone = latest_rollback(connection, batch)
-    if undone is None:
+def require(connection: sqlite3.Connection, ledger: Path, which: Which | int) -> Batch:
+    """Return the batch that is meant, or that of a number. Raises UsageError; LedgerError if the ledger has none yet."""
+    if found := find(connection, which):
+        return found
+    if isinstance(which, int):
+        raise UsageError(f"there is no batch {which}", where=str(ledger), hint="leave --batch out for the latest")
+    if which is Which.ROLLBACK and find(connection, Which.LATEST):
         raise UsageError("this batch was never rolled back", where=str(ledger), hint="leave out --rollback")
-    return undone
+    raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
 
 
-def demand_service(connection: sqlite3.Connection, batch: Batch, service: str, ledger: Path) -> None:
+def require_service(connection: sqlite3.Connection, batch: Batch, service: str, ledger: Path) -> None:
     """Refuse to go on with a batch that is of another service: what is done there is not done here.
 
     Raises UsageError.

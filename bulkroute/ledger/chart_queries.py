@@ -114,8 +114,8 @@ def latest_call(connection: sqlite3.Connection) -> int:
     return int(latest)
 
 
-class Settled(NamedTuple):
-    """Rows brought to their end alike; `example_id` is one of them."""
+class Finished(NamedTuple):
+    """Rows that got their outcome alike; `example_id` is one of them."""
 
     status: Status
     error: str | None
@@ -124,8 +124,8 @@ class Settled(NamedTuple):
     example_id: str
 
 
-def settled(connection: sqlite3.Connection, batch: int, after: int) -> list[Settled]:
-    """Count the rows of a batch that calls later than the call `after` brought to an end."""
+def finished(connection: sqlite3.Connection, batch: int, after: int) -> list[Finished]:
+    """Count the rows of a batch that calls later than the call `after` finished."""
     # "+batch" keeps SQLite from walking through the whole batch for a few rows. What a success says tells nothing.
     found = connection.execute(
         f"SELECT status, error, iif(status = '{Status.FAILED}', description, NULL), count(*), min(id) FROM row"
@@ -133,7 +133,7 @@ def settled(connection: sqlite3.Connection, batch: int, after: int) -> list[Sett
         f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY 1, 2, 3",
         (after, batch),
     )
-    return [Settled(Status(status), *rest) for status, *rest in found]
+    return [Finished(Status(status), *rest) for status, *rest in found]
 
 
 def waits(connection: sqlite3.Connection, batch: int, limit: int) -> list[Wait]:

@@ -112,8 +112,8 @@ def _binding(devicetype: int | None, device_id: int | None) -> Binding | None:
     return None if devicetype is None or device_id is None else Binding(devicetype, device_id)
 
 
-def done_rows(connection: sqlite3.Connection, batch: Batch) -> int:
-    """Return how many rows the ledger calls done."""
+def count_done(connection: sqlite3.Connection, batch: Batch) -> int:
+    """Count the rows that the ledger calls done."""
     (rows,) = connection.execute(
         f"SELECT count(*) FROM row WHERE batch = ? AND status IN ({sql_list(sorted(lifecycle.DONE))})", (batch.number,)
     ).fetchone()

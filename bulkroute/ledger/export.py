@@ -2,15 +2,15 @@
 
 import csv
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from bulkroute.atomic_file import replacing
-from bulkroute.ledger import batches, queries
-from bulkroute.ledger.file import ledger_errors
+from bulkroute.ledger import queries
+from bulkroute.ledger.batches import Which
 from bulkroute.ledger.paths import require_apart
+from bulkroute.ledger.reader import LedgerReader
 from bulkroute.model import Status
 
 Record = dict[str, Any]
@@ -19,16 +19,12 @@ FREE_TEXT = ("error", "return_code", "description")
 """Columns with words of others. An id or a target is never touched: it must come back as it was."""
 
 
-def rows(
-    connection: sqlite3.Connection, ledger: Path, statuses: list[Status], *, rollback: bool = False
-) -> Iterator[Record]:
-    """Yield the rows of the latest batch, or of its last rollback, of all statuses where none is named.
+def rows(ledger: LedgerReader, statuses: list[Status], *, rollback: bool = False) -> Iterator[Record]:
+    """Return the rows of the latest batch, or of its last rollback, of all statuses if none is named.
 
-    Raises LedgerError, and UsageError where there was no rollback.
+    Raises LedgerError, and UsageError if there was no rollback.
     """
-    with ledger_errors(ledger, "read the ledger"):
-        batch = batches.demand(connection, ledger, rollback=rollback)
-        yield from queries.export(connection, batch.number, statuses)
+    return ledger.require_batch(Which.ROLLBACK if rollback else Which.LATEST).export(statuses)
 
 
 def write_csv(

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
+from bulkroute.ledger.guard import ledger_errors
 from bulkroute.model import Status
 
 APPLICATION_ID = 0x62726F75
@@ -27,21 +28,6 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 @contextlib.contextmanager
-def ledger_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn what SQLite and the file system say about the ledger into a LedgerError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise LedgerError(f"cannot {doing}: {error}", where=str(path), hint=_hint(error)) from error
-    except OSError as error:
-        raise LedgerError(
-            f"cannot {doing}: {error.strerror}",
-            where=str(path),
-            hint="check the permissions of the file and its folder, and the space there",
-        ) from error
-
-
-@contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Commit what the block writes, or none of it. What went wrong is raised as it was, whatever the rollback says."""
     connection.execute("BEGIN IMMEDIATE")
@@ -54,7 +40,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Let all that the block reads be of one moment."""
     connection.execute("BEGIN")
     try:
@@ -68,19 +54,6 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
-
-
-def _hint(error: sqlite3.Error) -> str:
-    name = getattr(error, "sqlite_errorname", "")
-    if name.startswith("SQLITE_FULL"):
-        return "the disk is full: make room, then run the same command again; what was recorded stays"
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return "check the permissions of the file and its folder"
-    if name.startswith("SQLITE_IOERR"):
-        return "the disk fails or is full: move the ledger to a healthy disk, then run the same command again"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "another program holds it open for writing: close it, then run the same command again"
-    return "it is damaged or not a ledger: keep it, and name another with --ledger"
 
 
 def open_for_run(path: Path) -> sqlite3.Connection:

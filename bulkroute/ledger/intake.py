@@ -11,7 +11,7 @@ from pathlib import Path
 from bulkroute.errors import UsageError
 from bulkroute.ledger import merge as merging
 from bulkroute.ledger.batches import Batch, Changes
-from bulkroute.ledger.file import ledger_errors
+from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults, GivenRow, check_rows, open_manifest
 

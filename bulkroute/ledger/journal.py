@@ -16,7 +16,8 @@ from typing import NamedTuple
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Work
-from bulkroute.ledger.file import ledger_errors, sql_list, transaction
+from bulkroute.ledger.file import sql_list, transaction
+from bulkroute.ledger.guard import ledger_errors
 from bulkroute.model import UNCOUNTED, FailureKind, Status, Verdict
 
 

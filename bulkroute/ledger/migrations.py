@@ -8,7 +8,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from bulkroute.ledger.file import FORMAT, OLDEST_FORMAT, format_of, ledger_errors, transaction
+from bulkroute.ledger.file import FORMAT, OLDEST_FORMAT, format_of, transaction
+from bulkroute.ledger.guard import ledger_errors
 
 TO_FORMAT_2 = """
 CREATE TABLE pace (

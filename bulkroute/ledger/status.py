@@ -1,20 +1,18 @@
 """How a ledger stands: totals of its batch, why rows failed, the runs so far. Read from the ledger alone."""
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, LedgerError
 from bulkroute.events import Summary
-from bulkroute.ledger import batches, queries
-from bulkroute.ledger.batches import Batch
-from bulkroute.ledger.file import ledger_errors, open_for_reading, snapshot
+from bulkroute.ledger.batches import Which
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.queries import Calls, Counts, Reason, RunRecord
+from bulkroute.ledger.reader import BatchReader, LedgerReader
 
 
-class Standing(NamedTuple):
+class BatchStatus(NamedTuple):
     """All there is to say of a batch."""
 
     summary: Summary
@@ -25,40 +23,34 @@ class Standing(NamedTuple):
     """Whether there is a rollback of it."""
 
 
-def standing(connection: sqlite3.Connection, ledger: Path, *, rollback: bool = False) -> Standing:
+def read_status(ledger: LedgerReader, *, rollback: bool = False) -> BatchStatus:
     """Read how the latest batch stands, or its last rollback, in one consistent view.
 
-    Raises LedgerError, for a ledger without a batch too, and UsageError where there was no rollback.
+    Raises LedgerError, for a ledger without a batch too, and UsageError if there was no rollback.
     """
-    with ledger_errors(ledger, "read the ledger"), snapshot(connection):
-        batch = batches.demand(connection, ledger, rollback=rollback)
-        rolled_back = batches.latest_rollback(connection, batch) is not None
-        counts = queries.count(connection, batch.number)
-        runs = queries.runs(connection, batch.number)
-        run = runs[-1] if runs else None
-        calls = queries.calls(connection, run.run) if run else Calls(0, 0, 0)
-        why = queries.reasons(connection, batch.number)
-    seconds = 0.0
-    if run is not None:
-        seconds = (
-            run.seconds if run.seconds is not None else max(0.0, (calls.last_at or run.started_at) - run.started_at)
-        )
-    summary = summarise(
-        ledger,
-        batch,
-        counts,
-        calls,
-        seconds,
-        run=run.run if run else None,
-        stopped=run.stopped if run else None,
-        exit_code=run.exit_code if run else None,
+    with ledger.at_one_moment():
+        batch = ledger.require_batch(Which.ROLLBACK if rollback else Which.LATEST)
+        rolled_back = not rollback and ledger.find_batch(Which.ROLLBACK) is not None
+        counts, reasons, runs = batch.counts(), batch.reasons(), batch.runs()
+        calls = batch.calls(runs[-1].run) if runs else Calls(0, 0, 0)
+    return BatchStatus(_summary(batch, counts, runs, calls), batch.manifest, reasons, runs, rolled_back)
+
+
+def _summary(batch: BatchReader, counts: Counts, runs: list[RunRecord], calls: Calls) -> Summary:
+    if not runs:
+        return summarise(batch.path, batch.number, counts, calls, 0.0, run=None, stopped=None, exit_code=None)
+    run = runs[-1]
+    lasted_s = run.seconds
+    if lasted_s is None:
+        lasted_s = max(0.0, (calls.last_at or run.started_at) - run.started_at)
+    return summarise(
+        batch.path, batch.number, counts, calls, lasted_s, run=run.run, stopped=run.stopped, exit_code=run.exit_code
     )
-    return Standing(summary, batch.manifest, why, runs, rolled_back)
 
 
 def summarise(
     ledger: Path,
-    batch: Batch,
+    batch: int,
     counts: Counts,
     calls: Calls,
     seconds: float,
@@ -70,7 +62,7 @@ def summarise(
     """Return the summary of a batch and of its last run, which took so many seconds."""
     return Summary(
         ledger=str(ledger),
-        batch=batch.number,
+        batch=batch,
         run=run,
         **counts._asdict(),
         attempts=calls.attempts,
@@ -86,8 +78,8 @@ def summarise(
 def ended_by(error: BulkrouteError, ledger: Path) -> Summary:
     """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
     try:
-        with closing(open_for_reading(ledger)) as connection:
-            found = standing(connection, ledger).summary
+        with Ledger(ledger).read() as reader:
+            found = read_status(reader).summary
     except LedgerError:
         found = Summary(str(ledger), None, None, total=0, succeeded=0, unchanged=0, failed=0, pending=0, in_doubt=0)
     return replace(

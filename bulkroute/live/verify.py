@@ -1,16 +1,13 @@
 """The check of a ledger against live bindings: is every row that it calls done as it says? Changes nothing."""
 
 import asyncio
-import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger import batches, compare
 from bulkroute.ledger.compare import Difference
-from bulkroute.ledger.file import ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.reader import BatchReader
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.rate.backoff import doubling
 
@@ -36,21 +33,16 @@ class Verified(NamedTuple):
     """False if the service's list of called routes never came to rest."""
 
 
-async def verify(
-    connection: sqlite3.Connection, ledger: Path, reader: LiveReader, backoff_s: float, tell: Callable[[str], None]
-) -> Verified:
+async def verify(batch: BatchReader, reader: LiveReader, backoff_s: float, tell: Callable[[str], None]) -> Verified:
     """Hold the rows called done against live bindings. `backoff_s`: before the first reading again. Raises LedgerError, and what reading raises."""
-    with ledger_errors(ledger, "read the ledger"):
-        batch = batches.demand_latest(connection, ledger)
-        waits = doubling(backoff_s, READ_AGAIN)
-        while True:
-            with LiveBindings() as live:
-                await reader.read(live)
-                found = compare.differences(connection, batch, live.path)
-            fresh = time.time() - compare.last_finish(connection, batch) < FRESH_S
-            wait_s = next(waits, None)
-            if not found or not fresh or wait_s is None:
-                checked = compare.done_rows(connection, batch)
-                return Verified(str(ledger), batch.number, checked, found, live.settled)
-            tell(f"{len(found):,} differences; the list may lag behind, it is read again in {wait_s:g} s")
-            await asyncio.sleep(wait_s)
+    waits = doubling(backoff_s, READ_AGAIN)
+    while True:
+        with LiveBindings() as live:
+            await reader.read(live)
+            found = batch.differences(live)
+        fresh = time.time() - batch.last_finish() < FRESH_S
+        wait_s = next(waits, None)
+        if not found or not fresh or wait_s is None:
+            return Verified(str(batch.path), batch.number, batch.count_done(), found, live.settled)
+        tell(f"{len(found):,} differences; the list may lag behind, it is read again in {wait_s:g} s")
+        await asyncio.sleep(wait_s)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from bulkroute.errors import ExitCode
 from bulkroute.events import Summary
 from bulkroute.ledger.queries import Reason, RunRecord
-from bulkroute.ledger.status import Standing
+from bulkroute.ledger.status import BatchStatus
 from bulkroute.output.words import duration, rate
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def runs_table(runs: Sequence[RunRecord]) -> "Table":
     return table
 
 
-def print_standing(found: Standing) -> None:
+def print_status(found: BatchStatus) -> None:
     """Print how a ledger stands on stdout."""
     show(title_of(found.summary), outcome_table(found.summary, found.reasons), sys.stdout)
     show("runs", runs_table(found.runs), sys.stdout)

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
 from bulkroute.ledger import batches, intake, merge, migrations, queries, rollback, settle
-from bulkroute.ledger.batches import Batch, Changes
-from bulkroute.ledger.file import checked, ledger_errors, open_checked
+from bulkroute.ledger.batches import Batch, Changes, Which
+from bulkroute.ledger.file import checked, open_checked
+from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.queries import Counts
@@ -157,9 +158,9 @@ class Preparation:
     def _batch_to_go_on_with(self, ledger: sqlite3.Connection, path: Path) -> Batch | None:
         """Return the batch that this run is to continue, None for a new one. Raises UsageError, LedgerError."""
         with ledger_errors(path, "read the batch"):
-            batch = None if self._settings.fresh else batches.latest(ledger)
+            batch = None if self._settings.fresh else batches.find(ledger, Which.LATEST)
             if batch is not None and not self._settings.service_moved:
-                batches.demand_service(ledger, batch, self._settings.service_name, path)
+                batches.require_service(ledger, batch, self._settings.service_name, path)
         return batch
 
     async def _consult(
@@ -221,7 +222,7 @@ class Preparation:
         """
         migrations.bring_up(connection, ledger, self._tell)
         with ledger_errors(ledger, "prepare the rollback"):
-            parent = batches.demand_latest(connection, ledger)
+            parent = batches.require(connection, ledger, Which.LATEST)
             if left_behind := rollback.without_before(connection, parent):
                 self._tell(
                     f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"

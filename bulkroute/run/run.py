@@ -17,7 +17,7 @@ from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, St
 from bulkroute.events import Notice, Progress, RateChanged, RunStarted, Stopping, Summary, Watcher, exit_code_for
 from bulkroute.ledger import batches, queries
 from bulkroute.ledger.batches import RunEnd, Work
-from bulkroute.ledger.file import ledger_errors
+from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal, Pace
 from bulkroute.ledger.queries import Calls
 from bulkroute.ledger.status import summarise
@@ -302,7 +302,14 @@ class Run:
             end = RunEnd(seconds, calls.attempts, calls.retries, calls.throttled, reason, exit_code)
             batches.end_run(self._connection, self._number, end)
         found = summarise(
-            self._ledger, self._batch, counts, calls, seconds, run=self._number, stopped=reason, exit_code=exit_code
+            self._ledger,
+            self._batch.number,
+            counts,
+            calls,
+            seconds,
+            run=self._number,
+            stopped=reason,
+            exit_code=exit_code,
         )
         return replace(found, stop=stop.kind if stop else None)
 

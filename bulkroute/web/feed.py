@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bulkroute.errors import BulkrouteError
-from bulkroute.ledger.file import is_frozen, open_for_reading
+from bulkroute.ledger.ledger import Identity, Ledger
+from bulkroute.ledger.reader import LedgerReader
 from bulkroute.run import control
 from bulkroute.web.page_data import Snapshots
 
@@ -34,11 +35,11 @@ class Feed:
     """Watches one ledger, which may not be there yet. Use as an async context manager."""
 
     def __init__(self, ledger: Path, tick_s: float = TICK_S) -> None:
-        self._ledger = ledger
+        self._ledger = Ledger(ledger)
         self._tick_s = tick_s
-        # One thread holds the connection: SQLite's do not change threads, and reads queue up behind one another.
+        # One thread has the ledger open: SQLite's connections do not change threads, and reads queue up behind one another.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._reader: Reader | None = None
+        self._opened: Opened | None = None
         self._watchers = 0
         self._watched = asyncio.Event()
         self._tick: asyncio.Future[None] | None = None
@@ -62,7 +63,7 @@ class Feed:
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._wake()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        await self._in_thread(self._close)
         self._thread.shutdown()
 
     async def broken(self) -> None:
@@ -110,9 +111,12 @@ class Feed:
             self._tick = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._tick)
 
-    async def read(self, question: "Callable[[Reader], T]") -> T:
+    async def read(self, question: Callable[[LedgerReader], T]) -> T:
         """Ask the ledger something, in its thread. Raises LedgerError."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: question(self._open()))
+        return await self._in_thread(lambda: question(self._open().reader))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _tick_on(self) -> None:
         due_s = 0.0
@@ -147,7 +151,7 @@ class Feed:
 
     async def _read_news(self) -> dict[str, Any]:
         """Read the ledger, and ask the run itself where one goes on. Raises LedgerError."""
-        snapshot = await self.read(self._timed)
+        snapshot = await self._in_thread(self._read_page_data)
         counts = snapshot["counts"]
         left = counts["pending"] + counts["in_doubt"]
         pace = self._measure(counts["total"] - left, (snapshot["batch"], snapshot["runs"]["total"]))
@@ -158,7 +162,7 @@ class Feed:
             # It may have just ended, or not answer: the ledger tells.
             with contextlib.suppress(BulkrouteError, TimeoutError):
                 async with asyncio.timeout(self._tick_s):
-                    live = await control.ask(self._ledger, "status")
+                    live = await control.ask(self._ledger.path, "status")
         return {**snapshot, "live": live, "pace": pace, "eta_s": left / pace if pace else None}
 
     def _measure(self, settled: int, run: tuple[int, int]) -> float | None:
@@ -175,49 +179,44 @@ class Feed:
         first, last = self._pace[0], self._pace[-1]
         return (last[1] - first[1]) / (last[0] - first[0]) if last[0] > first[0] else None
 
-    def _timed(self, reader: "Reader") -> dict[str, Any]:
+    def _read_page_data(self) -> dict[str, Any]:
         """Read the ledger, and note how long that took."""
+        opened = self._open()
         started_s = time.monotonic()
-        snapshot = reader.snapshots.read()
+        snapshot = opened.snapshots.read()
         self._costs_s.append(time.monotonic() - started_s)
         return snapshot
 
-    def _open(self) -> "Reader":
-        """Return the connection to the ledger; a new one where the file was replaced."""
-        if self._reader is not None and not self._reader.is_current():
+    def _open(self) -> "Opened":
+        """Return the open ledger; opened anew if the file was replaced."""
+        identity = self._ledger.identity()
+        if self._opened is not None and self._opened.identity != identity:
             self._close()
-        if self._reader is None:
-            self._reader = Reader(self._ledger)
-        return self._reader
+        if self._opened is None:
+            self._opened = Opened(self._ledger, identity)
+        return self._opened
 
     def _close(self) -> None:
-        if self._reader is not None:
-            self._reader.connection.close()
-        self._reader = None
+        if self._opened is not None:
+            self._opened.close()
+        self._opened = None
 
 
-class Reader:
-    """An open ledger."""
+class Opened:
+    """A ledger held open, and what was read of it so far."""
 
-    def __init__(self, ledger: Path) -> None:
-        self.connection = open_for_reading(ledger)
-        self.snapshots = Snapshots(self.connection, ledger)
-        self._ledger = ledger
-        self._file = _identity(ledger)
+    def __init__(self, ledger: Ledger, identity: Identity | None) -> None:
+        """`identity` is what it was just before this. Raises LedgerError."""
+        self._exits = contextlib.ExitStack()
+        self.reader = self._exits.enter_context(ledger.read())
+        self.snapshots = Snapshots(self.reader)
+        self.identity = identity
 
-    def is_current(self) -> bool:
-        """Return whether the file at the ledger's path is still the one that is open, and opened in the right way."""
-        return _identity(self._ledger) == self._file
+    def close(self) -> None:
+        """Close the ledger."""
+        self._exits.close()
 
 
 def _event(kind: bytes, news: dict[str, Any]) -> bytes:
     body = json.dumps(news, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     return b"event: %b\ndata: %b\n\n" % (kind, body)
-
-
-def _identity(path: Path) -> tuple[int, int, bool] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, is_frozen(path)

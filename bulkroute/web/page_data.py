@@ -2,17 +2,14 @@
 
 import os
 import socket
-import sqlite3
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from bulkroute.ledger import batches, chart_queries, queries
-from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.batches import Which
 from bulkroute.ledger.chart_queries import FailedRow, Search, Wait
-from bulkroute.ledger.file import ledger_errors, snapshot
 from bulkroute.ledger.queries import RunRecord
+from bulkroute.ledger.reader import LedgerReader
 from bulkroute.version import __version__
 from bulkroute.web.row_counts import RowCounts
 from bulkroute.web.timeline import Timeline, distribution, percentiles
@@ -28,43 +25,43 @@ DRAWN_EVERY_S = (2.0, 10.0)
 
 
 class Snapshots:
-    """Reads one ledger over one connection; what was counted already is not counted again.
+    """Reads one open ledger again and again; what was counted already is not counted again.
 
     A part that has not changed since the last reading is the same object.
     """
 
-    def __init__(self, connection: sqlite3.Connection, ledger: Path) -> None:
-        self._connection = connection
+    def __init__(self, ledger: LedgerReader) -> None:
         self._ledger = ledger
-        self._batch: Batch | None = None
-        self._timeline, self._row_counts = Timeline(0), RowCounts(0)
+        self._timeline: Timeline
+        self._row_counts: RowCounts
+        self._counted: int | None = None
+        """The batch that these two are of."""
         self._drawn: dict[str, Any] = {}
         self._drawn_for: object = None
         self._draw_at_s = 0.0
 
-    def read(self, batch: Batch | None = None, *, failed_rows: int = 0) -> dict[str, Any]:
+    def read(self, which: Which | int = Which.SHOWN, *, failed_rows: int = 0) -> dict[str, Any]:
         """Return the figures of a batch in one consistent view, with the first `failed_rows` failed rows.
 
-        Without a batch it is the one to show: the rollback that goes on or went last, else the latest. Raises LedgerError.
+        Raises UsageError if there is no batch of that number, and LedgerError.
         """
-        connection = self._connection
-        with ledger_errors(self._ledger, "read the ledger"), snapshot(connection):
-            batch = batch or batches.demand_shown(connection, self._ledger)
-            if self._batch is None or batch.number != self._batch.number:
-                self._timeline, self._row_counts = Timeline(batch.number), RowCounts(batch.number)
-            self._batch = batch
-            runs = queries.runs(connection, batch.number)
+        with self._ledger.at_one_moment():
+            batch = self._ledger.require_batch(which)
+            if batch.number != self._counted:
+                self._timeline, self._row_counts = Timeline(batch), RowCounts(self._ledger, batch)
+            self._counted = batch.number
+            runs = batch.runs()
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
-            counts, reasons = self._row_counts.read(connection, stage)
-            waits = chart_queries.waits(connection, batch.number, MOST_WAITS)
+            counts, reasons = self._row_counts.read(stage)
+            waits = batch.waits(MOST_WAITS)
             state = state_of(runs, waits)
-            self._timeline.advance(connection, runs, time.time() if state["state"] == "running" else None)
-            failed = list(chart_queries.failed_rows(connection, batch.number, Search(), limit=failed_rows))
+            self._timeline.advance(runs, time.time() if state["state"] == "running" else None)
+            failed = list(batch.failed_rows(Search(), limit=failed_rows))
         stretches = self._timeline.stretches
         return {
             "made_at": time.time(),
             "version": __version__,
-            "ledger": self._ledger.name,
+            "ledger": self._ledger.path.name,
             "batch": batch.number,
             "parent": batch.parent,
             "manifest": batch.manifest,

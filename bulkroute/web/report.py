@@ -8,17 +8,15 @@ import base64
 import hashlib
 import html
 import json
-import sqlite3
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import Any
 
 from bulkroute.atomic_file import replacing
-from bulkroute.errors import UsageError
-from bulkroute.ledger import batches
-from bulkroute.ledger.file import ledger_errors
+from bulkroute.ledger.batches import Which
 from bulkroute.ledger.paths import require_apart
+from bulkroute.ledger.reader import LedgerReader
 from bulkroute.web.page_data import Snapshots
 
 MOST_FAILED_ROWS = 20_000
@@ -34,19 +32,14 @@ def asset(name: str) -> str:
     return resources.files("bulkroute.web").joinpath("static", name).read_text("utf-8")
 
 
-def write(connection: sqlite3.Connection, ledger: Path, output: Path, number: int | None = None) -> None:
+def write(ledger: LedgerReader, output: Path, number: int | None = None) -> None:
     """Write the report of the batch of that number, or of the one that `watch` would show.
 
-    Raises LedgerError, and UsageError where there is no such batch or `output` cannot be written.
+    Raises LedgerError, and UsageError if there is no such batch or `output` cannot be written.
     """
-    batch = None
-    if number is not None:
-        with ledger_errors(ledger, "read the batch"):
-            batch = batches.numbered(connection, number)
-        if batch is None:
-            raise UsageError(f"there is no batch {number}", where=str(ledger), hint="leave --batch out for the latest")
-    page = render(Snapshots(connection, ledger).read(batch, failed_rows=MOST_FAILED_ROWS))
-    require_apart(output, ledger, hint="name another file with -o")
+    which = Which.SHOWN if number is None else number
+    page = render(Snapshots(ledger).read(which, failed_rows=MOST_FAILED_ROWS))
+    require_apart(output, ledger.path, hint="name another file with -o")
     with replacing(output) as file:
         file.write(page)
 

@@ -1,10 +1,9 @@
 """Counts of a batch's rows and why they failed, kept up to date without counting a million rows every second."""
 
-import sqlite3
 import time
 
-from bulkroute.ledger import chart_queries, queries
 from bulkroute.ledger.queries import Counts, Reason
+from bulkroute.ledger.reader import BatchReader, LedgerReader
 from bulkroute.model import Status
 
 SHARE = 0.005
@@ -19,7 +18,8 @@ class RowCounts:
     again, and one that ends leaves none in flight, so that with either all are counted anew.
     """
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self, ledger: LedgerReader, batch: BatchReader) -> None:
+        self._ledger = ledger
         self._batch = batch
         self._counts = Counts(0, 0, 0, 0, 0, 0, {})
         self._reasons: dict[tuple[str, str | None], Reason] = {}
@@ -28,34 +28,32 @@ class RowCounts:
         self._due_s = 0.0
         self._version = -1
 
-    def read(self, connection: sqlite3.Connection, stage: object) -> tuple[Counts, list[Reason]]:
+    def read(self, stage: object) -> tuple[Counts, list[Reason]]:
         """Return the counts now, and why rows failed, the commonest reason first.
 
         `stage` is another one whenever a run has begun or ended.
         """
-        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        version = self._ledger.version()
         started_s = time.monotonic()
         if stage != self._stage or (version != self._version and started_s >= self._due_s):
-            self._counts = queries.count(connection, self._batch)
-            reasons = queries.reasons(connection, self._batch) if self._counts.failed else []
+            self._counts = self._batch.counts()
+            reasons = self._batch.reasons() if self._counts.failed else []
             self._reasons = {(reason.error, reason.description): reason for reason in reasons}
-            self._counted_to = chart_queries.latest_call(connection)
+            self._counted_to = self._ledger.latest_call()
             ended_s = time.monotonic()
             self._due_s = ended_s + (ended_s - started_s) / SHARE
         elif version != self._version:
-            self._count_on(connection)
+            self._count_on()
         self._stage, self._version = stage, version
         return self._counts, sorted(self._reasons.values(), key=lambda reason: -reason.rows)
 
-    def _count_on(self, connection: sqlite3.Connection) -> None:
-        """Add the rows that came to their end since the last look."""
+    def _count_on(self) -> None:
+        """Add the rows that were finished since the last look."""
         counts = self._counts
         failures = dict(counts.failures)
         succeeded = failed = 0
-        latest = chart_queries.latest_call(connection)
-        for status, error, description, rows, example_id in chart_queries.settled(
-            connection, self._batch, self._counted_to
-        ):
+        latest = self._ledger.latest_call()
+        for status, error, description, rows, example_id in self._batch.finished(self._counted_to):
             if status is Status.SUCCEEDED:
                 succeeded += rows
                 continue
@@ -65,12 +63,12 @@ class RowCounts:
             known = self._reasons.get((kind, description), Reason(kind, description, 0, example_id))
             self._reasons[kind, description] = known._replace(rows=known.rows + rows)
         self._counted_to = latest
-        settled = succeeded + failed
+        finished = succeeded + failed
         self._counts = counts._replace(
             succeeded=counts.succeeded + succeeded,
             failed=counts.failed + failed,
             # Calls in flight come and go; together with those that wait they are what is left.
-            pending=max(0, counts.pending - max(0, settled - counts.in_doubt)),
-            in_doubt=max(0, counts.in_doubt - settled),
+            pending=max(0, counts.pending - max(0, finished - counts.in_doubt)),
+            in_doubt=max(0, counts.in_doubt - finished),
             failures=failures,
         )

@@ -16,13 +16,14 @@ from typing import IO, Any
 from aiohttp import web
 
 from bulkroute.errors import BulkrouteError
-from bulkroute.ledger import batches, chart_queries
+from bulkroute.ledger.batches import Which
 from bulkroute.ledger.chart_queries import FailedRow, Search
-from bulkroute.ledger.file import ledger_errors, open_for_reading
+from bulkroute.ledger.ledger import Ledger
+from bulkroute.ledger.reader import LedgerReader
 from bulkroute.run import control
 from bulkroute.run.verbs import VERBS
 from bulkroute.web.access import HEADERS, Access
-from bulkroute.web.feed import Feed, Reader
+from bulkroute.web.feed import Feed
 from bulkroute.web.page_data import packed
 from bulkroute.web.report import SCRIPTS, STYLES, asset
 
@@ -113,11 +114,9 @@ class Server:
         search, offset = _search(request), _number(request, "offset", 0)
         limit = min(MOST_ROWS, _number(request, "limit", 100))
 
-        def find(reader: Reader) -> dict[str, Any]:
-            with ledger_errors(self._ledger, "read the ledger"):
-                batch = batches.demand_shown(reader.connection, self._ledger).number
-                rows = chart_queries.failed_rows(reader.connection, batch, search, limit=limit, offset=offset)
-                return packed(rows, chart_queries.count_failed(reader.connection, batch, search))
+        def find(ledger: LedgerReader) -> dict[str, Any]:
+            batch = ledger.require_batch(Which.SHOWN)
+            return packed(batch.failed_rows(search, limit=limit, offset=offset), batch.count_failed(search))
 
         return web.json_response(await self._feed.read(find))
 
@@ -164,8 +163,8 @@ class Server:
 
 def _write_failed(ledger: Path, search: Search, file: IO[str], line: Callable[[FailedRow], list[object]]) -> None:
     """Write the failed rows that a search finds, over a connection of its own. Raises LedgerError."""
-    with contextlib.closing(open_for_reading(ledger)) as connection, ledger_errors(ledger, "read the failed rows"):
-        rows = chart_queries.failed_rows(connection, batches.demand_shown(connection, ledger).number, search)
+    with Ledger(ledger).read() as reader:
+        rows = reader.require_batch(Which.SHOWN).failed_rows(search)
         csv.writer(file, lineterminator="\n").writerows(map(line, rows))
 
 

@@ -5,15 +5,14 @@ buckets of a run that goes on can be folded in pairs, and only new calls are rea
 """
 
 import math
-import sqlite3
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkroute.ledger import chart_queries
 from bulkroute.ledger.chart_queries import DONE, FAILED, THROTTLED, Cell, PaceChange
 from bulkroute.ledger.queries import RunRecord
+from bulkroute.ledger.reader import BatchReader
 from bulkroute.run.rate_record import BY_ITSELF, STARTED
 from bulkroute.web.mean_rate import Course
 
@@ -105,7 +104,7 @@ class Stretch:
 class Timeline:
     """Counts the calls of one batch; each `advance` reads only those that are new."""
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self, batch: BatchReader) -> None:
         self._batch = batch
         self._read_to = 0
         self._paces_to = 0
@@ -116,14 +115,14 @@ class Timeline:
         self.changes: deque[PaceChange] = deque(maxlen=MOST_CHANGES)
         """What changed the pace, the latest last; what the rate in force does by itself is left out."""
 
-    def advance(self, connection: sqlite3.Connection, runs: Iterable[RunRecord], now: float | None) -> None:
+    def advance(self, runs: Iterable[RunRecord], now: float | None) -> None:
         """Take in the calls made since last time. `now` is given while the last run goes on: its axis ends there."""
         last: RunRecord | None = None
         for last in runs:
             stretch = self.stretches.setdefault(last.run, Stretch(last.started_at, last.started_at, Course(last.rate)))
             stretch.ended_at = max(stretch.ended_at, last.ended_at or last.started_at)
         read_to = self._read_to
-        for call in chart_queries.last_calls(connection, self._batch, read_to):
+        for call in self._batch.last_calls(read_to):
             stretch = self.stretches[call.run]
             stretch.ended_at = max(stretch.ended_at, call.ended_at)
             self._read_to = max(self._read_to, call.attempt)
@@ -133,13 +132,13 @@ class Timeline:
             self.width_s *= 2
             for stretch in self.stretches.values():
                 stretch.fold()
-        for change in chart_queries.pace_changes(connection, self._batch, self._paces_to):
+        for change in self._batch.pace_changes(self._paces_to):
             self._paces_to = change.pace
             self.stretches[change.run].change(change, self.width_s)
             if change.reason not in {STARTED, BY_ITSELF}:
                 self.changes.append(change)
         if self._read_to > read_to:
-            for cell in chart_queries.cells(connection, self._batch, read_to, self.width_s):
+            for cell in self._batch.cells(read_to, self.width_s):
                 self._add(cell)
 
     def _too_fine(self) -> bool:

@@ -16,7 +16,7 @@ SLOW = Faults(latency_ms=400)
 
 MANY = """
 import sqlite3, sys
-from bulkroute.ledger.live import LiveBindings, attached
+from bulkroute.ledger.live_bindings import LiveBindings, attached
 connection = sqlite3.connect(":memory:", isolation_level=None)
 for _ in range(int(sys.argv[1])):
     with LiveBindings() as live:

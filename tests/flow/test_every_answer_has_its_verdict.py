@@ -10,8 +10,7 @@ from aiohttp import web
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
 from bulkroute.events import Summary
-from bulkroute.ledger import queries
-from bulkroute.ledger.file import open_for_reading
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.settings import Credentials, Secret, Settings
 from tests.harness import bulkroute, ids, targets, write_csv
 from tests.virtual_time import run_virtual
@@ -76,9 +75,8 @@ def one_row(folder: Path, answers: list[Answer]) -> tuple[Summary, dict[str, obj
         return summary
 
     summary = run_virtual(scenario())
-    connection = open_for_reading(folder / "one.ledger.db")
-    (row,) = queries.export(connection, 1)
-    connection.close()
+    with Ledger(folder / "one.ledger.db").read() as ledger:
+        (row,) = ledger.require_batch().export()
     return summary, row, calls
 
 

@@ -1,7 +1,6 @@
 """For any live state, manifest, faults and kill points: a run, its check, and the way back. The simulator is the oracle."""
 
 import tempfile
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from bulkroute.ledger import export
-from bulkroute.ledger.file import open_for_reading
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.simulator import Faults, Route
 from tests.harness import Service, Target, ids, serving, write_csv
 from tests.killable import engine, killed
@@ -124,8 +123,8 @@ def there(
 
 def exported(ledger: Path) -> dict[str, dict[str, Any]]:
     """Return the rows of a ledger by id."""
-    with closing(open_for_reading(ledger)) as connection:
-        return {record["id"]: record for record in export.rows(connection, ledger, [])}
+    with Ledger(ledger).read() as reader:
+        return {record["id"]: record for record in export.rows(reader, [])}
 
 
 def assert_verified(service: Service, ledger: Path, wanted: dict[str, Target]) -> None:

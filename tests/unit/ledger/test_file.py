@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger import batches, file, lock, merge, queries
-from bulkroute.ledger.batches import Batch, Changes, Work
+from bulkroute.ledger.batches import Batch, Changes, Which, Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults
@@ -122,7 +122,7 @@ def test_a_maker_killed_in_its_first_moment_leaves_a_ledger_that_can_be_made(tmp
     with closing(sqlite3.connect(path)) as half_made:
         half_made.execute("PRAGMA journal_mode=WAL")
     with closing(file.open_for_run(path)) as connection:
-        assert batches.latest(connection) is None
+        assert batches.find(connection, Which.LATEST) is None
 
 
 def test_the_lock_names_its_holder_and_leaves_nothing(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 
-from bulkroute.ledger import queries
-from bulkroute.ledger.file import open_for_reading, open_for_run
+from bulkroute.ledger.file import open_for_run
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.web import feed as feeds
 from bulkroute.web import page_data as snapshots
 from bulkroute.web import row_counts
@@ -97,15 +97,15 @@ def test_a_tick_costs_what_is_new_not_what_is_there(tmp_path: Path, calls: int) 
 
     def steps(rows: int) -> int:
         ledger = made(tmp_path / f"{rows}.db", rows=rows, failed=rows // 10, ended=False)
-        with closing(open_for_run(ledger)) as writer, closing(open_for_reading(ledger)) as reader:
-            snapshots = Snapshots(reader, ledger)
+        with closing(open_for_run(ledger)) as writer, Ledger(ledger).read() as reader:
+            snapshots = Snapshots(reader)
             snapshots.read()
             writer.execute(
                 "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict)"
                 f" SELECT row, 1, 2, unixepoch(), 10, 'done' FROM row WHERE row <= {calls}"
             )
             seen = []
-            reader.set_progress_handler(lambda: seen.append(1), 100)
+            reader._connection.set_progress_handler(lambda: seen.append(1), 100)
             snapshots.read()
             return len(seen)
 
@@ -234,11 +234,12 @@ async def news(response: ClientResponse) -> bytes:
 def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_counts, "SHARE", 1e-12)  # no second full count
     ledger = made(tmp_path / "l.db", rows=100)
-    with closing(open_for_run(ledger)) as writer, closing(open_for_reading(ledger)) as reader:
+    with closing(open_for_run(ledger)) as writer, Ledger(ledger).read() as reader:
+        batch = reader.require_batch()
         writer.execute("DELETE FROM attempt")
         writer.execute("UPDATE row SET status = iif(row <= 3, 'sent', 'pending')")
-        kept = RowCounts(1)
-        kept.read(reader, 1)
+        kept = RowCounts(reader, batch)
+        kept.read(1)
         for row in range(1, 60):
             status, error = ("failed", ("server", "business")[row % 2]) if row % 5 == 0 else ("succeeded", None)
             writer.execute("UPDATE row SET status = ?, error = ? WHERE row = ?", (status, error, row))
@@ -247,9 +248,9 @@ def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: p
                     "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict) VALUES (?, 1, 1, 0, 1, ?)",
                     (row, verdict),
                 )
-            counts, _ = kept.read(reader, 1)
-            whole = queries.count(reader, 1)
+            counts, _ = kept.read(1)
+            whole = batch.counts()
             assert counts._replace(pending=0, in_doubt=0) == whole._replace(pending=0, in_doubt=0)
             assert counts.pending + counts.in_doubt == whole.pending + whole.in_doubt
         writer.execute("UPDATE row SET status = 'pending', error = NULL WHERE status = 'failed'")
-        assert kept.read(reader, 2)[0] == queries.count(reader, 1)  # a new run: counted anew
+        assert kept.read(2)[0] == batch.counts()  # a new run: counted anew

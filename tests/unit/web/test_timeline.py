@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.ledger import queries
-from bulkroute.ledger.file import open_for_reading, open_for_run
+from bulkroute.ledger.file import open_for_run
+from bulkroute.ledger.ledger import Ledger
+from bulkroute.ledger.reader import LedgerReader
 from bulkroute.run.rate_record import BY_ITSELF, STARTED
 from bulkroute.web.mean_rate import Course
 from bulkroute.web.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
@@ -59,18 +60,19 @@ def test_folding_keeps_every_call(calls: dict[int, int], times: int) -> None:
 def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> None:
     """The live page reads new calls only, and folds; the report reads all at once."""
     ledger = made(tmp_path / "l.db", rows=4000, failed=300, run_s=1900)
-    with closing(open_for_run(ledger)) as writer, closing(open_for_reading(ledger)) as reader:
-        runs = queries.runs(reader, 1)
-        whole = Timeline(1)
-        whole.advance(reader, runs, None)
+    with closing(open_for_run(ledger)) as writer, Ledger(ledger).read() as reader:
+        batch = reader.require_batch()
+        runs = batch.runs()
+        whole = Timeline(batch)
+        whole.advance(runs, None)
         expected = whole.series()
         attempts = writer.execute("SELECT * FROM attempt ORDER BY attempt").fetchall()
         writer.execute("DELETE FROM attempt")
-        parts = Timeline(1)
+        parts = Timeline(batch)
         for at in range(0, len(attempts), 700):
             writer.executemany("INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?)", attempts[at : at + 700])
-            parts.advance(reader, [runs[0]._replace(ended_at=None)], None)
-        parts.advance(reader, runs, None)
+            parts.advance([runs[0]._replace(ended_at=None)], None)
+        parts.advance(runs, None)
     assert parts.series() == expected
     assert parts.latencies_ms == whole.latencies_ms
     assert len(expected["x"]) <= MOST_BUCKETS
@@ -87,8 +89,9 @@ def test_runs_follow_one_another_with_a_gap(tmp_path: Path) -> None:
         connection.execute(
             "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict) SELECT row, 2, 2, started_at + 90000, latency_ms, 'throttled' FROM attempt"
         )
-        timeline = Timeline(1)
-        timeline.advance(connection, queries.runs(connection, 1), None)
+        batch = LedgerReader(connection, ledger).require_batch()
+        timeline = Timeline(batch)
+        timeline.advance(batch.runs(), None)
     series = timeline.series()
     assert [mark["x"] for mark in series["runs"]] == [0, 12]
     assert series["end"] == 22
@@ -105,8 +108,9 @@ def test_latencies_are_counted_to_two_digits(tmp_path: Path) -> None:
         connection.executemany(
             "UPDATE attempt SET latency_ms = ? WHERE attempt = ?", zip(seen, range(1, 99), strict=False)
         )
-        timeline = Timeline(1)
-        timeline.advance(connection, queries.runs(connection, 1), None)
+        batch = LedgerReader(connection, ledger).require_batch()
+        timeline = Timeline(batch)
+        timeline.advance(batch.runs(), None)
     assert timeline.latencies_ms == Counter(seen.values())
 
 
@@ -154,14 +158,15 @@ def test_the_target_is_what_was_asked_for_at_the_time(tmp_path: Path) -> None:
                 (80, 7, 7, "asked for by the operator"),
             ],
         )
-        parts, whole = Timeline(1), Timeline(1)
-        runs = queries.runs(connection, 1)
-        whole.advance(connection, runs, None)
+        batch = LedgerReader(connection, ledger).require_batch()
+        parts, whole = Timeline(batch), Timeline(batch)
+        runs = batch.runs()
+        whole.advance(runs, None)
         lines = connection.execute("SELECT * FROM pace ORDER BY pace").fetchall()
         connection.execute("DELETE FROM pace")
         for line in lines:
             connection.execute("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?)", line)
-            parts.advance(connection, runs, None)
+            parts.advance(runs, None)
     series = whole.series()
     assert parts.series() == series
     places = zip(series["x"], series["target"], series["allowed"], strict=True)

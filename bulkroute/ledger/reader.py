@@ -1,0 +1,154 @@
+"""A ledger that is open for reading, also while a run writes it, and its batches. Good for the block of `Ledger.read`.
+
+Never changes anything. What goes wrong is a LedgerError; no connection is handed out.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bulkroute.ledger import batches, chart_queries, compare, queries
+from bulkroute.ledger.batches import Batch, Which
+from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
+from bulkroute.ledger.compare import Difference
+from bulkroute.ledger.file import read_transaction
+from bulkroute.ledger.guard import guarded, ledger_errors
+from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.queries import Calls, Counts, Reason, RunRecord
+from bulkroute.model import Status
+
+READ = "read the ledger"
+
+
+class BatchReader:
+    """One batch of an open ledger."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, batch: Batch) -> None:
+        self.path = path
+        self.number = batch.number
+        self.manifest = batch.manifest
+        """Its name, for messages."""
+        self.digest = batch.digest
+        """Of the manifest that was taken over last; '' if that never finished."""
+        self.parent = batch.parent
+        """The number of the batch that a rollback puts back, None for any other batch."""
+        self._batch = batch
+        self._connection = connection
+
+    @guarded(READ)
+    def require_service(self, service: str) -> None:
+        """Refuse a batch that is of another service: what is done there is not done here. Raises UsageError."""
+        batches.require_service(self._connection, self._batch, service, self.path)
+
+    @guarded(READ)
+    def counts(self) -> Counts:
+        """Count its rows."""
+        return queries.count(self._connection, self.number)
+
+    @guarded(READ)
+    def reasons(self) -> list[Reason]:
+        """Return why rows failed, the commonest reason first."""
+        return queries.reasons(self._connection, self.number)
+
+    @guarded(READ)
+    def runs(self) -> list[RunRecord]:
+        """Return its runs, the first one first."""
+        return queries.runs(self._connection, self.number)
+
+    @guarded(READ)
+    def calls(self, run: int) -> Calls:
+        """Count the calls of a run, also while it goes on."""
+        return queries.calls(self._connection, run)
+
+    def export(self, statuses: Iterable[Status] = ()) -> Iterator[dict[str, Any]]:
+        """Yield its rows in the manifest's order, under the names of EXPORT_COLUMNS; of all statuses if none is named."""
+        with ledger_errors(self.path, READ):
+            yield from queries.export(self._connection, self.number, statuses)
+
+    @guarded(READ)
+    def differences(self, live: LiveBindings) -> list[Difference]:
+        """Return the rows called done whose live binding is another one, in the manifest's order."""
+        return compare.differences(self._connection, self._batch, live.path)
+
+    @guarded(READ)
+    def count_done(self) -> int:
+        """Count the rows that the ledger calls done."""
+        return compare.count_done(self._connection, self._batch)
+
+    @guarded(READ)
+    def last_finish(self) -> float:
+        """Return when the last row got its outcome, in seconds since the epoch; 0 if none has."""
+        return compare.last_finish(self._connection, self._batch)
+
+    @guarded(READ)
+    def last_calls(self, after: int) -> list[LastCall]:
+        """Return, for each run with calls later than the call `after`, the last of them."""
+        return chart_queries.last_calls(self._connection, self.number, after)
+
+    @guarded(READ)
+    def cells(self, after: int, width_s: float) -> list[Cell]:
+        """Count the calls later than the call `after`, in buckets of `width_s` from their run's start."""
+        return chart_queries.cells(self._connection, self.number, after, width_s)
+
+    @guarded(READ)
+    def finished(self, after: int) -> list[Finished]:
+        """Count the rows that calls later than the call `after` finished."""
+        return chart_queries.finished(self._connection, self.number, after)
+
+    @guarded(READ)
+    def waits(self, limit: int) -> list[Wait]:
+        """Return the latest waits of its runs, the first one first."""
+        return chart_queries.waits(self._connection, self.number, limit)
+
+    def pace_changes(self, after: int) -> Iterator[PaceChange]:
+        """Yield the changes of its runs' pace later than the change `after`."""
+        with ledger_errors(self.path, READ):
+            yield from chart_queries.pace_changes(self._connection, self.number, after)
+
+    @guarded(READ)
+    def count_failed(self, search: Search) -> int:
+        """Count the failed rows that a search finds."""
+        return chart_queries.count_failed(self._connection, self.number, search)
+
+    def failed_rows(self, search: Search, *, limit: int = -1, offset: int = 0) -> Iterator[FailedRow]:
+        """Yield the failed rows that a search finds, in the manifest's order; all of them if no limit is given."""
+        with ledger_errors(self.path, "read the failed rows"):
+            yield from chart_queries.failed_rows(self._connection, self.number, search, limit=limit, offset=offset)
+
+
+class LedgerReader:
+    """An open ledger."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """Let all that the block reads be of one moment."""
+        with ledger_errors(self.path, READ), read_transaction(self._connection):
+            yield
+
+    @guarded(READ)
+    def find_batch(self, which: Which | int = Which.LATEST) -> BatchReader | None:
+        """Return the batch that is meant, or that of a number; None if there is none."""
+        found = batches.find(self._connection, which)
+        return BatchReader(self._connection, self.path, found) if found else None
+
+    @guarded(READ)
+    def require_batch(self, which: Which | int = Which.LATEST) -> BatchReader:
+        """Return the batch that is meant, or that of a number. Raises UsageError; LedgerError if the ledger has none."""
+        return BatchReader(self._connection, self.path, batches.require(self._connection, self.path, which))
+
+    @guarded(READ)
+    def version(self) -> int:
+        """Return a number that is another one once somebody else has written."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    @guarded(READ)
+    def latest_call(self) -> int:
+        """Return the key of the latest call of any batch, 0 before the first one."""
+        return chart_queries.latest_call(self._connection)
