@@ -32,6 +32,20 @@ def target_json(binding: Binding | None) -> dict[str, int] | None:
     return None if binding is None else {"devicetype": binding.devicetype, "deviceId": binding.device_id}
 
 
+def printable(text: str, limit: int) -> str:
+    """Return a text from elsewhere on one line, fit for any terminal, cut at `limit` characters.
+
+    Blanks and line breaks become one blank, control characters and terminal escapes U+FFFD.
+    """
+    text = text[: 4 * limit]
+    if not text.isprintable():
+        text = "".join(
+            char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
+        )
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 class Row(NamedTuple):
     """One line of the manifest: the called route `id` is to be bound to (`devicetype`, `device_id`).
 

@@ -111,17 +111,6 @@ def _shown_body(answer: Reply, clean: Callable[[str], str]) -> str:
     return clean(answer.body.decode("utf-8", "replace"))
 
 
-def printable(text: str) -> str:
-    """Return `text` on one line, without control characters or terminal escapes, cut at TEXT_LIMIT characters."""
-    text = text[: 4 * TEXT_LIMIT]
-    if not text.isprintable():
-        text = "".join(
-            char if char.isprintable() else " " if char.isspace() else "\N{REPLACEMENT CHARACTER}" for char in text
-        )
-    text = " ".join(text.split())
-    return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
-
-
 def _seconds(answer: Reply) -> float | None:
     """Return Retry-After in seconds, given as a number or a date; None where it makes no sense.
 

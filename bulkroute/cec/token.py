@@ -21,9 +21,10 @@ from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
-from bulkroute.cec.answers import NoReply, Reply, printable
+from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply
 from bulkroute.cec.client import Client
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ServiceUnreachable
+from bulkroute.model import printable
 from bulkroute.settings import Credentials
 
 RENEW_AT = 0.8
@@ -117,7 +118,7 @@ class TokenSource:
         for secret in chain(self._fixed_secrets, *self._tokens_seen):
             if secret in text:
                 text = text.replace(secret, "***")
-        return printable(text)
+        return printable(text, TEXT_LIMIT)
 
     async def close(self) -> None:
         """End a renewal that is under way."""

@@ -14,6 +14,7 @@ from bulkroute.cec.service import Feedback
 from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.read_calls import Asker, whole_number
+from bulkroute.model import printable
 
 PAGE_ROWS = 100
 """The most the service gives at a time."""
@@ -27,6 +28,8 @@ BARREN_READINGS = 2
 ENDPOINT = "calledRoute/queryCalledRoute"
 
 LONG_READ_CALLS = 20
+
+LONGEST_TEXT = 1000
 
 
 class LiveReader:
@@ -126,9 +129,4 @@ def _route(item: Any) -> LiveRoute | None:
 
 def _text(value: Any) -> str:
     """Return a JSON value as text that SQLite and terminals can take."""
-    text = "" if value is None else str(value)
-    return (
-        text
-        if text.isprintable()
-        else "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    )
+    return "" if value is None else printable(str(value), LONGEST_TEXT)

@@ -23,6 +23,7 @@ from typing import Any
 
 from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import lock
+from bulkroute.model import printable
 from bulkroute.run.run import Run
 from bulkroute.run.verbs import VERBS
 from bulkroute.settings import parse_rate
@@ -33,6 +34,8 @@ LONGEST_PATH_BYTES = 107
 LONGEST_LINE_BYTES = 64 * 1024
 
 ANSWER_WITHIN_S = 10.0
+
+LONGEST_REASON = 200
 
 
 def socket_path(ledger: Path) -> Path:
@@ -143,7 +146,7 @@ def _answer(line: bytes, run: Run) -> dict[str, Any]:
 def obey(run: Run, verb: str, value: str | None) -> None:
     """Do what the operator asks. Raises ValueError for what makes no sense."""
     if verb == "pause":
-        run.pause(" ".join(value.split())[:200] if value and value.isprintable() else "paused by the operator")
+        run.pause(printable(value or "", LONGEST_REASON) or "paused by the operator")
     elif verb == "resume":
         run.resume()
     elif verb == "rate":
