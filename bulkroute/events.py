@@ -10,8 +10,8 @@ from bulkroute.errors import ExitCode, StopKind
 
 
 def iso(at: float) -> str:
-    """Return a moment, in seconds since the epoch, as ISO 8601 UTC to the second: so every JSON here writes one."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+    """Return a moment, in seconds since the epoch, as `2026-03-29T02:00:00.000Z`: so every output for machines writes one."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)

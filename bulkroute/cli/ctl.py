@@ -1,6 +1,7 @@
 """`bulkroute ctl`: talk to the run that is going on."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def ctl(ledger: Path, verb: str, value: tuple[str, ...], json_: bool) -> int:
 
 def describe(answer: dict[str, Any]) -> list[str]:
     """Return a run's status in lines for a person."""
-    from bulkroute.output.words import duration, rate, state  # here, as above
+    from bulkroute.output.words import clock, duration, rate, state  # here, as above
 
     lines = [
         f"run {answer['run']}: {state(answer)}",
@@ -62,6 +63,7 @@ def describe(answer: dict[str, Any]) -> list[str]:
         f" {rate(answer['asked_per_s'])} asked for",
     ]
     if answer["eta_s"] is not None:
-        window = f"; the window closes at {answer['ends_at']}" if answer["ends_at"] else ""
+        ends_at = answer["ends_at"]
+        window = f"; the window closes at {clock(datetime.fromisoformat(ends_at).timestamp())}" if ends_at else ""
         lines.append(f"time      {duration(answer['seconds'])} so far, {duration(answer['eta_s'])} to go{window}")
     return lines

@@ -6,11 +6,12 @@ import json
 import os
 import shlex
 import socket
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bulkroute.errors import LedgerBusy, LedgerError
+from bulkroute.events import iso
 from bulkroute.ledger.paths import lock_file
 
 
@@ -72,8 +73,7 @@ def _acquire(path: Path, ledger: Path) -> int:
             if os.path.samestat(os.fstat(lock), path.stat()):
                 break
         os.close(lock)
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    facts = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": started})
+    facts = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": iso(time.time())})
     os.ftruncate(lock, 0)
     os.pwrite(lock, facts.encode(), 0)
     return lock

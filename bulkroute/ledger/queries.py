@@ -2,9 +2,9 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from bulkroute.events import iso
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.file import sql_list
 from bulkroute.model import Status
@@ -160,8 +160,7 @@ def export(connection: sqlite3.Connection, batch: int, statuses: Iterable[Status
     for row in rows:
         record = dict(zip(EXPORT_COLUMNS, row, strict=True))
         if record["finished_at"] is not None:
-            moment = datetime.fromtimestamp(record["finished_at"], UTC)
-            record["finished_at"] = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            record["finished_at"] = iso(record["finished_at"])
         if record["latency_ms"] is not None:
             record["latency_ms"] = round(record["latency_ms"], 1)
         yield record

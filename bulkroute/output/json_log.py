@@ -30,16 +30,10 @@ NAMES: dict[type, str] = {
 }
 
 
-def now_iso() -> str:
-    """Return the time in UTC, with milliseconds."""
-    seconds, ms = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{ms:03}Z"
-
-
 def write(event: str, **fields: Any) -> None:
     """Write one object."""
     print(
-        json.dumps({"ts": now_iso(), "event": event, **fields}, ensure_ascii=False, default=str),
+        json.dumps({"ts": iso(time.time()), "event": event, **fields}, ensure_ascii=False, default=str),
         file=sys.stderr,
         flush=True,
     )

@@ -127,6 +127,7 @@ def test_a_run_that_is_stopped_while_it_is_paused_does_not_claim_to_go_on(tmp_pa
         ctl(tmp_path, "pause", "lunch")
         stopped = ctl(tmp_path, "stop")
         assert (stopped["state"], stopped["eta_s"]) == ("stopping", None)
+        assert stopped["ends_at"].endswith("Z")
         assert datetime.fromisoformat(stopped["ends_at"]) > datetime.now(UTC) + timedelta(minutes=50)
         _out, err = process.communicate(timeout=60)
     text = err.decode()

@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from bulkroute.ledger import lock
 from bulkroute.simulator import Faults
 from tests.harness import bulkroute, command, environment, ids, serving, targets, write_csv
 
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+"""How every output for machines writes a moment."""
 ESCAPE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 COLOURFUL = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLORTERM": "truecolor", "CLICOLOR_FORCE": "1"}
 FAST = ("--yes", "--no-snapshot", "--rate", "unlimited", "--max-consecutive-failures", "1000")
@@ -93,14 +96,27 @@ def test_json_lines_only(folder: Path, given: str) -> None:
             assert result.code == code, result.err
             records = [json.loads(line) for line in result.err.splitlines()]
             assert records
-            assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["ts"]) for record in records)
+            assert all(re.fullmatch(MOMENT, record["ts"]) for record in records)
             seen |= {record["event"] for record in records}
             ends = [record["ends_at"] for record in records if record["event"] == "run_started"]
-            assert all(datetime.fromisoformat(at) > datetime.now(UTC) for at in ends)
+            assert all(re.fullmatch(MOMENT, at) and datetime.fromisoformat(at) > datetime.now(UTC) for at in ends)
     assert seen == {
         *("run_started", "row_failed", "wait_began", "wait_ended", "rate_changed", "run_ended", "failure_group"),
         *("closing", "manifest_fault", "error"),
     }
+
+
+@pytest.mark.slow
+def test_exports_and_the_lock_write_moments_as_the_log_does(folder: Path) -> None:
+    with serving(ids(300), Faults(business_ids=0.1)) as service:
+        bulkroute("run", "a night.csv", "--base-url", service.url, *FAST, cwd=folder)
+    rows = bulkroute("export", "a night.ledger.db", "--format", "jsonl", cwd=folder).out.splitlines()
+    assert len(rows) == 300
+    assert all(MOMENT.fullmatch(json.loads(row)["finished_at"]) for row in rows)
+    with lock.hold(folder / "a night.ledger.db"):
+        busy = bulkroute("run", "a night.csv", "--base-url", service.url, *FAST, cwd=folder)
+    assert busy.code == 75
+    assert re.search(rf"since {MOMENT.pattern}\)", busy.err)
 
 
 def at_terminal(words: tuple[str, ...], folder: Path, env: Mapping[str, str]) -> tuple[int, str]:

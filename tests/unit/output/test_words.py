@@ -57,5 +57,5 @@ def test_a_run_that_stops_does_not_claim_to_go_on() -> None:
 
 
 def test_json_has_moments_as_text() -> None:
-    assert PROGRESS._replace(ends_at=1_790_000_000.5).fields()["ends_at"] == "2026-09-21T14:13:20+00:00"
+    assert PROGRESS._replace(ends_at=1_790_000_000.5).fields()["ends_at"] == "2026-09-21T14:13:20.500Z"
     assert PROGRESS.fields()["ends_at"] is None
