@@ -7,7 +7,6 @@ The command line uses this same class.
 """
 
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -18,10 +17,7 @@ from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import StopKind, StoppedEarly
 from bulkroute.events import Event, Notice, RunEnded, Summary, Watcher
-from bulkroute.ledger import batches, intake, lock
-from bulkroute.ledger.batches import Which
-from bulkroute.ledger.file import open_for_run
-from bulkroute.ledger.guard import ledger_errors
+from bulkroute.ledger import intake
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
@@ -101,10 +97,9 @@ class Engine:
         UsageError; whatever else ends the run is in `Summary.stopped` and `Summary.exit_code`.
         """
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
-        intake.demand_readable(source, format)
-        with lock.hold(path), contextlib.ExitStack() as exits:
-            connection, prepared = await self._preparation.take_in(source, format, path, exits)
-            return await self._work_through(path, connection, prepared)
+        intake.require_readable(source, format)
+        with Ledger(path).hold() as held, contextlib.ExitStack() as exits:
+            return await self._work_through(await self._preparation.take_in(source, format, held, exits))
 
     @property
     def reading(self) -> bool:
@@ -117,15 +112,11 @@ class Engine:
         Only where the live binding is still what was written; others fail as `conflict`. Raises LedgerBusy,
         LedgerError, and what reading live bindings raises.
         """
-        path = Path(ledger)
-        with Ledger(path).read():
-            pass  # nothing is made where there is no ledger, not even a lock
-        with lock.hold(path), contextlib.closing(open_for_run(path)) as connection:
-            self._demand_service(connection, path)
-            with LiveBindings() as live:
-                await self._reader.read(live)
-                prepared = self._preparation.take_back(connection, path, live)
-            return await self._work_through(path, connection, prepared)
+        found = Ledger(Path(ledger))
+        with found.read():
+            pass  # nothing is made if there is no ledger, not even a lock
+        with found.hold() as held, contextlib.ExitStack() as exits:
+            return await self._work_through(await self._preparation.take_back(held, exits))
 
     @contextlib.asynccontextmanager
     async def plan(self, source: Source, *, format: str | None = None) -> AsyncIterator[Plan]:  # noqa: A002  as in --format
@@ -135,10 +126,10 @@ class Engine:
         """
         with contextlib.ExitStack() as inputs:
             with self._blocking.alone():
-                staging, _digest = inputs.enter_context(intake.staged(source, format, self._notice))
+                staged = inputs.enter_context(intake.staged(source, format, self._notice))
             live = inputs.enter_context(LiveBindings())
             await self._reader.read(live)
-            with contextlib.closing(Plan(staging, live)) as plan:
+            with contextlib.closing(Plan(staged.rows, live)) as plan:
                 await plan.check_targets(self._asker, self._notice, strict=self._settings.strict_targets)
                 yield plan
 
@@ -160,7 +151,7 @@ class Engine:
             await self._reader.read(live)
             yield live
 
-    async def _work_through(self, path: Path, connection: sqlite3.Connection, prepared: Prepared) -> Summary:
+    async def _work_through(self, prepared: Prepared) -> Summary:
         """Ask whoever is to be asked, and run the batch to its end."""
         if (
             self._confirm is not None
@@ -174,25 +165,12 @@ class Engine:
         # Reading may have been throttled; the run learns by itself.
         self._service.pacer.set_rate(self._settings.rate_per_s)
         run = self.current = Run(
-            self._service,
-            ledger=path,
-            connection=connection,
-            prepared=prepared,
-            reader=self._reader,
-            watch=self._watch,
-            deadlines=self._deadlines,
+            self._service, prepared=prepared, reader=self._reader, watch=self._watch, deadlines=self._deadlines
         )
-        async with control.serving(path, run, self._notice):
+        async with control.serving(prepared.batch.path, run, self._notice):
             summary = await run.execute()
         self._watch(RunEnded(summary))
         return summary
-
-    def _demand_service(self, connection: sqlite3.Connection, path: Path) -> None:
-        """Refuse a ledger whose batch is of another service. Raises UsageError and LedgerError."""
-        if not self._settings.service_moved:
-            with ledger_errors(path, "read the batch"):
-                batch = batches.require(connection, path, Which.LATEST)
-                batches.require_service(connection, batch, self._settings.service_name, path)
 
     def _notice(self, text: str) -> None:
         self._watch(Notice(text))

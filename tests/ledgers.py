@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from bulkroute.ledger.file import open_for_run
+from bulkroute.ledger.file import checked, open_for_writing
 
 FORMAT_1 = Path(__file__).with_name("cases") / "ledgers" / "format-1.sql"
 
@@ -22,6 +22,13 @@ def of_format_1(path: Path) -> Path:
     return path
 
 
+def written(path: Path) -> sqlite3.Connection:
+    """Open a ledger as the run that writes it does, making it if there is none."""
+    with checked(path):
+        pass
+    return open_for_writing(path)
+
+
 def made(
     path: Path,
     *,
@@ -33,7 +40,7 @@ def made(
     pid: int | None = None,
 ) -> Path:
     """Make a ledger of one batch with one run, which called each row once at an even pace; the first `failed` failed."""
-    connection = open_for_run(path)
+    connection = written(path)
     start = time.time() - run_s - 60
     connection.execute("BEGIN")
     connection.execute(

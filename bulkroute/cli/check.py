@@ -17,5 +17,5 @@ def check(manifest: str, format_: str | None) -> None:
     """
     from bulkroute.ledger.intake import staged  # here, since help must not wait for it
 
-    with staged(manifest, format_, lambda text: click.echo(text, err=True)) as (staging, _digest):
-        click.echo(f"{manifest}: {staging.count:,} rows, no faults")
+    with staged(manifest, format_, lambda text: click.echo(text, err=True)) as found:
+        click.echo(f"{manifest}: {found.rows.count:,} rows, no faults")

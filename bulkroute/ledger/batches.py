@@ -162,15 +162,6 @@ def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
     return next(pending(connection, batch), None) is not None
 
 
-def works(connection: sqlite3.Connection, rows: list[int]) -> Iterator[Work]:
-    """Yield the rows of these keys, in their order."""
-    for key in rows:
-        tried, *row = connection.execute(
-            "SELECT tried, line, id, devicetype, device_id FROM row WHERE row = ?", (key,)
-        ).fetchone()
-        yield Work(key, Row(*row), bool(tried))
-
-
 def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
     """Yield the rows still to be sent, in the manifest's order, reading a few ahead.
 

@@ -2,14 +2,17 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
+from bulkroute.errors import LedgerError
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.file import sql_list
 from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
 from bulkroute.ledger.settle import IS_WANTED
+from bulkroute.ledger.temp_db import temp_errors
 from bulkroute.model import Binding
 
 _STANDING = (
@@ -65,46 +68,61 @@ class Difference(NamedTuple):
 
 
 class Comparison:
-    """A staged manifest held against live bindings. Both files must outlive it."""
+    """A staged manifest held against live bindings. Both files must outlive it. Raises LedgerError, as all its methods do."""
 
     def __init__(self, staged: Path, live: Path) -> None:
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
-        self._connection.execute("PRAGMA temp_store = FILE")
-        self._connection.execute("ATTACH ? AS incoming", (str(staged),))
-        self._connection.execute("ATTACH ? AS seen", (str(live),))
+        self._live = live
+        try:
+            with self._errors():
+                self._connection.execute("PRAGMA temp_store = FILE")
+                self._connection.execute("ATTACH ? AS incoming", (str(staged),))
+                self._connection.execute("ATTACH ? AS seen", (str(live),))
+        except LedgerError:
+            self.close()
+            raise
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return temp_errors("hold the manifest against live bindings", str(self._live.parent))
 
     def counts(self, dropped: int) -> PlanCounts:
         """Count the rows by what a run would do with them."""
-        found = dict(self._connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM {_JOINED} GROUP BY 1"))
+        with self._errors():
+            found = dict(
+                self._connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM {_JOINED} GROUP BY 1")
+            )
         change, right, locked, unknown = (found.get(name, 0) for name in ("change", "right", "locked", "unknown"))
         return PlanCounts(sum(found.values()), change, right, locked, unknown, dropped)
 
     def targets(self) -> list[Target]:
         """Return the targets of rows to change that no live row leads to."""
-        found = self._connection.execute(
-            f"SELECT DISTINCT staged.devicetype, staged.device_id FROM {_JOINED} WHERE {_STANDING} = 'change'"
-            " EXCEPT SELECT devicetype, device_id FROM seen.target"
-        )
+        with self._errors():
+            found = self._connection.execute(
+                f"SELECT DISTINCT staged.devicetype, staged.device_id FROM {_JOINED} WHERE {_STANDING} = 'change'"
+                " EXCEPT SELECT devicetype, device_id FROM seen.target"
+            ).fetchall()
         return [Target(devicetype, device_id, TargetState.UNKNOWN) for devicetype, device_id in found]
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes grouped by where from and where to, the most frequent first."""
-        for *targets, rows in self._connection.execute(
-            "SELECT live.devicetype, live.device_id, staged.devicetype, staged.device_id, count(*) AS rows"
-            f" FROM {_JOINED} WHERE {_STANDING} = 'change' GROUP BY 1, 2, 3, 4 ORDER BY rows DESC, 1, 2, 3, 4"
-        ):
-            yield Change(_binding(*targets[:2]), Binding(*targets[2:]), rows)
+        with self._errors():
+            for *targets, rows in self._connection.execute(
+                "SELECT live.devicetype, live.device_id, staged.devicetype, staged.device_id, count(*) AS rows"
+                f" FROM {_JOINED} WHERE {_STANDING} = 'change' GROUP BY 1, 2, 3, 4 ORDER BY rows DESC, 1, 2, 3, 4"
+            ):
+                yield Change(_binding(*targets[:2]), Binding(*targets[2:]), rows)
 
     def rows(self) -> Iterator[PlanRow]:
         """Yield every row in the manifest's order."""
-        for line, row_id, standing, *targets in self._connection.execute(
-            f"SELECT staged.line, staged.id, {_STANDING}, live.devicetype, live.device_id, staged.devicetype,"
-            f" staged.device_id FROM {_JOINED} ORDER BY staged.rowid"
-        ):
-            yield PlanRow(line, row_id, standing, _binding(*targets[:2]), Binding(*targets[2:]))
+        with self._errors():
+            for line, row_id, standing, *targets in self._connection.execute(
+                f"SELECT staged.line, staged.id, {_STANDING}, live.devicetype, live.device_id, staged.devicetype,"
+                f" staged.device_id FROM {_JOINED} ORDER BY staged.rowid"
+            ):
+                yield PlanRow(line, row_id, standing, _binding(*targets[:2]), Binding(*targets[2:]))
 
     def close(self) -> None:
-        """Let go of both files."""
+        """Close both files."""
         self._connection.close()
 
 

@@ -16,10 +16,10 @@ APPLICATION_ID = 0x62726F75
 """`brou`, in the header of every ledger: tells it from another program's database."""
 
 FORMAT = 2
-"""The ledger's format, kept in `user_version`. `migrating` tells what each one added."""
+"""The ledger's format, kept in `user_version`. `migrations` tells what each one added."""
 
 OLDEST_FORMAT = 1
-"""The oldest format that can be read, and that `migrating` brings to today's."""
+"""The oldest format that can be read, and that `migrations` brings to today's."""
 
 SMALL_BYTES = 4_000_000
 """A ledger of so many bytes is searched for damage faster than a thread is worth."""
@@ -56,19 +56,9 @@ def _roll_back(connection: sqlite3.Connection) -> None:
             connection.execute("ROLLBACK")
 
 
-def open_for_run(path: Path) -> sqlite3.Connection:
-    """Open the ledger for the one run that writes it, making it (mode 0600) where it does not exist.
-
-    One of an earlier format stays what it is until `migrating.bring_up`. The caller holds the lock. Raises LedgerError.
-    """
-    with checked(path):
-        pass
-    return open_checked(path)
-
-
 @contextlib.contextmanager
-def checked(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """Give a connection to read an existing ledger while it is searched for damage; None where there is nothing to read.
+def checked(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection to read an existing ledger while it is searched for damage; an empty ledger if there is none yet.
 
     What the block reads is to be relied on only once the block has ended. A search takes about 0.3 s a million rows;
     that of a large ledger goes on beside the block, in a thread of its own. Raises LedgerError.
@@ -79,26 +69,24 @@ def checked(path: Path) -> Iterator[sqlite3.Connection | None]:
             with path.open("r+b"):
                 pass  # SQLite would make read-only files beside one that may not be written, which stay in the way
             _check_header(path)
-    if not size_bytes:
-        yield None
-        return
     with contextlib.ExitStack() as exits:
         with ledger_errors(path, "open the ledger"):
-            connection = exits.enter_context(contextlib.closing(_connect_read_only(path)))
-            blank = _is_blank(connection)
-            if not blank:
-                _check_format(connection, path)
+            connection = exits.enter_context(contextlib.closing(_connect_to_check(path, size_bytes)))
         if size_bytes <= SMALL_BYTES:
-            _search_for_damage(path)
-            yield None if blank else connection
+            if size_bytes:
+                _search_for_damage(path)
+            yield connection
             return
         search = exits.enter_context(ThreadPoolExecutor(1)).submit(_search_for_damage, path)
-        yield None if blank else connection
+        yield connection
         search.result()
 
 
-def open_checked(path: Path) -> sqlite3.Connection:
-    """Open a ledger that `checked` found sound, or make it. Raises LedgerError."""
+def open_for_writing(path: Path) -> sqlite3.Connection:
+    """Open a ledger that `checked` found sound, making it (mode 0600) if there is none; the caller holds the lock.
+
+    One of an earlier format stays what it is until `migrations.bring_up`. Raises LedgerError.
+    """
     with ledger_errors(path, "open the ledger"):
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
@@ -138,6 +126,23 @@ def is_frozen(path: Path) -> bool:
     return not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
 
 
+def _connect_to_check(path: Path, size_bytes: int) -> sqlite3.Connection:
+    """Connect to a ledger whose format is known here; to an empty one in memory if nothing was ever put in."""
+    if size_bytes:
+        connection = _connect_read_only(path)
+        try:
+            if not _is_blank(connection):
+                _check_format(connection, path)
+                return connection
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    _make(connection)
+    return connection
+
+
 def _connect_read_only(path: Path) -> sqlite3.Connection:
     how = "mode=ro&immutable=1" if is_frozen(path) else "mode=ro"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None, timeout=10)
@@ -149,7 +154,7 @@ def _search_for_damage(path: Path) -> None:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise LedgerError(
-            "the ledger is damaged", where=str(path), hint="keep it, and name another with --ledger or mend a copy"
+            "the ledger is damaged", where=str(path), hint="keep it, and name another with --ledger or repair a copy"
         )
 
 

@@ -15,6 +15,9 @@ from bulkroute.errors import LedgerError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+DAMAGED = "it is damaged or not a ledger: keep it, and name another with --ledger"
+"""What to do about it."""
+
 
 class OfLedger(Protocol):
     """Something that reads or writes one ledger."""
@@ -32,6 +35,8 @@ def ledger_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise LedgerError(f"cannot {doing}: {error}", where=str(path), hint=_hint(error)) from error
+    except UnicodeDecodeError as error:  # SQLite quotes the damaged place, and its bytes are no text
+        raise LedgerError(f"cannot {doing}: its bytes are not what they were", where=str(path), hint=DAMAGED) from error
     except OSError as error:
         raise LedgerError(
             f"cannot {doing}: {error.strerror}",
@@ -64,4 +69,4 @@ def _hint(error: sqlite3.Error) -> str:
         return "the disk fails or is full: move the ledger to a healthy disk, then run the same command again"
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return "another program holds it open for writing: close it, then run the same command again"
-    return "it is damaged or not a ledger: keep it, and name another with --ledger"
+    return DAMAGED

@@ -4,15 +4,11 @@ All faults are known before the ledger is touched; a manifest that the ledger ha
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from bulkroute.errors import UsageError
-from bulkroute.ledger import merge as merging
-from bulkroute.ledger.batches import Batch, Changes
-from bulkroute.ledger.guard import ledger_errors
-from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.manifest import Faults, GivenRow, check_rows, open_manifest
 
 Source = str | Path | Iterable[GivenRow]
@@ -20,10 +16,10 @@ Source = str | Path | Iterable[GivenRow]
 
 
 @contextlib.contextmanager
-def staged(source: Source, format_: str | None, tell: Callable[[str], None]) -> Iterator[tuple[Staging, str]]:
-    """Check all of `source` and give it staged, with its digest ('' for rows of a program).
+def staged(source: Source, format_: str | None, on_notice: Callable[[str], None]) -> Iterator[Staged]:
+    """Check all of `source` and give it staged.
 
-    `tell` gets the warnings and notices. Raises ManifestError with every fault.
+    `on_notice` gets the warnings and notices. Raises ManifestError with every fault.
     """
     with contextlib.ExitStack() as exits:
         staging = exits.enter_context(Staging())
@@ -38,8 +34,8 @@ def staged(source: Source, format_: str | None, tell: Callable[[str], None]) -> 
         if faults.total:
             raise faults.error()
         for text in (*faults.warnings, *faults.notices):
-            tell(text)
-        yield staging, manifest.digest if manifest else ""
+            on_notice(text)
+        yield Staged(staging, name_of(source), manifest.digest if manifest else "")
 
 
 def name_of(source: Source) -> str:
@@ -54,26 +50,18 @@ def default_ledger(source: Source) -> Path:
     return Path(source).with_suffix(".ledger.db")
 
 
-def demand_readable(source: Source, format_: str | None) -> None:
+def require_readable(source: Source, format_: str | None) -> None:
     """Say at once what cannot be opened, before anything is locked or made. Raises ManifestError."""
     if isinstance(source, str | Path) and str(source) != "-" and not Path(source).is_fifo():
         with open_manifest(source, format_):
             pass
 
 
-def is_known(source: Source, format_: str | None, batch: Batch | None) -> bool:
-    """Tell whether the batch holds this very manifest already; then its rows need not be read again."""
-    if batch is None or not batch.digest or not isinstance(source, str | Path) or str(source) == "-":
+def is_known(source: Source, format_: str | None, digest: str) -> bool:
+    """Tell whether this is the manifest of that digest, byte for byte; then its rows need not be read again."""
+    if not digest or not isinstance(source, str | Path) or str(source) == "-":
         return False
     if Path(source).is_fifo():
-        return False  # opened and let go, it would be lost: its writer is told that nobody reads
+        return False  # opened and closed, it would be lost: its writer is told that nobody reads
     with open_manifest(source, format_) as manifest:
-        return manifest.rereadable and manifest.digest == batch.digest
-
-
-def merge(
-    connection: sqlite3.Connection, ledger: Path, batch: Batch | None, staging: Staging, name: str, digest: str
-) -> tuple[Batch, Changes]:
-    """Take a staged manifest over into `batch`, or into a new one where it is None. Raises LedgerError."""
-    with ledger_errors(ledger, "take over the manifest"):
-        return merging.merge(connection, batch, staging, name, digest)
+        return manifest.rereadable and manifest.digest == digest

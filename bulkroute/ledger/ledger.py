@@ -3,16 +3,23 @@
     with Ledger(path).read() as ledger:
         print(ledger.require_batch().counts())
 
+    with Ledger(path).hold() as held, held.checked() as ledger:
+        batch = ledger.require_batch()
+        with held.write(print) as writer:
+            writer.work_on(batch).reopen()
+
 What goes wrong is a LedgerError that says what to do; no connection and no `sqlite3.Error` leaves this package.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.file import is_frozen, open_for_reading
+from bulkroute.ledger import lock, migrations
+from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
 from bulkroute.ledger.reader import LedgerReader
+from bulkroute.ledger.writer import LedgerWriter
 
 
 class Identity(NamedTuple):
@@ -35,6 +42,12 @@ class Ledger:
         with closing(open_for_reading(self.path)) as connection:
             yield LedgerReader(connection, self.path)
 
+    @contextmanager
+    def hold(self) -> Iterator["HeldLedger"]:
+        """Hold the ledger's lock for the block: only so it can be written. Raises LedgerBusy, LedgerError."""
+        with lock.hold(self.path):
+            yield HeldLedger(self.path)
+
     def identity(self) -> Identity | None:
         """Return what tells the file from another one that is put in its place; None if there is no file."""
         try:
@@ -42,3 +55,29 @@ class Ledger:
         except OSError:
             return None
         return Identity(found.st_dev, found.st_ino, is_frozen(self.path))
+
+
+class HeldLedger:
+    """A ledger whose lock is ours; the file need not be there yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def checked(self) -> Iterator[LedgerReader]:
+        """Give what there is to read, while it is searched for damage; an empty ledger if there is no file yet.
+
+        What the block reads is to be relied on only once the block has ended without a LedgerError.
+        """
+        with checked(self.path) as connection:
+            yield LedgerReader(connection, self.path)
+
+    @contextmanager
+    def write(self, on_notice: Callable[[str], None]) -> Iterator[LedgerWriter]:
+        """Open the ledger for the block, once `checked` found it sound; it is made if there is none yet.
+
+        One of an earlier format is brought to today's, which `on_notice` gets. Raises LedgerError.
+        """
+        with closing(open_for_writing(self.path)) as connection:
+            migrations.bring_up(connection, self.path, on_notice)
+            yield LedgerWriter(connection, self.path)

@@ -34,13 +34,14 @@ class BatchReader:
         """Of the manifest that was taken over last; '' if that never finished."""
         self.parent = batch.parent
         """The number of the batch that a rollback puts back, None for any other batch."""
-        self._batch = batch
+        self.facts = batch
+        """All of this as one value, for another handle on the same batch."""
         self._connection = connection
 
     @guarded(READ)
     def require_service(self, service: str) -> None:
         """Refuse a batch that is of another service: what is done there is not done here. Raises UsageError."""
-        batches.require_service(self._connection, self._batch, service, self.path)
+        batches.require_service(self._connection, self.facts, service, self.path)
 
     @guarded(READ)
     def counts(self) -> Counts:
@@ -70,17 +71,17 @@ class BatchReader:
     @guarded(READ)
     def differences(self, live: LiveBindings) -> list[Difference]:
         """Return the rows called done whose live binding is another one, in the manifest's order."""
-        return compare.differences(self._connection, self._batch, live.path)
+        return compare.differences(self._connection, self.facts, live.path)
 
     @guarded(READ)
     def count_done(self) -> int:
         """Count the rows that the ledger calls done."""
-        return compare.count_done(self._connection, self._batch)
+        return compare.count_done(self._connection, self.facts)
 
     @guarded(READ)
     def last_finish(self) -> float:
         """Return when the last row got its outcome, in seconds since the epoch; 0 if none has."""
-        return compare.last_finish(self._connection, self._batch)
+        return compare.last_finish(self._connection, self.facts)
 
     @guarded(READ)
     def last_calls(self, after: int) -> list[LastCall]:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batches import BLANK_RESULT, Batch
+from bulkroute.ledger.batches import BLANK_RESULT, Batch, Work
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
-from bulkroute.model import FailureKind, Status
+from bulkroute.model import FailureKind, Row, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
 IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.before_device_id"
@@ -95,8 +95,21 @@ def settle_doubts(connection: sqlite3.Connection, batch: Batch, live: Path) -> D
     return Doubts(landed, again, conflict)
 
 
-def mark(connection: sqlite3.Connection, batch: Batch, live: Path) -> float:
-    """Give pending rows that need no call, or must get none, their outcome; return its time, for `findings`.
+class Decided(NamedTuple):
+    """What the live bindings decided, in rows."""
+
+    at: float
+    """When, in seconds since the epoch: by it `findings` knows these rows."""
+    unchanged: int = 0
+    """Rows that were right already."""
+    refused: int = 0
+    """Rows that fail without a call."""
+    longest_streak: int = 0
+    """The most of them that follow one another in the manifest, of those that the manifest itself is to blame for."""
+
+
+def decide(connection: sqlite3.Connection, batch: Batch, live: Path) -> Decided:
+    """Give pending rows that need no call, or must get none, their outcome.
 
     In a rollback a row whose live binding is no longer what was written is a conflict.
     """
@@ -132,38 +145,33 @@ def mark(connection: sqlite3.Connection, batch: Batch, live: Path) -> float:
                 f"{fail} '{FailureKind.CONFLICT}', description = {_story(batch)} {known} AND ({IS_BEFORE}) IS NOT TRUE",
                 (now, batch.number),
             )
-    return now
+    unchanged, refused = connection.execute(
+        f"SELECT count(*) FILTER (WHERE status = '{Status.UNCHANGED}'), count(*) FILTER (WHERE status = '{Status.FAILED}')"
+        " FROM row WHERE batch = ? AND finished_at = ?",
+        (batch.number, now),
+    ).fetchone()
+    return Decided(now, unchanged, refused, _longest_streak(connection, batch, now))
 
 
-def findings(connection: sqlite3.Connection, batch: Batch, marked_at: float) -> Iterator[Finding]:
-    """Yield the rows that `mark` failed at that time, in the manifest's order."""
+def findings(connection: sqlite3.Connection, batch: Batch, decided_at: float) -> Iterator[Finding]:
+    """Yield the rows that `decide` failed at that time, in the manifest's order."""
     for row in connection.execute(
         "SELECT id, error, description FROM row"
         f" WHERE batch = ? AND status = '{Status.FAILED}' AND finished_at = ? ORDER BY row",
-        (batch.number, marked_at),
+        (batch.number, decided_at),
     ):
         yield Finding(*row)
 
 
-def longest_streak(connection: sqlite3.Connection, batch: Batch, marked_at: float) -> int:
-    """Return how many rows in a row of the manifest `mark` failed, for what the manifest itself is to blame for."""
+def _longest_streak(connection: sqlite3.Connection, batch: Batch, decided_at: float) -> int:
     longest = streak = 0
     blamed = f"error IN ('{FailureKind.UNKNOWN_ID}', '{FailureKind.LOCKED}') AND finished_at = ?"
     for (failed,) in connection.execute(
-        f"SELECT {blamed} FROM row WHERE batch = ? AND listed ORDER BY row", (marked_at, batch.number)
+        f"SELECT {blamed} FROM row WHERE batch = ? AND listed ORDER BY row", (decided_at, batch.number)
     ):
         streak = streak + 1 if failed else 0
         longest = max(longest, streak)
     return longest
-
-
-def unchanged_at(connection: sqlite3.Connection, batch: Batch, marked_at: float) -> int:
-    """Return how many rows `mark` found right already at that time."""
-    (rows,) = connection.execute(
-        f"SELECT count(*) FROM row WHERE batch = ? AND status = '{Status.UNCHANGED}' AND finished_at = ?",
-        (batch.number, marked_at),
-    ).fetchone()
-    return int(rows)
 
 
 def wanted_targets(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> list[Target]:
@@ -181,14 +189,16 @@ def wanted_targets(connection: sqlite3.Connection, batch: Batch, live: Path | No
     return [Target(devicetype, device_id, TargetState.UNKNOWN) for devicetype, device_id in found]
 
 
-def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[int]:
-    """Return the keys of `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
+def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[Work]:
+    """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
     found = connection.execute(
-        "SELECT row FROM (SELECT row, row_number() OVER (PARTITION BY tried, devicetype, device_id ORDER BY row) AS place, tried"
-        f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY tried, place, row LIMIT ?",
+        "SELECT row.row, row.tried, line, id, devicetype, device_id FROM (SELECT row, place FROM (SELECT row, row_number()"
+        " OVER (PARTITION BY tried, devicetype, device_id ORDER BY row) AS place, tried"
+        f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY tried, place, row LIMIT ?)"
+        " JOIN row USING (row) ORDER BY tried, place, row",
         (batch.number, count),
     )
-    return [row for (row,) in found]
+    return [Work(key, Row(*row), bool(tried)) for key, tried, *row in found]
 
 
 def canary_differences(connection: sqlite3.Connection, rows: list[int], live: Path) -> list[str]:

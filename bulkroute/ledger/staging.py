@@ -7,7 +7,7 @@ known; the ledger then takes it over in one transaction (`ledger.merging`).
 import itertools
 import sqlite3
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bulkroute.ledger.temp_db import Scratch
 from bulkroute.model import Binding, Row
@@ -89,3 +89,13 @@ class Staging(Scratch):
             "DELETE FROM staged WHERE rowid > (SELECT place FROM kept WHERE kept.id = staged.id);"
             "CREATE UNIQUE INDEX staged_id ON staged (id);"
         )
+
+
+class Staged(NamedTuple):
+    """A checked manifest that is ready to be taken over; good as long as its rows are open."""
+
+    rows: Staging
+    name: str
+    """What the ledger and messages call it."""
+    digest: str
+    """Of its bytes; '' if it cannot be told from another one, as rows of a program."""

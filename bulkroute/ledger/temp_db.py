@@ -21,6 +21,19 @@ from bulkroute.errors import LedgerError
 _PREFIX = "bulkroute-scratch-"
 
 
+@contextlib.contextmanager
+def temp_errors(doing: str, where: str) -> Iterator[None]:
+    """Turn what SQLite and the file system say about a temporary file into a LedgerError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise LedgerError(
+            f"cannot {doing}: {error}",
+            where=where,
+            hint="make room there, or name another folder with TMPDIR, then run the same command again",
+        ) from error
+
+
 class Scratch:
     """The file and the one connection that writes it. Use as a context manager."""
 
@@ -42,17 +55,9 @@ class Scratch:
             self._remove()
             raise
 
-    @contextlib.contextmanager
-    def errors(self, where: str = "") -> Iterator[None]:
+    def errors(self, where: str = "") -> contextlib.AbstractContextManager[None]:
         """Turn what SQLite and the file system say about the temporary file into a LedgerError."""
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise LedgerError(
-                f"cannot {self._doing}: {error}",
-                where=where or str(self.path),
-                hint="make room there, or name another folder with TMPDIR, then run the same command again",
-            ) from error
+        return temp_errors(self._doing, where or str(self.path))
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -29,7 +29,7 @@ class Plan:
             self._live.note_target(target, name)
         self.warnings = targets.warnings(known)
         if strict:
-            targets.demand_sound(known)
+            targets.require_sound(known)
 
     def changes(self) -> Iterator[Change]:
         """Yield the changes grouped by where from and where to."""

@@ -82,7 +82,7 @@ def warnings(known: Iterable[Known]) -> list[str]:
     return found if len(found) <= SHOWN else [*found[:SHOWN], f"{len(found) - SHOWN} more targets like these"]
 
 
-def demand_sound(known: Iterable[Known]) -> None:
+def require_sound(known: Iterable[Known]) -> None:
     """Refuse targets that calls cannot reach, or that could not be checked. Raises UsageError."""
     known = list(known)
     unknown = [

@@ -3,12 +3,11 @@
 Never takes the first rows of a manifest for the whole of it, and never takes the service's "success" for the change.
 """
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 
-from bulkroute.ledger import batches, settle
-from bulkroute.ledger.batches import Batch, Work
+from bulkroute.ledger.batches import Work
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.writer import BatchWriter
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.rate.backoff import doubling
 
@@ -22,17 +21,16 @@ SHOWN = 5
 class Canary:
     """Picks rows of a batch, and judges them once they are sent."""
 
-    def __init__(
-        self, connection: sqlite3.Connection, batch: Batch, count: int, reader: LiveReader, backoff_s: float
-    ) -> None:
-        self._connection = connection
+    def __init__(self, batch: BatchWriter, count: int, reader: LiveReader, backoff_s: float) -> None:
+        self._batch = batch
         self._reader = reader
         self._waits_s = [0.0, *doubling(backoff_s, READ_AGAIN)]
-        self._rows = settle.spread(connection, batch, count)
+        self._works = batch.spread(count)
+        self._rows = [work.number for work in self._works]
 
     def works(self) -> Iterator[Work]:
         """Yield the rows to send first."""
-        return batches.works(self._connection, self._rows)
+        return iter(self._works)
 
     async def judge(self, rest: Callable[[float], Awaitable[None]]) -> str | None:
         """Return what is wrong with the rows that were sent, None where all are right. `rest` waits some seconds.
@@ -41,7 +39,7 @@ class Canary:
         """
         if not self._rows:
             return None
-        failed = settle.failures_of(self._connection, self._rows)
+        failed = self._batch.failures_of(self._rows)
         if failed:
             return _told(f"{len(failed)} of {len(self._rows)} rows failed", failed)
         different: list[str] = []
@@ -49,7 +47,7 @@ class Canary:
             await rest(wait_s)
             with LiveBindings() as live:
                 await self._reader.read(live)
-                different = settle.canary_differences(self._connection, self._rows, live.path)
+                different = self._batch.canary_differences(self._rows, live)
             if not different:
                 return None
         return _told(f"{len(different)} of {len(self._rows)} rows read back different", different)

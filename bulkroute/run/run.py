@@ -5,20 +5,15 @@ starts once it is stopping.
 """
 
 import contextlib
-import sqlite3
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
 from bulkroute.events import Notice, Progress, RateChanged, RunStarted, Stopping, Summary, Watcher, exit_code_for
-from bulkroute.ledger import batches, queries
-from bulkroute.ledger.batches import RunEnd, Work
-from bulkroute.ledger.guard import ledger_errors
-from bulkroute.ledger.journal import Attempt, Journal, Pace
+from bulkroute.ledger.batches import RunEnd
+from bulkroute.ledger.journal import Attempt, Pace
 from bulkroute.ledger.queries import Calls
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
@@ -52,8 +47,6 @@ class Run:
         self,
         service: Service,
         *,
-        ledger: Path,
-        connection: sqlite3.Connection,
         prepared: Prepared,
         reader: LiveReader,
         watch: Watcher,
@@ -66,25 +59,20 @@ class Run:
         self._reader = reader
         self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
         self._pacer = service.pacer
-        self._ledger = ledger
-        self._connection = connection
         self._batch = batch
         self._watch = watch
         self._started_s = time.monotonic()
-        with ledger_errors(ledger, "begin the run"):
-            self._number = batches.begin_run(
-                connection,
-                batch,
-                command=command,
-                version=__version__,
-                service=settings.service_name,
-                rate_per_s=settings.rate_per_s,
-            )
+        self._number = batch.begin_run(
+            command=command,
+            version=__version__,
+            service=settings.service_name,
+            rate_per_s=settings.rate_per_s,
+        )
         self._counts = prepared.counts
         self._tally = Tally(self._limits, watch)
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
-        self._journal = Journal(connection, ledger, self._number, self._committed)
+        self._journal = batch.journal(self._number, self._committed)
         self._pauses = Pauses(self._pacer, watch, self._journal)
         self._throttle = throttle_for(service, self._pauses.begin, self._rate_changed)
         self._feedback = Feedback(service, self._throttle)
@@ -98,7 +86,7 @@ class Run:
         prepared, settings = self._prepared, self._settings
         self._watch(
             RunStarted(
-                ledger=str(self._ledger),
+                ledger=str(self._batch.path),
                 batch=self._batch.number,
                 run=self._number,
                 total=self._counts.total,
@@ -118,7 +106,7 @@ class Run:
     def progress(self) -> Progress:
         """Return how far the run is."""
         return Progress(
-            ledger=str(self._ledger),
+            ledger=str(self._batch.path),
             run=self._number,
             seconds=time.monotonic() - self._started_s,
             total=self._counts.total,
@@ -195,8 +183,7 @@ class Run:
         self._deadlines.arm(self.stop)
         try:
             try:
-                with ledger_errors(self._ledger, "look at the rows"):
-                    await self._work()
+                await self._work()
             except LedgerError as error:
                 # The calls in flight are still awaited: what can be recorded of them is.
                 self._broken = self._broken or error
@@ -222,29 +209,23 @@ class Run:
         if self._settings.canary and self._stop is None:
             await self._send_canary()
         if self._counts.pending:
-            await self._pool.work_off(self._reading(batches.pending(self._connection, self._batch)))
+            await self._pool.work_off(self._batch.pending())
             await self._journal.flush()
-        if self._pool.is_full and batches.has_pending(self._connection, self._batch):
+        if self._pool.is_full and self._batch.has_pending():
             self.stop(StopKind.MAX_ROWS, f"--max-rows {self._pool.begun} is reached")
-
-    def _reading(self, works: Iterator[Work]) -> Iterator[Work]:
-        with ledger_errors(self._ledger, "read the rows to send"):
-            yield from works
 
     def _announce_findings(self) -> None:
         """Announce the rows that failed without a call, and hold them against the limits."""
-        prepared = self._prepared
-        self._tally.found(prepared.findings(self._connection))
-        self._limits.found(
-            failed=prepared.refused, unchanged=prepared.unchanged, longest_streak=prepared.longest_streak
-        )
+        self._tally.found(self._prepared.findings())
+        decided = self._prepared.decided
+        self._limits.found(failed=decided.refused, unchanged=decided.unchanged, longest_streak=decided.longest_streak)
         self._stop_at_limit()
 
     def _stop_at_limit(self) -> None:
         """Stop where a limit is reached, naming the commonest reason in the service's own words."""
         if self._stop is not None or (reached := self._limits.reached()) is None:
             return
-        commonest = queries.reasons(self._connection, self._batch.number)[0]
+        commonest = self._batch.reasons()[0]
         why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
         kind, words = reached
         self.stop(kind, f"{words}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}")
@@ -252,10 +233,8 @@ class Run:
     async def _send_canary(self) -> None:
         """Send the canary's rows and go on only if they are right."""
         most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
-        canary = Canary(
-            self._connection, self._batch, most, self._reader.sharing(self._feedback), self._settings.backoff_s
-        )
-        await self._pool.work_off(self._reading(canary.works()))
+        canary = Canary(self._batch, most, self._reader.sharing(self._feedback), self._settings.backoff_s)
+        await self._pool.work_off(canary.works())
         await self._journal.flush()
         if self._stop is not None:
             return
@@ -282,27 +261,29 @@ class Run:
 
     def _committed(self, attempts: list[Attempt]) -> None:
         self._tally.count(attempts)
-        self._stop_at_limit()
+        try:
+            self._stop_at_limit()
+        except LedgerError as error:
+            self._give_up(error)
 
     def _close(self) -> Summary:
         """Record the end of the run; return the summary."""
         seconds = time.monotonic() - self._started_s
-        with ledger_errors(self._ledger, "record the end of the run"):
-            # A walk through all rows, which a run that found nothing to do need not make again.
-            counts = queries.count(self._connection, self._batch.number) if self._pool.begun else self._counts
-            stop = self._stop
-            if stop and stop.kind.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
-                stop = None  # what was in flight was the last of it: there is nothing to resume
-            failed = counts.failed + self._prepared.left_behind
-            exit_code = exit_code_for(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt)
-            if stop:
-                exit_code = self._exit_code(stop.kind)
-            reason = stop.reason if stop else None
-            calls = Calls(self._tally.attempts, self._tally.retries, self._tally.throttled)
-            end = RunEnd(seconds, calls.attempts, calls.retries, calls.throttled, reason, exit_code)
-            batches.end_run(self._connection, self._number, end)
+        # A walk through all rows, which a run that found nothing to do need not make again.
+        counts = self._batch.counts() if self._pool.begun else self._counts
+        stop = self._stop
+        if stop and stop.kind.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
+            stop = None  # what was in flight was the last of it: there is nothing to resume
+        failed = counts.failed + self._prepared.left_behind
+        exit_code = exit_code_for(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt)
+        if stop:
+            exit_code = self._exit_code(stop.kind)
+        reason = stop.reason if stop else None
+        calls = Calls(self._tally.attempts, self._tally.retries, self._tally.throttled)
+        end = RunEnd(seconds, calls.attempts, calls.retries, calls.throttled, reason, exit_code)
+        self._batch.end_run(self._number, end)
         found = summarise(
-            self._ledger,
+            self._batch.path,
             self._batch.number,
             counts,
             calls,

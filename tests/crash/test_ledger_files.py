@@ -75,6 +75,12 @@ def cut(share: float) -> Callable[[Path], None]:
     return spoil
 
 
+def schema_scratched(ledger: Path) -> None:
+    content = ledger.read_bytes()
+    assert content.count(b"CREATE TABLE wait") == 1
+    ledger.write_bytes(content.replace(b"CREATE TABLE wait", b"CREATE \xff\xfe\xfd\xfc\xfb wait"))
+
+
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda ledger: ledger.write_text("id,devicetype\n"), "not a ledger"),
     "picture": (lambda ledger: ledger.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(5000)), "not a ledger"),
@@ -85,6 +91,7 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "cut near the end": (cut(0.97), "damaged"),
     "a status gone bad": (no_status, "no known status"),
     "header scratched": (overwrite(0, b"SQLite format 3\0" + b"\xff" * 84), ""),
+    "schema scratched": (schema_scratched, "not what they were"),
     "pages scratched": (overwrite(0.4, b"\xa5" * 9000), "damaged"),
     "zeros": (overwrite(0.3, bytes(30_000)), "damaged"),
 }

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from bulkroute.ledger.file import open_for_run
 from bulkroute.simulator import Faults
 from tests.browser import chromium, needs_chromium, opened
 from tests.flow.test_the_report_in_a_browser import HOSTILE
 from tests.harness import bulkroute, ids, serving, started, targets, write_csv
-from tests.ledgers import made
+from tests.ledgers import made, written
 from tests.watching import watching
 
 pytestmark = [needs_chromium, pytest.mark.slow]
@@ -150,7 +149,7 @@ def test_a_tab_that_nobody_sees_draws_nothing_and_then_shows_how_it_stands(tmp_p
         expect(page.locator("h1")).to_have_text("night.csv")
         page.evaluate("Object.defineProperty(document, 'hidden', { get: () => window.away, configurable: true })")
         page.evaluate("window.away = true")
-        with closing(open_for_run(ledger)) as connection:
+        with closing(written(ledger)) as connection:
             connection.execute(
                 "INSERT INTO batch (created_at, manifest, digest, parent) SELECT 1, manifest, '', 1 FROM batch"
             )

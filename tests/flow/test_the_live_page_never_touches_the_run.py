@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from bulkroute.ledger.file import open_for_run
 from tests.harness import bulkroute, ids, serving, started, targets, write_csv
-from tests.ledgers import made
+from tests.ledgers import made, written
 from tests.watching import Watch, watching
 
 JSON = {"Content-Type": "application/json"}
@@ -112,7 +111,7 @@ def test_a_browser_that_takes_its_time_keeps_no_run_from_its_checkpoints(tmp_pat
         slow.sendall(b"GET /failed.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         slow.settimeout(30)
         assert slow.recv(12) == b"HTTP/1.1 200"
-        with closing(open_for_run(ledger)) as writer:
+        with closing(written(ledger)) as writer:
             writer.execute("UPDATE row SET attempts = 2 WHERE row = 1")
             assert writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
 

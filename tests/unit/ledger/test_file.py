@@ -19,11 +19,12 @@ from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults
 from bulkroute.model import FailureKind, Row, Ruling, Status, Verdict
+from tests.ledgers import written
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with closing(file.open_for_run(tmp_path / "x.ledger.db")) as connection:
+    with closing(written(tmp_path / "x.ledger.db")) as connection:
         yield connection
 
 
@@ -51,7 +52,7 @@ def attempt(row: int, status: Status, verdict: Verdict = DONE) -> Attempt:
 
 def test_a_new_ledger_is_private_durable_and_known_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(file.open_for_run(path)) as connection:
+    with closing(written(path)) as connection:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
@@ -62,7 +63,7 @@ def test_a_new_ledger_is_private_durable_and_known_by_its_header(tmp_path: Path)
 def test_what_is_no_ledger_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.ledger.db"
     path.write_bytes(content)
-    for open_it in (file.open_for_run, file.open_for_reading):
+    for open_it in (written, file.open_for_reading):
         with pytest.raises(LedgerError, match="ledger"):
             open_it(path)
         assert path.read_bytes() == content
@@ -72,21 +73,20 @@ def test_a_large_ledger_is_searched_for_damage_while_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(file.open_for_run(path)) as connection:
+    with closing(written(path)) as connection:
         batch, _changes = merged(connection, [(f"id-{number}", 1, 1) for number in range(3000)])
     monkeypatch.setattr(file, "SMALL_BYTES", 0)
     with file.checked(path) as reader:
-        assert reader is not None
         assert queries.count(reader, batch.number).pending == 3000
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 5000] = b"\xa5" * 5000
     path.write_bytes(content)
     begun = False
     with pytest.raises(LedgerError, match="damaged"), file.checked(path) as reader:
-        begun = reader is not None
+        begun = bool(reader.execute("SELECT 1 FROM batch").fetchone())
     assert begun
     with pytest.raises(LedgerError, match="damaged"):
-        file.open_for_run(path)
+        written(path)
     assert path.read_bytes() == content
 
 
@@ -106,22 +106,22 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as other:
         other.execute("CREATE TABLE music (title TEXT)")
     with pytest.raises(LedgerError, match="not a ledger"):
-        file.open_for_run(path)
+        written(path)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(file.open_for_run(path)) as connection:
+    with closing(written(path)) as connection:
         connection.execute(f"PRAGMA user_version={file.FORMAT + 1}")
     with pytest.raises(LedgerError, match="newer"):
-        file.open_for_run(path)
+        written(path)
 
 
 def test_a_maker_killed_in_its_first_moment_leaves_a_ledger_that_can_be_made(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
     with closing(sqlite3.connect(path)) as half_made:
         half_made.execute("PRAGMA journal_mode=WAL")
-    with closing(file.open_for_run(path)) as connection:
+    with closing(written(path)) as connection:
         assert batches.find(connection, Which.LATEST) is None
 
 
@@ -243,7 +243,7 @@ def test_reopening_tries_failed_rows_and_rows_in_doubt_again_but_no_conflict(led
 async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
     told: list[Attempt] = []
-    with closing(file.open_for_run(path)) as connection, closing(file.open_for_reading(path)) as other:
+    with closing(written(path)) as connection, closing(file.open_for_reading(path)) as other:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
         run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
         journal = Journal(connection, path, run, told.extend)
@@ -273,7 +273,7 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
 @pytest.mark.parametrize("illegal", [Status.SUCCEEDED, Status.UNCHANGED, Status.SENT])
 async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(file.open_for_run(path)) as connection:
+    with closing(written(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
         run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
         connection.execute("UPDATE row SET status = ? WHERE id = 'a'", (illegal,))
@@ -288,7 +288,7 @@ async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) 
 
 async def test_an_answer_needs_a_sent_row(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
-    with closing(file.open_for_run(path)) as connection:
+    with closing(written(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1)])
         run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
         journal = Journal(connection, path, run, lambda _attempts: None)
@@ -309,5 +309,5 @@ def test_another_programs_unfinished_journal_is_left_alone(tmp_path: Path) -> No
         wal.write_bytes((tmp_path / "songs.db-wal").read_bytes())
     before = path.read_bytes(), wal.read_bytes()
     with pytest.raises(LedgerError, match="not a ledger"):
-        file.open_for_run(path)
+        written(path)
     assert (path.read_bytes(), wal.read_bytes()) == before

@@ -9,7 +9,7 @@ import pytest
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import file, migrations
-from tests.ledgers import of_format_1
+from tests.ledgers import of_format_1, written
 
 SPACE = re.compile(r"--[^\n]*|\s+")
 
@@ -28,7 +28,7 @@ def content(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]
 def test_a_ledger_that_was_brought_up_is_like_a_new_one_and_keeps_its_rows(tmp_path: Path) -> None:
     told: list[str] = []
     old, new = of_format_1(tmp_path / "old.db"), tmp_path / "new.db"
-    with closing(file.open_for_run(old)) as migrated, closing(file.open_for_run(new)) as fresh:
+    with closing(written(old)) as migrated, closing(written(new)) as fresh:
         before = content(migrated)
         migrations.bring_up(migrated, old, told.append)
         assert told == ["the ledger is of format 1; brought to format 2"]
@@ -67,7 +67,7 @@ def test_other_formats_are_refused(tmp_path: Path, version: int, says: str) -> N
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute(f"PRAGMA user_version={version}")
     before = ledger.read_bytes()
-    for open_it in (file.open_for_run, file.open_for_reading):
+    for open_it in (written, file.open_for_reading):
         with pytest.raises(LedgerError, match=says):
             open_it(ledger)
     assert ledger.read_bytes() == before

@@ -140,14 +140,14 @@ def test_refusals_are_named() -> None:
 
 def test_targets_that_cannot_be_checked_are_refused_only_where_asked() -> None:
     found = Target(1, 5, TargetState.FOUND)
-    targets.demand_sound([(found, "")])
+    targets.require_sound([(found, "")])
     for state, text in (
         (TargetState.UNKNOWN, "could not be checked"),
         (TargetState.MISSING, "does not exist"),
         (TargetState.NOT_LOADED, "is not loaded"),
     ):
         with pytest.raises(UsageError, match=text):
-            targets.demand_sound([(found._replace(state=state), "")])
+            targets.require_sound([(found._replace(state=state), "")])
     assert targets.warnings([(found._replace(state=TargetState.UNKNOWN), "")]) == []
 
 

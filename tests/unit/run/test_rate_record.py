@@ -4,10 +4,9 @@ import asyncio
 from contextlib import closing
 from pathlib import Path
 
-from bulkroute.ledger.file import open_for_run
 from bulkroute.ledger.journal import Journal, Pace
 from bulkroute.run.rate_record import BY_ITSELF, STARTED, Paces
-from tests.ledgers import made
+from tests.ledgers import made, written
 from tests.virtual_time import run_virtual
 
 
@@ -16,7 +15,7 @@ def noted(path: Path, rates_per_s: list[float]) -> list[tuple[float, str]]:
     ledger = made(path, rows=1)
 
     async def scenario() -> list[tuple[float, str]]:
-        with closing(open_for_run(ledger)) as connection:
+        with closing(written(ledger)) as connection:
             journal = Journal(connection, ledger, 1, lambda _attempts: None)
             pace = Pace(1000.0, 1000.0, 16)
             paces = Paces(lambda: pace, journal)

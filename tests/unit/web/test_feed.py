@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 
-from bulkroute.ledger.file import open_for_run
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.web import feed as feeds
 from bulkroute.web import page_data as snapshots
@@ -24,7 +23,7 @@ from bulkroute.web.feed import Feed
 from bulkroute.web.page_data import Snapshots
 from bulkroute.web.row_counts import RowCounts
 from bulkroute.web.server import Server
-from tests.ledgers import made
+from tests.ledgers import made, written
 
 
 async def test_a_watcher_gets_the_state_now_then_beats_then_what_changed(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ async def test_between_two_readings_nothing_keeps_the_run_from_its_checkpoints(t
     ledger = made(tmp_path / "l.db", rows=500)
     async with asyncio.timeout(30), Feed(ledger, tick_s=0.2) as feed, aclosing(feed.events()) as events:
         await anext(events)
-        with closing(open_for_run(ledger)) as writer:
+        with closing(written(ledger)) as writer:
             writer.execute("UPDATE row SET attempts = 2")
             await anext(events)
             assert writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
@@ -97,7 +96,7 @@ def test_a_tick_costs_what_is_new_not_what_is_there(tmp_path: Path, calls: int) 
 
     def steps(rows: int) -> int:
         ledger = made(tmp_path / f"{rows}.db", rows=rows, failed=rows // 10, ended=False)
-        with closing(open_for_run(ledger)) as writer, Ledger(ledger).read() as reader:
+        with closing(written(ledger)) as writer, Ledger(ledger).read() as reader:
             snapshots = Snapshots(reader)
             snapshots.read()
             writer.execute(
@@ -129,7 +128,7 @@ class Run:
     """Writes what a run writes: calls from all over an hour, so that every bucket of time is in use early on."""
 
     def __init__(self, ledger: Path) -> None:
-        self._connection = open_for_run(ledger)
+        self._connection = written(ledger)
         self._tick = 0
 
     def tick(self) -> None:
@@ -234,7 +233,7 @@ async def news(response: ClientResponse) -> bytes:
 def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_counts, "SHARE", 1e-12)  # no second full count
     ledger = made(tmp_path / "l.db", rows=100)
-    with closing(open_for_run(ledger)) as writer, Ledger(ledger).read() as reader:
+    with closing(written(ledger)) as writer, Ledger(ledger).read() as reader:
         batch = reader.require_batch()
         writer.execute("DELETE FROM attempt")
         writer.execute("UPDATE row SET status = iif(row <= 3, 'sent', 'pending')")

@@ -11,13 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.ledger.file import open_for_run
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.run.rate_record import BY_ITSELF, STARTED
 from bulkroute.web.mean_rate import Course
 from bulkroute.web.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
-from tests.ledgers import made
+from tests.ledgers import made, written
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=300))
@@ -60,7 +59,7 @@ def test_folding_keeps_every_call(calls: dict[int, int], times: int) -> None:
 def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> None:
     """The live page reads new calls only, and folds; the report reads all at once."""
     ledger = made(tmp_path / "l.db", rows=4000, failed=300, run_s=1900)
-    with closing(open_for_run(ledger)) as writer, Ledger(ledger).read() as reader:
+    with closing(written(ledger)) as writer, Ledger(ledger).read() as reader:
         batch = reader.require_batch()
         runs = batch.runs()
         whole = Timeline(batch)
@@ -81,7 +80,7 @@ def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> No
 
 def test_runs_follow_one_another_with_a_gap(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=100, run_s=10)
-    with closing(open_for_run(ledger)) as connection:
+    with closing(written(ledger)) as connection:
         connection.execute(
             "INSERT INTO run (run, batch, command, started_at, pid, host, version, service) SELECT 2, 1, 'run', started_at + 90000, 1, host, '0', service FROM run"
         )
@@ -104,7 +103,7 @@ def test_runs_follow_one_another_with_a_gap(tmp_path: Path) -> None:
 def test_latencies_are_counted_to_two_digits(tmp_path: Path) -> None:
     seen = {0.04: 0.0, 0.26: 0.3, 8.27: 8.3, 47.3: 47, 99.6: 100, 123.4: 120, 996: 1000, 1234: 1200, 12345: 12000}
     ledger = made(tmp_path / "l.db", rows=len(seen))
-    with closing(open_for_run(ledger)) as connection:
+    with closing(written(ledger)) as connection:
         connection.executemany(
             "UPDATE attempt SET latency_ms = ? WHERE attempt = ?", zip(seen, range(1, 99), strict=False)
         )
@@ -146,7 +145,7 @@ def test_a_course_has_the_mean_of_its_rates_however_it_is_folded(
 
 def test_the_target_is_what_was_asked_for_at_the_time(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=100, run_s=100)
-    with closing(open_for_run(ledger)) as connection:
+    with closing(written(ledger)) as connection:
         connection.executemany(
             "INSERT INTO pace (run, at, asked, rate, concurrency, reason) SELECT 1, started_at + ?, ?, ?, 16, ? FROM run",
             [

@@ -1,0 +1,146 @@
+"""A ledger that is open for the one run that may write it, and the batch it works on. Good for the block of `Held.write`.
+
+Each method is one transaction or none; what goes wrong is a LedgerError, and no connection is handed out. What happens
+to rows while calls are under way goes through the batch's `journal`.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bulkroute.ledger import batches, merge, rollback, settle
+from bulkroute.ledger.batches import Batch, Changes, RunEnd, Work
+from bulkroute.ledger.guard import guarded, ledger_errors
+from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.live_bindings import LiveBindings, Target
+from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.settle import Decided, Doubts, Finding
+from bulkroute.ledger.staging import Staged
+
+PREPARE = "prepare the run"
+LOOK = "look at the rows"
+
+
+class BatchWriter(BatchReader):
+    """The batch that is worked on."""
+
+    @guarded("read the batch")
+    def has_work(self) -> bool:
+        """Tell whether anything is left to send, settle or try again."""
+        return batches.has_work(self._connection, self.facts)
+
+    @guarded("read the batch")
+    def brings_work(self, staged: Staged) -> bool:
+        """Tell whether a manifest holds a row that is not done with its target."""
+        return merge.brings_work(self._connection, self.facts, staged.rows)
+
+    @guarded("settle rows in doubt")
+    def settle_doubts(self, live: LiveBindings) -> Doubts:
+        """Settle the rows in doubt, by the batch's own targets: so it comes before another manifest is taken over."""
+        return settle.settle_doubts(self._connection, self.facts, live.path)
+
+    @guarded(PREPARE)
+    def reopen(self) -> int:
+        """Make what earlier runs left undone pending again; return how many of these rows are in doubt."""
+        return batches.reopen(self._connection, self.facts)
+
+    @guarded(PREPARE)
+    def tried_earlier(self) -> int:
+        """Return how many of the rows still to be sent an earlier run tried."""
+        return batches.tried_earlier(self._connection, self.facts)
+
+    @guarded(PREPARE)
+    def decide(self, live: LiveBindings) -> Decided:
+        """Give pending rows that need no call, or must get none, their outcome."""
+        return settle.decide(self._connection, self.facts, live.path)
+
+    def findings(self, decided: Decided) -> Iterator[Finding]:
+        """Yield the rows that `decide` failed, in the manifest's order."""
+        with ledger_errors(self.path, LOOK):
+            yield from settle.findings(self._connection, self.facts, decided.at)
+
+    @guarded("read the batch")
+    def wanted_targets(self, live: LiveBindings | None) -> list[Target]:
+        """Return the targets of pending rows; those that no live row leads to, if live bindings are given."""
+        return settle.wanted_targets(self._connection, self.facts, live.path if live else None)
+
+    @guarded("prepare the rollback")
+    def without_before(self) -> int:
+        """Return how many rows it may have changed without knowing what they were bound to."""
+        return rollback.without_before(self._connection, self.facts)
+
+    @guarded("begin the run")
+    def begin_run(self, *, command: str, version: str, service: str, rate_per_s: float | None) -> int:
+        """Record that a run starts; return its number."""
+        return batches.begin_run(
+            self._connection, self.facts, command=command, version=version, service=service, rate_per_s=rate_per_s
+        )
+
+    @guarded("record the end of the run")
+    def end_run(self, run: int, end: RunEnd) -> None:
+        """Record how a run ended."""
+        batches.end_run(self._connection, run, end)
+
+    def journal(self, run: int, announce: Callable[[list[Attempt]], None]) -> Journal:
+        """Return what writes a run's calls; `announce` gets the attempts that have just been committed."""
+        return Journal(self._connection, self.path, run, announce)
+
+    def pending(self) -> Iterator[Work]:
+        """Yield the rows still to be sent, in the manifest's order, those that an earlier run tried last."""
+        with ledger_errors(self.path, "read the rows to send"):
+            yield from batches.pending(self._connection, self.facts)
+
+    @guarded(LOOK)
+    def has_pending(self) -> bool:
+        """Tell whether rows are still to be sent."""
+        return batches.has_pending(self._connection, self.facts)
+
+    @guarded(LOOK)
+    def spread(self, count: int) -> list[Work]:
+        """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
+        return settle.spread(self._connection, self.facts, count)
+
+    @guarded(LOOK)
+    def failures_of(self, rows: list[int]) -> list[str]:
+        """Say of each of these rows that failed why."""
+        return settle.failures_of(self._connection, rows)
+
+    @guarded(LOOK)
+    def canary_differences(self, rows: list[int], live: LiveBindings) -> list[str]:
+        """Say of each of these rows whose live binding is not the wanted one what it is instead."""
+        return settle.canary_differences(self._connection, rows, live.path)
+
+
+class LedgerWriter:
+    """An open ledger whose lock is ours, of today's format."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+
+    @guarded("end earlier rollbacks")
+    def end_rollbacks(self) -> None:
+        """End all rollbacks, since a batch is about to be run again: a later rollback starts anew."""
+        rollback.close(self._connection)
+
+    def work_on(self, batch: BatchReader) -> BatchWriter:
+        """Return a batch of this ledger, to be worked on."""
+        return self._writer(batch.facts)
+
+    @guarded("take over the manifest")
+    def take_over(self, staged: Staged, into: BatchWriter | None = None) -> tuple[BatchWriter, Changes]:
+        """Take a checked manifest over into a batch, or into a new one if none is given."""
+        batch, changes = merge.merge(
+            self._connection, into.facts if into else None, staged.rows, staged.name, staged.digest
+        )
+        return self._writer(batch), changes
+
+    @guarded("prepare the rollback")
+    def open_rollback(self, parent: BatchWriter, live: LiveBindings) -> BatchWriter:
+        """Return the rollback of a batch that is under way, or a new one; from now on what it does shows in the batch."""
+        batch = rollback.open_rollback(self._connection, parent.facts, live.path)
+        rollback.keep_true(self._connection, batch)
+        return self._writer(batch)
+
+    def _writer(self, batch: Batch) -> BatchWriter:
+        return BatchWriter(self._connection, self.path, batch)

@@ -1,0 +1,109 @@
+"""A ledger is written under its lock alone, by methods that raise LedgerError and nothing else."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bulkroute.errors import LedgerBusy, LedgerError
+from bulkroute.ledger.batches import RunEnd
+from bulkroute.ledger.ledger import Ledger
+from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.settle import Decided
+from bulkroute.ledger.staging import Staged, Staging
+from bulkroute.ledger.writer import BatchWriter, LedgerWriter
+from bulkroute.manifest import Faults
+from bulkroute.model import Row
+from tests.ledgers import made, of_format_1
+from tests.unit.ledger.test_reader import call, public_methods
+
+RUN = {"command": "run", "version": "0", "service": "s", "rate_per_s": 1.0}
+GIVEN = {**RUN, "run": 1, "rows": [1], "count": 2, "decided": Decided(1.0), "end": RunEnd(1.0, 1, 0, 0, None, 0)}
+OWN_METHODS = sorted({*public_methods(BatchWriter)} - {*public_methods(BatchReader), "journal"})
+
+
+@contextmanager
+def writing(ledger: Path) -> Iterator[tuple[LedgerWriter, BatchWriter]]:
+    """Open a ledger as a run does; give it with its batch."""
+    with Ledger(ledger).hold() as held, ExitStack() as exits:
+        with held.checked() as reader:
+            batch = reader.require_batch()
+        writer = exits.enter_context(held.write(print))
+        yield writer, writer.work_on(batch)
+
+
+@contextmanager
+def staged() -> Iterator[Staged]:
+    with Staging() as rows:
+        rows.load([Row(2, "a", 1, 101)], Faults("m.csv"))
+        yield Staged(rows, "m.csv", "digest")
+
+
+@pytest.mark.parametrize("name", OWN_METHODS)
+def test_a_batch_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: str) -> None:
+    ledger = made(tmp_path / "l.db", rows=3)
+    with writing(ledger) as (_, batch), LiveBindings() as live, staged() as manifest:
+        with closing(sqlite3.connect(ledger)) as connection:
+            connection.executescript(
+                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row"
+            )
+        with pytest.raises(LedgerError, match=r"cannot .*no such table") as caught:
+            call(getattr(batch, name), {**GIVEN, "live": live, "staged": manifest})
+    assert caught.value.where == str(ledger)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["end_rollbacks", "take_over", "open_rollback"])
+def test_a_ledger_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: str) -> None:
+    ledger = made(tmp_path / "l.db", rows=3)
+    with writing(ledger) as (writer, batch), LiveBindings() as live, staged() as manifest:
+        writer._connection.close()
+        with pytest.raises(
+            LedgerError, match=r"cannot (end earlier rollbacks|take over the manifest|prepare the rollb)"
+        ):
+            call(getattr(writer, name), {"staged": manifest, "parent": batch, "live": live})
+
+
+def test_a_ledger_is_made_when_it_is_first_written_and_reads_as_an_empty_one_before(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.db")
+    with ledger.hold() as held, staged() as manifest:
+        with held.checked() as reader:
+            assert reader.find_batch() is None
+            assert not ledger.path.exists()
+        with held.write(print) as writer:
+            batch, changes = writer.take_over(manifest)
+            assert [work.row for work in batch.pending()] == [Row(2, "a", 1, 101)]
+            assert not changes
+        with held.checked() as reader:
+            found = reader.require_batch()
+            assert (found.number, found.manifest, found.digest, found.parent) == (1, "m.csv", "digest", None)
+
+
+def test_only_one_may_hold_a_ledger_and_whoever_reads_needs_not(tmp_path: Path) -> None:
+    ledger = Ledger(made(tmp_path / "l.db", rows=3))
+    with ledger.hold(), ledger.read() as reader:
+        assert reader.require_batch().counts().total == 3
+        with pytest.raises(LedgerBusy, match=r"pid \d+ on "), ledger.hold():
+            pytest.fail("two held it")
+
+
+def test_writing_brings_an_old_ledger_up_and_reading_leaves_it(tmp_path: Path) -> None:
+    ledger, told = Ledger(of_format_1(tmp_path / "l.db")), list[str]()
+    with ledger.read() as reader:
+        before = reader.require_batch().counts()
+    with ledger.hold() as held:
+        with held.checked() as reader:
+            assert reader.require_batch().counts() == before
+        assert told == []
+        with held.write(told.append) as writer:
+            assert writer.work_on(reader_batch(ledger)).counts() == before
+    assert len(told) == 1
+    assert told[0].startswith("the ledger is of format 1")
+
+
+def reader_batch(ledger: Ledger) -> BatchReader:
+    with ledger.read() as reader:
+        return reader.require_batch()
