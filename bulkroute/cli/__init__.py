@@ -119,12 +119,14 @@ def _code_of(error: Exception) -> ExitCode:
 
 def _tell(error: Exception, code: ExitCode) -> None:
     """Print an error that ends the command, in the log's format."""
+    from bulkroute.output.tables import say  # here, since help must not wait for it
+
     as_json = _log_is_json()
     if isinstance(error, BulkrouteError):
         text = str(error)
         if isinstance(error, ManifestError):
             for fault in error.faults:
-                _record("manifest_fault", text=fault) if as_json else click.echo(fault, err=True)
+                _record("manifest_fault", text=fault) if as_json else say(fault, sys.stderr)
             text = error.headline
         text = text if as_json else f"bulkroute: {text}"
     elif isinstance(error, click.ClickException):
@@ -133,7 +135,7 @@ def _tell(error: Exception, code: ExitCode) -> None:
             return
         text = error.format_message()
     else:
-        import traceback  # here, since help must not wait for it
+        import traceback  # here, as above
 
         bug = "this is a bug in bulkroute; the ledger holds what was done. Please report it."
         if as_json:
@@ -144,7 +146,7 @@ def _tell(error: Exception, code: ExitCode) -> None:
     if as_json:
         _record("error", text=text, exit_code=int(code))
     else:
-        click.echo(text, err=True)
+        say(text, sys.stderr)
 
 
 def _log_is_json() -> bool:

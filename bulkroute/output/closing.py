@@ -1,121 +1,71 @@
 """The closing message: what happened, why rows failed, and the exact next command."""
 
-import locale
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import NamedTuple
 
 from bulkroute.errors import ExitCode
 from bulkroute.events import Summary
 from bulkroute.ledger.queries import Reason, RunRecord
 from bulkroute.ledger.status import BatchStatus
+from bulkroute.output.tables import Column, Table, advise, say, show
 from bulkroute.output.words import duration, rate
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 MOST_REASONS = 20
 
-FRAMED_COLUMNS = 60
-"""How wide a terminal must be for tables with frames; in less their columns would be cut."""
+ID_CHARACTERS = 19
+"""Of the vendor's ids."""
 
 
-def show(title: str, table: "Table", stream: TextIO) -> None:
-    """Write a table: drawn on a terminal, elsewhere as plain columns, one line a row, fit for grep and awk."""
-    from rich import box  # here, since a quiet run needs none of it
-    from rich.console import Console
-
-    print(title, file=stream)
-    console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    if not stream.isatty() or console.width < FRAMED_COLUMNS:
-        stream.writelines(f"{line}\n" for line in plain(table))
-        return
-    if locale.nl_langinfo(locale.CODESET) != "UTF-8":
-        table.box = box.ASCII2
-    console.print(table)
-
-
-def plain(table: "Table") -> Iterator[str]:
-    """Yield the lines of a table without frames, two blanks between columns; the last one is as wide as it is."""
-    from rich.cells import cell_len  # here, as above
-
-    rows = list(zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True))
-    rows.insert(0, tuple(str(column.header) for column in table.columns))
-    widths = [max(cell_len(cell) for cell in cells) for cells in zip(*rows, strict=True)]
-    right = [column.justify == "right" for column in table.columns]
-    for row in rows:
-        filled = []
-        for cell, width, at_right in zip(row, widths, right, strict=True):
-            gap = " " * (width - cell_len(cell))
-            filled.append(gap + cell if at_right else cell + gap)
-        yield "  ".join(filled).rstrip()
-
-
-def title_of(summary: Summary) -> str:
-    """Return what stands above the table of outcomes."""
-    return f"batch {summary.batch} in {summary.ledger}"
-
-
-def outcome_table(summary: Summary, reasons: Sequence[Reason]) -> "Table":
-    """Return the table of outcomes: how many rows stand where, and why the failed ones failed."""
-    from rich.table import Table  # here, as above
-    from rich.text import Text
-
-    table = Table()
-    table.add_column("outcome")
-    table.add_column("rows", justify="right", no_wrap=True)
+def outcomes(summary: Summary, reasons: Sequence[Reason]) -> Table:
+    """Return how many rows stand where, and why the failed ones failed."""
+    columns = [Column("outcome"), Column("rows", right=True)]
     if reasons:
-        table.add_column("for example", overflow="fold", min_width=19)
         said = any(reason.description for reason in reasons)
-        table.add_column("what the service said" if said else "", overflow="fold")
-    for name in ("succeeded", "unchanged"):
-        table.add_row(name, f"{getattr(summary, name):,}")
-    for reason in reasons[:MOST_REASONS]:
-        table.add_row(
-            f"failed: {reason.error}", f"{reason.rows:,}", Text(reason.example_id), Text(reason.description or "")
-        )
+        columns += [Column("for example", least=ID_CHARACTERS), Column("what the service said" if said else "")]
+    rows: list[tuple[str, ...]] = [(name, f"{getattr(summary, name):,}") for name in ("succeeded", "unchanged")]
+    rows += [
+        (f"failed: {reason.error}", f"{reason.rows:,}", reason.example_id, reason.description or "")
+        for reason in reasons[:MOST_REASONS]
+    ]
     if rest := reasons[MOST_REASONS:]:
-        table.add_row("failed: others", f"{sum(reason.rows for reason in rest):,}", "", f"{len(rest):,} more texts")
+        rows.append(("failed: others", f"{sum(reason.rows for reason in rest):,}", "", f"{len(rest):,} more texts"))
     for name, label in (("pending", "pending"), ("in_doubt", "in doubt")):
         if getattr(summary, name):
-            table.add_row(label, f"{getattr(summary, name):,}")
-    table.add_section()
-    table.add_row("total", f"{summary.total:,}")
-    return table
+            rows.append((label, f"{getattr(summary, name):,}"))
+    title = f"batch {summary.batch} in {summary.ledger}"
+    return Table(title, columns, rows, foot=("total", f"{summary.total:,}"))
 
 
-def runs_table(runs: Sequence[RunRecord]) -> "Table":
-    """Return the table of runs: when, how many calls, how each ended."""
-    from rich.table import Table  # here, as above
-    from rich.text import Text
-
-    table = Table()
-    for name in ("run", "started", "took", "calls", "exit", "how it ended"):
-        table.add_column(name, justify="right" if name in ("took", "calls", "exit") else "left", overflow="fold")
-    for run in runs:
+def runs(records: Sequence[RunRecord]) -> Table:
+    """Return when each run was, how many calls it made, and how it ended."""
+    columns = [Column("run"), Column("started"), *(Column(name, right=True) for name in ("took", "calls", "exit"))]
+    rows: list[tuple[str, ...]] = []
+    for run in records:
         started = datetime.fromtimestamp(run.started_at, UTC).astimezone()
         ended = run.ended_at is not None
-        how = run.stopped or "went through" if ended else "has not ended: it goes on, or was killed"
-        table.add_row(
-            f"{run.run} {run.command}" if run.command != "run" else f"{run.run}",
-            f"{started:%Y-%m-%d %H:%M:%S}",
-            duration(run.seconds) if run.seconds is not None else "",
-            f"{run.attempts:,}" if run.attempts is not None else "",
-            f"{run.exit_code}" if run.exit_code is not None else "",
-            Text(how),
+        rows.append(
+            (
+                f"{run.run} {run.command}" if run.command != "run" else f"{run.run}",
+                f"{started:%Y-%m-%d %H:%M:%S %Z}",
+                duration(run.seconds) if run.seconds is not None else "",
+                f"{run.attempts:,}" if run.attempts is not None else "",
+                f"{run.exit_code}" if run.exit_code is not None else "",
+                run.stopped or "went through" if ended else "has not ended: it goes on, or was killed",
+            )
         )
-    return table
+    return Table("runs", [*columns, Column("how it ended")], rows)
 
 
 def print_status(found: BatchStatus) -> None:
     """Print how a ledger stands on stdout."""
-    show(title_of(found.summary), outcome_table(found.summary, found.reasons), sys.stdout)
-    show("runs", runs_table(found.runs), sys.stdout)
+    show(outcomes(found.summary, found.reasons), sys.stdout)
+    show(runs(found.runs), sys.stdout)
     if found.rolled_back:
         ledger = shlex.quote(found.summary.ledger)
-        print(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands")
+        say(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands", sys.stdout)
 
 
 def closing_line(summary: Summary) -> str:
@@ -159,8 +109,8 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
 def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[Advice]) -> None:
     """Print the closing message on stderr."""
     if reasons:
-        show(title_of(summary), outcome_table(summary, reasons), sys.stderr)
-    print(closing_line(summary), file=sys.stderr)
-    width = max((len(each.purpose) for each in advice), default=0) + 1
+        show(outcomes(summary, reasons), sys.stderr)
+    say(closing_line(summary), sys.stderr)
+    width = max((len(each.purpose) for each in advice), default=0)
     for each in advice:
-        print(f"to {each.purpose + ':':<{width}} {each.command}", file=sys.stderr)
+        advise(each.purpose, each.command, width, sys.stderr)

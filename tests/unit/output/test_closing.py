@@ -1,48 +1,30 @@
-"""The closing table: what a service says stays text, at any width."""
-
-import io
-import sys
+"""The closing message: what the rows came to, and the command to go on with."""
 
 import pytest
-from rich.console import Console
 
+from bulkroute.errors import ExitCode
 from bulkroute.events import Summary
 from bulkroute.ledger.queries import Reason
-from bulkroute.output.closing import outcome_table, show, title_of
+from bulkroute.output.closing import MOST_REASONS, next_commands, outcomes
 from bulkroute.output.words import duration, rate
 
-SUMMARY = Summary(
-    ledger="[bold]x.db", batch=1, run=1, total=9, succeeded=2, unchanged=0, failed=7, pending=0, in_doubt=0
-)
+SUMMARY = Summary(ledger="x.db", batch=1, run=1, total=9, succeeded=2, unchanged=0, failed=7, pending=0, in_doubt=0)
 
 
-@pytest.mark.parametrize("width", [80, 120, 200])
-def test_markup_of_the_service_stays_text(width: int) -> None:
-    text = "[red]no[/red] [link=https://example.com]here[/link] :smile: [/]"
-    reasons = [Reason("business", text, 7, "[blink]1125397061153369092")]
-    file = io.StringIO()
-    Console(file=file, width=width, force_terminal=True, color_system="truecolor").print(
-        outcome_table(SUMMARY, reasons)
-    )
-    shown = file.getvalue()
-    assert "\x1b[31m" not in shown
-    assert "\x1b]8" not in shown
-    assert all(part in shown for part in ("[red]", ":smile:", "[blink]"))
+def test_outcomes_make_the_total() -> None:
+    reasons = [Reason("business", f"text {n}", 1, f"{n}") for n in range(MOST_REASONS + 3)]
+    found = outcomes(SUMMARY, reasons)
+    assert found.rows[-1] == ("failed: others", "3", "", "3 more texts")
+    assert found.foot == ("total", "9")
+    assert [row[0] for row in outcomes(SUMMARY, []).rows] == ["succeeded", "unchanged"]
+    doubtful = outcomes(Summary("x.db", 1, 1, 9, 2, 0, 0, pending=4, in_doubt=3), [])
+    assert doubtful.rows[2:] == [("pending", "4"), ("in doubt", "3")]
 
 
-def test_without_a_terminal_a_table_is_plain_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    text = "a text of the service that is wider than any terminal " * 5
-    reasons = [Reason("business", text.strip(), 5, "1125397061153369092"), Reason("server", None, 2, "队列")]
-    show(title_of(SUMMARY), outcome_table(SUMMARY, reasons), sys.stdout)
-    assert capsys.readouterr().out.splitlines() == [
-        "batch 1 in [bold]x.db",
-        "outcome           rows  for example          what the service said",
-        "succeeded            2",
-        "unchanged            0",
-        f"failed: business     5  1125397061153369092  {text.strip()}",
-        "failed: server       2  队列",
-        "total                9",
-    ]
+def test_rows_in_doubt_are_settled_by_reading() -> None:
+    summary = Summary("x.db", 1, 1, 9, 2, 0, 0, 0, in_doubt=7, exit_code=ExitCode.SOME_FAILED)
+    (advice,) = next_commands(summary, "bulkroute run 'a b.csv' --no-snapshot --rate 5", "x.db")
+    assert advice.command == "bulkroute run 'a b.csv' --rate 5 --snapshot"
 
 
 @pytest.mark.parametrize(
