@@ -1,0 +1,321 @@
+"""Whose fault it is that calls fail: the rows', or that of a service which is down for all of them.
+
+    UP    Tries go as ever. Troubles since the last sign of life make a stretch; a row that uses up its tries in one is
+          withheld, not failed, until the next sign of life. In a brown-out tries go uncounted.
+          Eight rows that never failed before, 24 calls, 20 s, or no row left that could tell: DOWN.
+    DOWN  No call starts but one probe at a time, after 1, 2, 4, 8, 10, 10 ... s, with a row drawn from all that are not
+          done; a failed probe uses up no try. An answer to the first one: the rows were at fault, and the withheld ones
+          fail. To a later one: the service was down, and the tries of the stretch are given back. Only 500s: a read
+          tells whose fault it is. Patience used up: the run stops, and every row of the stretch stays pending.
+
+Promises that no row fails by an outage, and that a bad row fails all the same: tries are given back three times at most.
+Never makes a call, waits or reads a clock: what happens is told to it, in seconds on one clock that never goes back.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import NamedTuple
+
+from bulkroute.rate.probing import Probing
+from bulkroute.run.signs import TROUBLES, Sign
+from bulkroute.run.tries import UNCOUNTED_TIMES, Fate, FirstTries, Tries
+
+MANY_ROWS, MANY_CALLS, LONG_STRETCH_S = 8, 24, 20.0
+"""So many rows do not turn bad at once, and so many calls or so long a time of failures is not by chance."""
+
+VOTES, VOTES_S = 5, 25.0
+"""So many failed probes, over so long a time, before a read asks whether the rows are at fault; then after twice as many."""
+
+MOST_GIFTS = 3
+"""How often a row gets its tries back: a bad row must come to its end."""
+
+NO_READ_PATIENCE_S = 120.0
+"""After so long the rows are at fault where only 500s come and nothing may be read."""
+
+
+class Read(Enum):
+    """What became of the read that `Outage.wants_read` asked for."""
+
+    WORKS = "works"
+    FAILS = "fails"
+    NOT_ALLOWED = "not allowed"
+
+
+class Turn(Enum):
+    """What became known of the service."""
+
+    DOWN = "down"
+    BACK = "back"
+    """It answers, and did not before."""
+    ROWS = "rows"
+    """It was not down: the rows are at fault."""
+    GAVE_UP = "gave up"
+
+
+class Change(NamedTuple):
+    """A turn and what came of it: rows of the stretch, how many of them failed, and the tries that each row got back."""
+
+    turn: Turn
+    rows: int
+    failed: int
+    given_back: dict[int, int]
+
+
+class Outage:
+    """Tells what the failed tries of a run's rows mean, or those of questions."""
+
+    def __init__(
+        self, max_attempts: int, max_wait_s: float, on_change: Callable[[Change], None], *, alive: bool = False
+    ) -> None:
+        """Take the tries of a row, and how long the service may be down (0: tries alone decide).
+
+        `alive`: it has answered already. `on_change` is called once the fates of all rows concerned are set.
+        """
+        self._max_attempts = max_attempts
+        self._max_wait_s = max_wait_s
+        self._on_change = on_change
+        self._alive = alive
+        self._blamed = {Sign.ERROR_500} if alive else {Sign.ERROR_500, Sign.UNREACHED}
+        """A stretch of these alone is the rows' fault, or the address is wrong, until an answer shows otherwise."""
+        self.more_rows = False
+        """Whether there are rows to begin yet; `look` is to be called when there are no more."""
+        self._begun = 0
+        self._stretch: dict[Tries, None] = {}
+        self._withheld: dict[Tries, None] = {}
+        self._kinds: set[Sign] = set()
+        self._since_s: float | None = None
+        self._first_start_s = 0.0
+        self._new_rows = self._calls = 0
+        self._first_tries = FirstTries()
+        self._probe: Tries | None = None
+        self._down: Probing | None = None
+        self._is_announced = False
+        self._is_unreadable = False
+        self._votes_to_read = VOTES
+        self.wants_read = False
+        """Whether a read is to be made now, and `read` to be told what became of it."""
+
+    @property
+    def is_down(self) -> bool:
+        """Whether no call may start but a probe."""
+        return self._down is not None
+
+    @property
+    def since_s(self) -> float | None:
+        """When the first of the calls ended that failed since the last sign of life; None without one."""
+        return self._since_s
+
+    @property
+    def give_up_s(self) -> float | None:
+        """When patience ends; None while the service is not down."""
+        return self._down.give_up_s if self._down else None
+
+    @property
+    def probe_due_s(self) -> float | None:
+        """When the next probe is to start; None while the service is not down, a probe is out or a read is wanted."""
+        return None if self._down is None or self._probe is not None or self.wants_read else self._down.due_s
+
+    def begin(self, row: int) -> Tries:
+        """Take a row in, until `end`."""
+        self._begun += 1
+        return Tries(row)
+
+    def end(self, tries: Tries, now_s: float) -> None:
+        """Let a row go: it has its outcome, or the run lets it be."""
+        self._begun -= 1
+        self._stretch.pop(tries, None)
+        self._withheld.pop(tries, None)
+        if self._probe is tries and self._down is not None:
+            self._probe = None
+            self._down.settle(now_s, failed=False)
+        self.look(now_s)
+
+    def probe(self, tries: Tries) -> None:
+        """Take note that the call of this row starts now, as the probe."""
+        self._probe = tries
+
+    def probe_at_once(self) -> None:
+        """Make a probe due now, for an operator: it may end the outage, but is no vote against the rows."""
+        if self._down is not None and self._probe is None:
+            self._down.is_asked_for = True
+
+    def look(self, now_s: float) -> None:
+        """See whether any row is left that could give a sign of life."""
+        if self._down is None and not self.more_rows and 0 < self._begun == len(self._withheld):
+            # Few bad rows at the end of a manifest look the same; nothing is said before a read has failed too.
+            self._go_down(now_s, announce=self._kinds != {Sign.ERROR_500})
+
+    def answered(self, tries: Tries, sign: Sign, started_s: float, now_s: float) -> Fate:
+        """Take the end of a call, and return what follows for its row."""
+        probing = self._down if self._probe is tries else None
+        if probing is not None:
+            self._probe = None
+        if sign in TROUBLES:
+            tries.fate = self._take_trouble(tries, sign, started_s, now_s, probing)
+            return tries.fate
+        if sign in (Sign.SUCCESS, Sign.LIFE):
+            self._take_life(tries, sign, started_s, probing)
+            tries.fate = Fate.DECIDED
+            return tries.fate
+        if probing is not None:
+            probing.settle(now_s, failed=False)
+            self._give_up_in_time(now_s)
+        tries.used += sign is Sign.UNCLEAR
+        used_up = tries.used >= self._max_attempts
+        tries.fate = Fate.DECIDED if sign is Sign.NOTHING else Fate.FAILED if used_up else Fate.AGAIN
+        return tries.fate
+
+    def read(self, read: Read, now_s: float) -> None:
+        """Take the end of the read that was wanted."""
+        if not self.wants_read:
+            return
+        self.wants_read = False
+        self._is_unreadable = read is Read.NOT_ALLOWED
+        few = not self._is_announced and len(self._stretch) < MANY_ROWS
+        if read is Read.WORKS or (self._is_unreadable and few):
+            self._blame_rows()
+        elif not self._is_announced:
+            self._announce()
+
+    def _take_life(self, tries: Tries, sign: Sign, started_s: float, probing: Probing | None) -> None:
+        if not tries.failed_before:
+            self._first_tries.add(failed=False)
+        self._alive = True
+        if self._blamed:
+            self._blamed = set() if sign is Sign.SUCCESS else self._blamed & {Sign.ERROR_500}
+        if probing is not None:
+            # The first probe let in: it was not the service, unless this very row had failed before.
+            rows_at_fault = not probing.failed and not probing.is_asked_for and tries not in self._stretch
+            self._come_up(Turn.ROWS if rows_at_fault else Turn.BACK)
+        elif self._down is None and self._since_s is not None and started_s >= self._first_start_s:
+            self._come_up(None)
+
+    def _take_trouble(self, tries: Tries, sign: Sign, started_s: float, now_s: float, probing: Probing | None) -> Fate:
+        since_s = self._note(tries, sign, started_s, now_s)
+        counts = probing is None and not self._is_let_off(tries, sign)
+        tries.used += counts
+        tries.in_stretch += counts
+        used_up = tries.used >= self._max_attempts
+        if self._max_wait_s == 0 or (self._down is None and self._kinds <= self._blamed):
+            return Fate.FAILED if used_up else Fate.AGAIN
+        if used_up:
+            self._withheld[tries] = None
+        tries.fate = Fate.WITHHELD if used_up else Fate.AGAIN if counts else Fate.UNCOUNTED
+        if probing is not None:
+            self._take_failed_probe(probing, now_s)
+        elif self._down is None:
+            many = self._new_rows >= MANY_ROWS or self._calls >= MANY_CALLS or now_s - since_s >= LONG_STRETCH_S
+            if many or (sign is Sign.AWAY and not self._alive):
+                self._go_down(now_s, announce=True)
+            else:
+                self.look(now_s)
+        return tries.fate
+
+    def _note(self, tries: Tries, sign: Sign, started_s: float, now_s: float) -> float:
+        """Add a failed try to the stretch; return since when there is one."""
+        if self._since_s is None:
+            self._since_s, self._first_start_s = now_s, started_s
+        self._kinds.add(sign)
+        self._stretch[tries] = None
+        self._calls += 1
+        if not tries.failed_before:
+            tries.failed_before = True
+            self._new_rows += 1
+            self._first_tries.add(failed=sign is not Sign.ERROR_500)
+        return self._since_s
+
+    def _is_let_off(self, tries: Tries, sign: Sign) -> bool:
+        """Tell whether so many first tries fail that this one says little of its row. Not while the service is down."""
+        if self._max_wait_s == 0 or not self._alive or self._down is not None or sign is Sign.ERROR_500:
+            return False
+        let_off = self._first_tries.are_shaky and tries.uncounted < UNCOUNTED_TIMES * self._max_attempts
+        tries.uncounted += let_off
+        return let_off
+
+    def _go_down(self, now_s: float, *, announce: bool) -> None:
+        since_s = now_s if self._since_s is None else self._since_s
+        self._down = Probing(now_s, since_s + self._max_wait_s)
+        self._votes_to_read, self._is_announced = VOTES, False
+        if announce:
+            self._announce()
+
+    def _announce(self) -> None:
+        self._is_announced = True
+        self._on_change(Change(Turn.DOWN, len(self._stretch), 0, {}))
+
+    def _take_failed_probe(self, probing: Probing, now_s: float) -> None:
+        is_vote = probing.settle(now_s, failed=True)
+        if self._give_up_in_time(now_s) or not is_vote:
+            return
+        cornered = not self.more_rows and self._begun == len(self._stretch)
+        only_500 = self._kinds == {Sign.ERROR_500}
+        # Few rows, and no other left to ask: they may be bad in any way.
+        if not only_500 and not (cornered and len(self._stretch) < MANY_ROWS):
+            return
+        soon = only_500 and cornered and self._votes_to_read == VOTES
+        if self._is_unreadable:
+            if now_s - probing.began_s >= NO_READ_PATIENCE_S:
+                self._blame_rows()
+        elif soon or (probing.failed >= self._votes_to_read and now_s - probing.began_s >= VOTES_S):
+            self.wants_read = True
+            self._votes_to_read = 2 * max(VOTES, probing.failed)
+
+    def _give_up_in_time(self, now_s: float) -> bool:
+        """Give up at the end of the patience: withheld rows stay so, and the run is to stop."""
+        if self._down is None or now_s < self._down.give_up_s:
+            return False
+        self._withheld.clear()
+        rows, given_back = len(self._stretch), self._give_back(list(self._stretch))
+        self._forget_stretch()
+        self._on_change(Change(Turn.GAVE_UP, rows, 0, given_back))
+        return True
+
+    def _blame_rows(self) -> None:
+        self._blamed |= self._kinds
+        change = Change(Turn.ROWS, len(self._stretch), self._fail_withheld(), {})
+        self._forget_stretch()
+        self._on_change(change)
+
+    def _come_up(self, turn: Turn | None) -> None:
+        """End the stretch: the service was down, the rows are at fault, or (None) it is as on any night."""
+        rows = len(self._stretch)
+        back = [
+            tries
+            for tries in self._stretch
+            if tries.gifts < MOST_GIFTS and (turn is Turn.BACK or self._was_never_tried_while_up(tries))
+        ]
+        given_back, failed = self._give_back(back), self._fail_withheld()
+        self._forget_stretch()
+        if turn is not None or given_back:
+            self._on_change(Change(turn or Turn.BACK, rows, failed, given_back))
+
+    def _was_never_tried_while_up(self, tries: Tries) -> bool:
+        """Tell whether a row used up all its tries in this one stretch: a short outage looks like that."""
+        return tries in self._withheld and 1 < tries.used == tries.in_stretch
+
+    def _give_back(self, rows: list[Tries]) -> dict[int, int]:
+        """Give tries of the stretch back; return how many each row got."""
+        given = {tries.row: tries.in_stretch for tries in rows if tries.in_stretch}
+        for tries in rows:
+            tries.gifts += 1
+            tries.used -= tries.in_stretch
+            tries.failed_before = tries.used > 0
+            if tries in self._withheld:
+                del self._withheld[tries]
+                tries.fate = Fate.AGAIN
+        return given
+
+    def _fail_withheld(self) -> int:
+        for tries in self._withheld:
+            tries.fate = Fate.FAILED
+        return len(self._withheld)
+
+    def _forget_stretch(self) -> None:
+        """Begin anew: the service is up, as far as is known, and no call has failed since."""
+        for tries in self._stretch:
+            tries.in_stretch = 0
+        self._withheld.clear()
+        self._stretch.clear()
+        self._kinds.clear()
+        self._since_s, self._down, self._probe, self.wants_read = None, None, None, False
+        self._new_rows = self._calls = 0
