@@ -19,9 +19,12 @@ from bulkroute.model import FailureKind, Row, Status
 CHUNK_ROWS = 256
 """Rows read ahead of the work: few enough to stay small, many enough that reading costs nothing."""
 
-BLANK_RESULT = (
-    "error = NULL, http_status = NULL, return_code = NULL, description = NULL, latency_ms = NULL, finished_at = NULL"
-)
+_RESULT = ("error", "http_status", "return_code", "description", "latency_ms", "finished_at")
+
+
+def blank(finished_at: str = "NULL") -> str:
+    """Return SQL that takes a row's last result away; `finished_at` is the SQL of when it got another one, if it did."""
+    return ", ".join(f"{column} = {finished_at if column == 'finished_at' else 'NULL'}" for column in _RESULT)
 
 
 class Batch(NamedTuple):
@@ -125,7 +128,7 @@ def reopen(connection: sqlite3.Connection, batch: Batch) -> int:
     A row in doubt is sent again: rebinding sets an absolute state, so a call that was applied is repeated without
     harm. Rows in conflict stay failed, since sending them would overwrite what somebody else set.
     """
-    again = f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}"
+    again = f"UPDATE row SET status = '{Status.PENDING}', {blank()}"
     with transaction(connection):
         connection.execute(
             f"{again}, tried = 1"

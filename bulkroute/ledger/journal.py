@@ -9,14 +9,14 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Work
-from bulkroute.ledger.file import sql_list, transaction
+from bulkroute.ledger.file import transaction
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.model import UNCOUNTED, FailureKind, Status, Verdict
 
@@ -36,9 +36,8 @@ class Attempt(NamedTuple):
     error: FailureKind | None
 
 
-_SENT = (
-    f"UPDATE row SET status = '{Status.SENT}' WHERE row = ? AND status IN ({sql_list(lifecycle.sources(Status.SENT))})"
-)
+# While a rollback is under way, triggers let the rows of its batch follow the next three (`rollback.keep_true`).
+_SENT = f"UPDATE row SET status = '{Status.SENT}' WHERE row = ? AND status = '{Status.PENDING}'"
 
 _WITHDRAWN = f"UPDATE row SET status = '{Status.PENDING}' WHERE row = ? AND status = '{Status.SENT}'"
 
@@ -86,6 +85,19 @@ class Pace(NamedTuple):
     concurrency: int
 
 
+@dataclass
+class Notes:
+    """What was noted since the last commit."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    withdrawn: list[tuple[int]] = field(default_factory=list)
+    """Keys of rows, as are those sent."""
+    sent: list[tuple[int]] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
+    paces: list[tuple[float, Pace, str]] = field(default_factory=list)
+    """When, at which pace from then on, and why."""
+
+
 class Journal:
     """Group commit for one run. A write that fails breaks the journal: nothing more is sent after that."""
 
@@ -98,11 +110,7 @@ class Journal:
         self._connection = connection
         self._path = path
         self._run = run
-        self._sent: list[tuple[int]] = []
-        self._withdrawn: list[tuple[int]] = []
-        self._attempts: list[Attempt] = []
-        self._waits: list[Wait] = []
-        self._paces: list[tuple[float, Pace, str]] = []
+        self._notes = Notes()
         self._committed: asyncio.Future[None] | None = None
         self._file = path.stat()
 
@@ -111,34 +119,34 @@ class Journal:
 
         It raises LedgerError where the disk refused; then the calls must not leave.
         """
-        self._sent.extend((row,) for row in rows)
+        self._notes.sent.extend((row,) for row in rows)
         return self._commit_soon()
 
     def withdraw(self, rows: list[int]) -> asyncio.Future[None]:
         """Note that the calls of these rows, noted as sent, never left."""
-        self._withdrawn.extend((row,) for row in rows)
+        self._notes.withdrawn.extend((row,) for row in rows)
         return self._commit_soon()
 
     def answered(self, attempt: Attempt) -> asyncio.Future[None]:
         """Note how a call ended; the future ends when that is on disk."""
-        self._attempts.append(attempt)
+        self._notes.attempts.append(attempt)
         return self._commit_soon()
 
     def waiting(self, reason: str) -> Wait:
         """Note that from now on no call can start; give the wait to `waited` when it is over."""
         wait = Wait(reason)
-        self._waits.append(wait)
+        self._notes.waits.append(wait)
         self._commit_soon()
         return wait
 
     def waited(self, wait: Wait) -> None:
         """Note that a wait is over, which has ended."""
-        self._waits.append(wait)
+        self._notes.waits.append(wait)
         self._commit_soon()
 
     def paced(self, pace: Pace, reason: str) -> None:
         """Note at which pace calls go from now on."""
-        self._paces.append((time.time(), pace, reason))
+        self._notes.paces.append((time.time(), pace, reason))
         self._commit_soon()
 
     async def flush(self) -> None:
@@ -158,18 +166,13 @@ class Journal:
         committed, self._committed = self._committed, None
         if committed is None:
             return
-        # Answers before SENT: a row may be answered and sent again within one commit.
-        attempts, self._attempts = self._attempts, []
-        withdrawn, self._withdrawn = self._withdrawn, []
-        sent, self._sent = self._sent, []
-        waits, self._waits = self._waits, []
-        paces, self._paces = self._paces, []
+        self._notes, notes = Notes(), self._notes
         try:
             if self._broken:
                 raise self._broken
             with ledger_errors(self._path, "record what was done"):
                 self._check_place()
-                self._write(attempts, withdrawn, sent, waits, paces)
+                self._write(notes)
         except LedgerError as error:
             self._broken = error
             if not committed.cancelled():
@@ -178,30 +181,33 @@ class Journal:
         else:
             if not committed.cancelled():
                 committed.set_result(None)
-            self._announce(attempts)
+            self._announce(notes.attempts)
 
-    def _write(
-        self,
-        attempts: list[Attempt],
-        withdrawn: list[tuple[int]],
-        sent: list[tuple[int]],
-        waits: list[Wait],
-        paces: list[tuple[float, Pace, str]],
-    ) -> None:
+    def _write(self, notes: Notes) -> None:
+        """Write what was noted; answers before SENT, since a row may be answered and sent again within one commit."""
         connection = self._connection
         with transaction(connection):
-            if attempts:
-                moved = connection.executemany(_ANSWERED, [_row_values(attempt) for attempt in attempts]).rowcount
-                self._demand(moved, len(attempts), "answered")
-                connection.executemany(_ATTEMPT, [_attempt_values(attempt, self._run) for attempt in attempts])
-            if sent:
-                self._demand(connection.executemany(_SENT, sent).rowcount, len(sent), "sent")
-            if withdrawn:
-                self._demand(connection.executemany(_WITHDRAWN, withdrawn).rowcount, len(withdrawn), "withdrawn")
-            for wait in waits:
+            if notes.attempts:
+                self._move(_ANSWERED, [_row_values(attempt) for attempt in notes.attempts], "answered")
+                connection.executemany(_ATTEMPT, [_attempt_values(attempt, self._run) for attempt in notes.attempts])
+            self._move(_SENT, notes.sent, "sent")
+            self._move(_WITHDRAWN, notes.withdrawn, "withdrawn")
+            for wait in notes.waits:
                 self._write_wait(wait)
-            if paces:
-                connection.executemany(_PACE, [(self._run, at, *pace, reason) for at, pace, reason in paces])
+            if notes.paces:
+                connection.executemany(_PACE, [(self._run, at, *pace, reason) for at, pace, reason in notes.paces])
+
+    def _move(self, sql: str, rows: Sequence[tuple[object, ...]], doing: str) -> None:
+        """Write the status of rows, each of which must be in the state that it is to leave. Raises LedgerError."""
+        if not rows:
+            return
+        moved = self._connection.executemany(sql, rows).rowcount
+        if moved != len(rows):
+            raise LedgerError(
+                f"{len(rows) - moved} rows were not in the state they must be in to be {doing}",
+                where=str(self._path),
+                hint="another program changed the ledger; run the same command again",
+            )
 
     def _check_place(self) -> None:
         """Refuse to write on into a file that has been removed or replaced: nobody would ever read it."""
@@ -220,14 +226,6 @@ class Journal:
             wait.number = self._connection.execute(_WAIT_BEGAN, began).lastrowid
         if wait.ended_at is not None:
             self._connection.execute(_WAIT_ENDED, (wait.ended_at, wait.number))
-
-    def _demand(self, moved: int, wanted: int, doing: str) -> None:
-        if moved != wanted:
-            raise LedgerError(
-                f"{wanted - moved} rows were not in the state they must be in to be {doing}",
-                where=str(self._path),
-                hint="another program changed the ledger; run the same command again",
-            )
 
 
 def _row_values(attempt: Attempt) -> tuple[object, ...]:

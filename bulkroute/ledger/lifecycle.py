@@ -1,4 +1,4 @@
-"""The legal moves of a row's status, and what a crash leaves behind.
+"""What may become of a row's status, and what a crash leaves behind. Crash tests hold every write against this picture.
 
              ┌────────────────────────── retargeted, or tried again in a later run ───────────┐
              v                                                                                │
@@ -20,27 +20,5 @@ or may not have been applied. Nothing else can be in doubt.
 
 from bulkroute.model import Status
 
-MOVES: dict[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.SENT, Status.UNCHANGED, Status.FAILED}),
-    Status.SENT: frozenset({Status.SUCCEEDED, Status.FAILED, Status.PENDING}),
-    Status.SUCCEEDED: frozenset({Status.PENDING}),
-    Status.UNCHANGED: frozenset({Status.PENDING}),
-    Status.FAILED: frozenset({Status.PENDING}),
-}
-"""What a row does by itself: in a run, and in a rollback, whose rows are its own."""
-
-MOVES_WITH_ROLLBACK: dict[Status, frozenset[Status]] = {
-    status: frozenset(Status) - {status}
-    if status is Status.SENT
-    else frozenset({Status.SENT, Status.PENDING}) - {status}
-    for status in Status
-}
-"""What a row of a batch does while the batch is rolled back."""
-
 DONE = frozenset({Status.SUCCEEDED, Status.UNCHANGED})
 """What is not sent again while its target stays the same."""
-
-
-def sources(target: Status) -> list[Status]:
-    """Return every status from which a row may move to `target`."""
-    return [status for status in Status if target in MOVES[status]]

@@ -10,7 +10,7 @@ import sqlite3
 import time
 
 from bulkroute.ledger import lifecycle
-from bulkroute.ledger.batches import BLANK_RESULT, Batch, Changes
+from bulkroute.ledger.batches import Batch, Changes, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.staging import Staging
 from bulkroute.model import Status
@@ -116,7 +116,7 @@ def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
     found = "FROM pair JOIN incoming.staged AS staged ON staged.rowid = pair.place WHERE row.row = pair.row"
     retargeted = connection.execute(
         f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
-        f" status = '{Status.PENDING}', attempts = 0, tried = 0, {BLANK_RESULT} {found} AND {_RETARGETED}"
+        f" status = '{Status.PENDING}', attempts = 0, tried = 0, {blank()} {found} AND {_RETARGETED}"
     ).rowcount
     connection.execute(f"UPDATE row SET line = staged.line {found} AND row.line <> staged.line")
     new = connection.execute(

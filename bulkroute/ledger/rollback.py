@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bulkroute.ledger import lifecycle
-from bulkroute.ledger.batches import BLANK_RESULT, Batch
+from bulkroute.ledger.batches import Batch, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import attached
 from bulkroute.ledger.settle import IS_WRITTEN
@@ -67,7 +67,7 @@ def keep_true(connection: sqlite3.Connection, rollback: Batch) -> None:
     A row that is put back is pending again there, as if it had never been sent. One whose call is under way, was cut
     off or got no clear answer is in doubt: the parent must not call it done. It holds for this connection alone.
     """
-    put_back = f"{BLANK_RESULT}, attempts = 0, tried = 0, written_devicetype = NULL, written_device_id = NULL"
+    put_back = f"{blank()}, attempts = 0, tried = 0, written_devicetype = NULL, written_device_id = NULL"
     parent_row = f"row.batch = {rollback.parent} AND row.id = NEW.id"
     changed = f"AFTER UPDATE OF status ON main.row WHEN NEW.batch = {rollback.number} AND NEW.status"
     connection.execute("CREATE TEMP TABLE stood (id TEXT PRIMARY KEY, status TEXT NOT NULL)")

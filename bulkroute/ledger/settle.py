@@ -12,19 +12,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batches import BLANK_RESULT, Batch, Work
+from bulkroute.ledger.batches import Batch, Work, blank
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
-from bulkroute.model import FailureKind, Row, Status
+from bulkroute.model import Binding, FailureKind, Row, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
 IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.before_device_id"
 IS_WRITTEN = "live.devicetype = row.written_devicetype AND live.device_id = row.written_device_id"
 
-_KIND = "CASE {0} WHEN 1 THEN 'skill_queue' WHEN 3 THEN 'ivr' ELSE 'devicetype ' || {0} END || ' ' || {1}"
-_BEFORE = f"coalesce({_KIND.format('row.before_devicetype', 'row.before_device_id')}, 'not recorded')"
-_WANTED = _KIND.format("row.devicetype", "row.device_id")
-_LIVE = f"coalesce({_KIND.format('live.devicetype', 'live.device_id')}, 'without a target')"
+_BEFORE = "coalesce(target_text(row.before_devicetype, row.before_device_id), 'not recorded')"
+_WANTED = "target_text(row.devicetype, row.device_id)"
+_LIVE = "coalesce(target_text(live.devicetype, live.device_id), 'without a target')"
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Let SQL on this connection write a target as people read it; once, before anything here is done over it."""
+    connection.create_function("target_text", 2, _target_text, deterministic=True)
+
+
+def _target_text(devicetype: int | None, device_id: int | None) -> str | None:
+    return None if devicetype is None or device_id is None else str(Binding(devicetype, device_id))
 
 
 def _story(batch: Batch) -> str:
@@ -56,7 +64,7 @@ class Finding(NamedTuple):
 
 
 @contextlib.contextmanager
-def _comparing(connection: sqlite3.Connection, live: Path) -> Iterator[None]:
+def _deciding(connection: sqlite3.Connection, live: Path) -> Iterator[None]:
     with attached(connection, seen=live), transaction(connection):
         yield
 
@@ -67,27 +75,26 @@ def settle_doubts(connection: sqlite3.Connection, batch: Batch, live: Path) -> D
     A row in conflict is looked at again: it goes on once its live binding is the earlier or the wanted one.
     """
     known = f"FROM seen.binding AS live WHERE row.batch = ? AND live.id = row.id AND row.status = '{Status.SENT}'"
-    end = "attempts = attempts + 1, finished_at = ?"
     now, number = time.time(), batch.number
-    with _comparing(connection, live):
+    with _deciding(connection, live):
         landed = connection.execute(
-            f"UPDATE row SET status = '{Status.SUCCEEDED}', {BLANK_RESULT.replace('finished_at = NULL', end)} {known}"
+            f"UPDATE row SET status = '{Status.SUCCEEDED}', {blank(finished_at='?')}, attempts = attempts + 1 {known}"
             f" AND {IS_WANTED}",
             (now, number),
         ).rowcount
         conflict = connection.execute(
-            f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.CONFLICT}', {end},"
-            f" description = {_story(batch)} {known}"
+            f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.CONFLICT}',"
+            f" attempts = attempts + 1, finished_at = ?, description = {_story(batch)} {known}"
             f" AND before_devicetype IS NOT NULL AND ({IS_BEFORE}) IS NOT TRUE AND ({IS_WRITTEN}) IS NOT TRUE",
             (now, number),
         ).rowcount
         again = connection.execute(
-            f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT}, attempts = attempts + 1"
+            f"UPDATE row SET status = '{Status.PENDING}', {blank()}, attempts = attempts + 1"
             f" WHERE batch = ? AND status = '{Status.SENT}'",
             (number,),
         ).rowcount
         connection.execute(
-            f"UPDATE row SET status = '{Status.PENDING}', {BLANK_RESULT} FROM seen.binding AS live"
+            f"UPDATE row SET status = '{Status.PENDING}', {blank()} FROM seen.binding AS live"
             f" WHERE row.batch = ? AND live.id = row.id AND row.error = '{FailureKind.CONFLICT}'"
             f" AND ({IS_WANTED} OR {IS_BEFORE} OR {IS_WRITTEN})",
             (number,),
@@ -117,7 +124,7 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path) -> Decided:
     pending = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
     known = f"FROM seen.binding AS live WHERE {pending} AND live.id = row.id"
     fail = f"UPDATE row SET status = '{Status.FAILED}', finished_at = ?, error = "
-    with _comparing(connection, live):
+    with _deciding(connection, live):
         connection.execute(
             # What this batch may have written itself is not what was there before.
             "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
@@ -126,8 +133,7 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path) -> Decided:
             (batch.number,),
         )
         connection.execute(
-            f"UPDATE row SET status = '{Status.UNCHANGED}', {BLANK_RESULT.replace('finished_at = NULL', 'finished_at = ?')}"
-            f" {known} AND {IS_WANTED}",
+            f"UPDATE row SET status = '{Status.UNCHANGED}', {blank(finished_at='?')} {known} AND {IS_WANTED}",
             (now, batch.number),
         )
         connection.execute(

@@ -117,6 +117,7 @@ class LedgerWriter:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
         self._connection = connection
+        settle.add_functions(connection)
 
     @guarded("end earlier rollbacks")
     def end_rollbacks(self) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
-from bulkroute.ledger.lifecycle import MOVES, MOVES_WITH_ROLLBACK
 from bulkroute.model import Status
 from tests.crash.launcher import REFUSALS, Launcher, Struck
 from tests.crash.model import DONE, Model, Rows, counts, stages_of_rollback, stages_of_run
 from tests.harness import Result, Service, Target, write_csv
+from tests.moves import MOVES, MOVES_WITH_ROLLBACK
 
 SLOTS = 3
 PACE = ("--rate", "unlimited", "--concurrency", SLOTS, "--backoff", "0.01", "--backoff-cap", "0.02")

@@ -3,10 +3,11 @@
 import re
 from importlib import resources
 
-from bulkroute.ledger.lifecycle import DONE, MOVES
+from bulkroute.ledger.lifecycle import DONE
 from bulkroute.model import Status
 from tests.docs.markdown import table
 from tests.docs.members import lines_of
+from tests.moves import MOVES
 
 TABLE = re.compile(
     r"(?P<before>(?:^--[^\n]*\n)*)^CREATE TABLE (?P<name>\w+) \(\n(?P<columns>.*?)^\)", re.MULTILINE | re.DOTALL

@@ -1,0 +1,92 @@
+"""Rows held against live bindings: what is settled, and how a conflict is told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bulkroute.ledger.ledger import Ledger
+from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
+from bulkroute.ledger.settle import Doubts
+from bulkroute.ledger.staging import Staged, Staging
+from bulkroute.ledger.writer import BatchWriter
+from bulkroute.manifest import Faults
+from bulkroute.model import Row
+
+ROWS = [Row(2, "a", 1, 101), Row(3, "b", 3, 201), Row(4, "c", 1, 101), Row(5, "d", 1, 102)]
+
+
+@pytest.fixture
+def batch(tmp_path: Path) -> Iterator[BatchWriter]:
+    with Staging() as rows, Ledger(tmp_path / "l.db").hold() as held, held.write(print) as writer:
+        rows.load(ROWS, Faults("m.csv"))
+        yield writer.take_over(Staged(rows, "m.csv", "digest"))[0]
+
+
+@contextmanager
+def live(**bindings: tuple[int | None, int | None]) -> Iterator[LiveBindings]:
+    with LiveBindings() as found:
+        found.take((LiveRoute(row_id, *target, "", "", "", "0") for row_id, target in bindings.items()), 1)
+        found.finish(1)
+        yield found
+
+
+def failures(batch: BatchWriter) -> dict[str, str]:
+    return {row["id"]: row["description"] for row in batch.export() if row["status"] == "failed"}
+
+
+def test_a_conflict_says_what_was_what_was_wanted_and_what_is(batch: BatchWriter) -> None:
+    with live(a=(1, 900), b=(3, 900), c=(1, 900), d=(7, 900)) as found:
+        batch.decide(found)
+    batch._connection.execute("UPDATE row SET status = 'sent'")
+    with live(a=(3, 999), b=(7, 999), c=(None, None), d=(7, 900)) as found:
+        assert batch.settle_doubts(found) == Doubts(landed=0, again=1, conflict=3)
+    assert failures(batch) == {
+        "a": "was skill_queue 900, wanted skill_queue 101, is ivr 999",
+        "b": "was ivr 900, wanted ivr 201, is devicetype 7 999",
+        "c": "was skill_queue 900, wanted skill_queue 101, is without a target",
+    }
+    with live(a=(1, 101), b=(3, 900), c=(1, 999), d=(7, 900)) as found:
+        batch.settle_doubts(found)
+    assert set(failures(batch)) == {"c"}, "a row in conflict goes on once its binding is an expected one"
+
+
+def test_a_settled_row_keeps_nothing_of_its_last_answer_and_says_when(batch: BatchWriter) -> None:
+    batch._connection.execute("UPDATE row SET status = 'sent', description = 'x', http_status = 500, latency_ms = 9")
+    with live(a=(1, 101), b=(3, 900)) as found:
+        assert batch.settle_doubts(found) == Doubts(landed=1, again=3)
+    (settled, *others) = batch._connection.execute(
+        "SELECT status, attempts, error, http_status, description, latency_ms, finished_at > 0 FROM row"
+    ).fetchall()
+    assert settled == ("succeeded", 1, None, None, None, None, 1)
+    assert others == [("pending", 1, None, None, None, None, None)] * 3
+
+
+def test_what_live_bindings_decide_is_counted(batch: BatchWriter) -> None:
+    with live(a=(1, 101), d=(1, 900)) as found:
+        decided = batch.decide(found)
+    assert (decided.unchanged, decided.refused, decided.longest_streak) == (1, 2, 2)
+    assert [finding.id for finding in batch.findings(decided)] == ["b", "c"]
+    assert failures(batch) == dict.fromkeys("bc", "no called route has this id")
+
+
+def test_a_canary_is_spread_over_targets_and_told_where_it_differs(batch: BatchWriter) -> None:
+    batch._connection.execute("UPDATE row SET tried = 1 WHERE id = 'b'")
+    assert [work.row.id for work in batch.spread(4)] == ["a", "d", "c", "b"]
+    works = batch.spread(3)
+    assert [(work.row, work.tried) for work in works] == [(ROWS[0], False), (ROWS[3], False), (ROWS[2], False)]
+    keys = [work.number for work in works]
+    with live(a=(1, 101), c=(3, 5)) as found:
+        assert batch.canary_differences(keys, found) == [
+            "c: wanted skill_queue 101, is ivr 5",
+            "d: wanted skill_queue 102, is not listed",
+        ]
+    batch._connection.execute("UPDATE row SET status = 'failed', error = 'server', description = 'x' WHERE id = 'd'")
+    assert batch.failures_of(keys) == ["d: server, x"]
+
+
+def test_targets_that_a_live_row_leads_to_need_not_be_asked_for(batch: BatchWriter) -> None:
+    assert {target.device_id for target in batch.wanted_targets(None)} == {101, 102, 201}
+    with live(x=(1, 101)) as found:
+        assert {target.device_id for target in batch.wanted_targets(found)} == {102, 201}
