@@ -5,15 +5,16 @@ from pathlib import Path
 import click
 
 from bulkroute.cli.options import CONTEXT, PATH
+from bulkroute.cli.output_file import output_to
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, metavar="FILE.html", help="The page to write.")
+@output_to(metavar="FILE.html", required=True, help="The page to write.")
 @click.option(
     "--batch", type=click.IntRange(1), metavar="N", help="Of an earlier batch. [default: the latest, or its rollback]"
 )
-def report(ledger: Path, output: Path, batch: int | None) -> None:
+def report(ledger: Path, output: Path, force: bool, batch: int | None) -> None:
     """Write one self-contained HTML page about LEDGER's batch, also while a run is going on.
 
     After a rollback it is about that, until the batch is run again.
@@ -22,9 +23,14 @@ def report(ledger: Path, output: Path, batch: int | None) -> None:
 
     Example: bulkroute report cutover.ledger.db -o cutover.html
     """
-    from bulkroute.ledger.ledger import Ledger  # here, since help must not wait for it
-    from bulkroute.web.report import write
+    from bulkroute.atomic_file import writing  # here, since help must not wait for these
+    from bulkroute.cli.output_file import require_free
+    from bulkroute.ledger.ledger import Ledger
+    from bulkroute.web.report import page_of
 
+    require_free(output, force=force, ledger=ledger)
     with Ledger(ledger).read() as reader:
-        write(reader, output, batch)
-    click.echo(f"{output}: {output.stat().st_size / 1024:,.0f} KiB", err=True)
+        page = page_of(reader, batch)
+    with writing(output) as file:
+        file.write(page)
+    click.echo(f"{output}: {len(page.encode()) / 1024:,.0f} KiB", err=True)

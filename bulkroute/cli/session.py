@@ -20,7 +20,7 @@ from bulkroute.errors import BulkrouteError, LedgerError, UsageError
 from bulkroute.events import Event, Notice, Progress, Summary, Watcher
 from bulkroute.ledger import intake
 from bulkroute.ledger.ledger import Ledger
-from bulkroute.ledger.paths import require_apart, same_file
+from bulkroute.ledger.paths import require_apart
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.status import ended_by
 from bulkroute.manifest import Faults, open_manifest
@@ -82,7 +82,7 @@ def work_to_the_end(
 ) -> int:
     """Do the work of a run, or of a rollback (which has no manifest), print the summary, return the exit code."""
     interrupts = Interrupts()
-    metrics = _metrics(options["metrics_file"], ledger, manifest)
+    metrics = _metrics(options["metrics_file"], ledger)
     code = -1
     try:
         with interrupts.taken():
@@ -115,16 +115,13 @@ def with_engine(settings: Settings, work: Callable[[Engine], Coroutine[Any, Any,
         return interrupts.run(main())
 
 
-def _metrics(file: Path | None, ledger: Callable[[], Path], manifest: str | None) -> Any:
+def _metrics(file: Path | None, ledger: Callable[[], Path]) -> Any:
     """Return what keeps the metrics, if they are asked for. Raises UsageError for a file that is needed otherwise."""
     if file is None:
         return None
-    hint = "name another file with --metrics-file"
-    require_apart(file, ledger(), hint=hint)
-    if manifest is not None and same_file(file, Path(manifest)):
-        raise UsageError("is the manifest itself", where=str(file), hint=hint)
-    from bulkroute.output.metrics import Metrics  # here, since only who asks for it needs the library
+    from bulkroute.output.metrics import HINT, Metrics  # here, since only who asks for it needs the library
 
+    require_apart(file, ledger(), hint=HINT)
     return Metrics(file)
 
 

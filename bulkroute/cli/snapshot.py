@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, settings_from
+from bulkroute.cli.options import CONTEXT, connection_options, settings_from
+from bulkroute.cli.output_file import output_to
 from bulkroute.errors import ExitCode
 from bulkroute.model import DeviceType
 
@@ -18,20 +19,24 @@ COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc"
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("-o", "--output", type=PATH, metavar="FILE.csv", required=True, help="The file to write.")
+@output_to(metavar="FILE.csv", required=True, help="The file to write.")
 @connection_options
-def snapshot(output: Path, **options: Any) -> int:
+def snapshot(output: Path, force: bool, **options: Any) -> int:
     """Write the live bindings of all called routes as a manifest, with some more columns to read.
 
     Example: bulkroute snapshot -o before.csv --base-url https://cc.example.com
     """
-    from bulkroute.atomic_file import replacing  # here, since help must not wait for these
+    from bulkroute.atomic_file import writing  # here, since help must not wait for these
+    from bulkroute.cli.output_file import require_free
     from bulkroute.cli.session import with_engine
     from bulkroute.ledger import export
 
+    require_free(output, force=force)
+
     async def work(engine: "Engine") -> int:
         async with engine.snapshot() as live:
-            with replacing(output) as file:
+            require_free(output, force=force)  # reading took a while
+            with writing(output) as file:
                 export.write_csv(_records(live), file, COLUMNS, COLUMNS[3:])
             left_out = sum(1 for route in live.routes() if not _fits_a_manifest(route))
             click.echo(f"{output}: {live.count() - left_out:,} called routes", err=True)

@@ -3,13 +3,10 @@
 import csv
 import json
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 from typing import Any, TextIO
 
-from bulkroute.atomic_file import replacing
 from bulkroute.ledger import queries
 from bulkroute.ledger.batches import Which
-from bulkroute.ledger.paths import require_apart
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.model import Status
 
@@ -56,10 +53,3 @@ def write(records: Iterable[Record], format_: str, file: TextIO) -> None:
         write_csv(records, file)
     else:
         write_jsonl(records, file)
-
-
-def write_file(records: Iterable[Record], format_: str, path: Path, ledger: Path) -> None:
-    """Write rows of `ledger` to `path`, which changes only once everything is written. Raises UsageError."""
-    require_apart(path, ledger, hint="name another file with -o")
-    with replacing(path) as file:
-        write(records, format_, file)

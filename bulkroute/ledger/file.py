@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.guard import ledger_errors
+from bulkroute.ledger.paths import SQLITE_MAGIC
 from bulkroute.model import Status
 
 APPLICATION_ID = 0x62726F75
@@ -23,8 +24,6 @@ OLDEST_FORMAT = 1
 
 SMALL_BYTES = 4_000_000
 """A ledger of so many bytes is searched for damage faster than a thread is worth."""
-
-SQLITE_MAGIC = b"SQLite format 3\0"
 
 
 @contextlib.contextmanager

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from bulkroute.errors import UsageError
 
+SQLITE_MAGIC = b"SQLite format 3\0"
+"""What each SQLite database begins with."""
+
 BESIDE_LEDGER = ("-wal", "-shm", ".lock", ".ctl")
 """What a ledger's name is followed by in the names of the files that belong to it."""
 
@@ -23,6 +26,21 @@ def require_apart(path: Path, ledger: Path, *, hint: str) -> None:
         raise UsageError("is the ledger itself", where=str(path), hint=hint)
     if any(same_file(path, ledger.with_name(ledger.name + end)) for end in BESIDE_LEDGER):
         raise UsageError("belongs to the ledger", where=str(path), hint=hint)
+
+
+def of_a_ledger(path: Path) -> bool:
+    """Tell whether a file is a ledger, or belongs to one that is there. Any SQLite database is taken for a ledger."""
+    real = Path(os.path.realpath(path))
+    owners = [real.with_name(real.name.removesuffix(end)) for end in BESIDE_LEDGER if real.name.endswith(end)]
+    return any(_is_database(each) for each in (real, *owners))
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+    except OSError:
+        return False
 
 
 def lock_file(ledger: Path) -> Path:

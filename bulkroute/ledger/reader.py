@@ -144,6 +144,11 @@ class LedgerReader:
         return BatchReader(self._connection, self.path, batches.require(self._connection, self.path, which))
 
     @guarded(READ)
+    def manifests(self) -> list[str]:
+        """Return the names of the manifests of all batches, as they were given."""
+        return [name for (name,) in self._connection.execute("SELECT DISTINCT manifest FROM batch")]
+
+    @guarded(READ)
     def version(self) -> int:
         """Return a number that is another one once somebody else has written."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()

@@ -3,14 +3,22 @@
 Never served over the network. Counters are of this run; `bulkroute_rows` is of the batch.
 """
 
-import os
 import time
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 
 from bulkroute.atomic_file import replacing
+from bulkroute.errors import UsageError
 from bulkroute.events import Event, Progress, RunEnded
+
+READABLE = 0o644
+"""Mode of a new file: node_exporter is another user."""
+
+BEGINS = b"# HELP bulkroute_"
+"""How every file of metrics begins."""
+
+HINT = "name another file with --metrics-file"
 
 STATES = ("running", "throttled", "paused", "stopping", "ended")
 
@@ -21,7 +29,8 @@ class Metrics:
     every_s = 5.0
 
     def __init__(self, file: Path) -> None:
-        """Take the file; its folder must exist and be writable. Raises UsageError."""
+        """Take the file; its folder must exist and be writable, and metrics alone are replaced. Raises UsageError."""
+        _require_metrics(file)
         self._file = file
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
         registry = self._registry = CollectorRegistry()
@@ -107,6 +116,20 @@ class Metrics:
     def write(self) -> None:
         """Replace the file. Raises UsageError where it cannot be written."""
         self._written.set(time.time())
-        with replacing(self._file, what="the metrics", hint="check --metrics-file") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(generate_latest(self._registry).decode())
+        text = generate_latest(self._registry).decode()
+        # Not synced: that would keep the run waiting, and after a power loss the next run writes it anew.
+        with replacing(self._file, what="the metrics", hint=HINT, mode=READABLE, durable=False) as file:
+            file.write(text)
+
+
+def _require_metrics(file: Path) -> None:
+    """Refuse to replace a file with something else in it than metrics. Raises UsageError."""
+    try:
+        if not file.is_file():
+            return  # nothing is there; or what is there is never replaced, which writing says
+        with file.open("rb") as opened:
+            head = opened.read(len(BEGINS))
+    except OSError as error:
+        raise UsageError(f"the metrics cannot be written: {error.strerror}", where=str(file), hint=HINT) from error
+    if head not in (b"", BEGINS):
+        raise UsageError("is no file of metrics, and is not replaced", where=str(file), hint=HINT)

@@ -9,13 +9,10 @@ import hashlib
 import html
 import json
 from importlib import resources
-from pathlib import Path
 from string import Template
 from typing import Any
 
-from bulkroute.atomic_file import replacing
 from bulkroute.ledger.batches import Which
-from bulkroute.ledger.paths import require_apart
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.web.page_data import Snapshots
 
@@ -32,16 +29,13 @@ def asset(name: str) -> str:
     return resources.files("bulkroute.web").joinpath("static", name).read_text("utf-8")
 
 
-def write(ledger: LedgerReader, output: Path, number: int | None = None) -> None:
-    """Write the report of the batch of that number, or of the one that `watch` would show.
+def page_of(ledger: LedgerReader, number: int | None = None) -> str:
+    """Return the report of the batch of that number, or of the one that `watch` would show.
 
-    Raises LedgerError, and UsageError if there is no such batch or `output` cannot be written.
+    Raises LedgerError, and UsageError if there is no such batch.
     """
     which = Which.SHOWN if number is None else number
-    page = render(Snapshots(ledger).read(which, failed_rows=MOST_FAILED_ROWS))
-    require_apart(output, ledger.path, hint="name another file with -o")
-    with replacing(output) as file:
-        file.write(page)
+    return render(Snapshots(ledger).read(which, failed_rows=MOST_FAILED_ROWS))
 
 
 def render(snapshot: dict[str, Any]) -> str:

@@ -190,7 +190,7 @@ def test_metrics_never_replace_what_the_run_needs(folder: Path) -> None:
     rollback = ("rollback", "night.db", "--base-url", "http://127.0.0.1:1")
     for words, file, says in (
         (run, "night.db-wal", "belongs to the ledger"),
-        (run, "a night.csv", "is the manifest itself"),
+        (run, "a night.csv", "is no file of metrics, and is not replaced"),
         (rollback, "night.db", "is the ledger itself"),
     ):
         done = bulkroute(*words, "--metrics-file", file, cwd=folder)
