@@ -3,12 +3,13 @@
 # make quick lint and the tests that are not marked slow
 # make soak an hour of nights that go wrong (SECONDS=600 SEED=7 to say otherwise)
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
+# make docs  the reference pages made anew from the code
 # make lock  renew requirements.lock (needs uv)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test quick soak bench lint clean lock
+.PHONY: run test quick soak bench docs lint clean lock
 
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh
@@ -24,6 +25,9 @@ soak: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench $(BENCH)
+
+docs: .venv/ready
+	$(BIN)/python -m tests.docs
 
 lint: .venv/ready
 	$(BIN)/ruff check .

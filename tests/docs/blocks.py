@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.docs import answers, command_line, ledger, outputs, python_api, wire
+from tests.docs import answers, command_line, house, ledger, outputs, python_api, wire
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
@@ -33,6 +33,8 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "python": python_api.names,
     "errors": python_api.errors,
     "requests": wire.requests,
+    "layers": house.layers,
+    "modules": house.modules,
 }
 
 

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-FENCE = re.compile(r"^(?P<fence>```+)(?P<tag>[\w-]*)\s*$")
+FENCE = re.compile(r"^(?P<indent> *)(?P<fence>```+)(?P<tag>[\w-]*)\s*$")
 LINK = re.compile(r"\[(?:[^\]\[]|\[[^\]]*\])*\]\((?P<to>[^()\s]+)\)")
 HEADING = re.compile(r"^(?P<level>#{1,6}) (?P<text>.+)$")
 
 
 class Block(NamedTuple):
-    """A fenced block: the line of its first content line (from 1), its language tag and its lines."""
+    """A fenced block: where its first content line stands (from 1), its language tag, its lines without indentation."""
 
     line: int
     tag: str
@@ -33,9 +33,9 @@ def blocks(text: str) -> Iterator[Block]:
         if not found:
             continue
         start = number
-        while number < len(lines) and lines[number].rstrip() != found["fence"]:
+        while number < len(lines) and lines[number].strip() != found["fence"]:
             number += 1
-        yield Block(start + 1, found["tag"], lines[start:number])
+        yield Block(start + 1, found["tag"], [line.removeprefix(found["indent"]) for line in lines[start:number]])
         number += 1
 
 
@@ -50,9 +50,9 @@ def prose(text: str) -> str:
 
 def links(text: str) -> Iterator[tuple[int, str]]:
     """Yield line and target of each link of a page."""
-    for number, line in enumerate(prose(text).splitlines(), 1):
-        for found in LINK.finditer(re.sub(r"`[^`]*`", "", line)):
-            yield number, found["to"]
+    plain = re.sub(r"`[^`\n]*`", "", prose(text))
+    for found in LINK.finditer(plain):
+        yield plain.count("\n", 0, found.start()) + 1, found["to"]
 
 
 def anchors(text: str) -> set[str]:

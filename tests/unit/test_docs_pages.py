@@ -1,0 +1,127 @@
+"""What the pages name is there: links, anchors, files, flags and messages; and every page can be found."""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkroute.cli import COMMANDS
+from tests.docs import command_line
+from tests.docs.blocks import PAGES, ROOT
+from tests.docs.markdown import anchors, blocks, links
+
+IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
+FILE = re.compile(r"`(?P<path>[\w./-]*\w\.(?:py|sql|js|css|html|sh|toml|md|csv|lock))`")
+MESSAGES = ROOT / "docs" / "reference" / "messages.md"
+VARIES = re.compile(r"\b[A-Z]+\b|\.\.\.|\d[\d.,%]*|[`'()?]")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_links_lead_somewhere(page: Path) -> None:
+    wrong = []
+    for line, to in links(page.read_text("utf-8")):
+        path, _, anchor = to.partition("#")
+        if re.match(r"https?:", path):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists():
+            wrong.append(f"{line}: {to}")
+        elif anchor and anchor not in anchors(target.read_text("utf-8")):
+            wrong.append(f"{line}: {to}: no such heading")
+    assert wrong == []
+
+
+def test_every_page_can_be_found() -> None:
+    """From the README, or from the map of the pages, by links alone."""
+    found: set[Path] = set()
+    todo = [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page in found or page.suffix != ".md":
+            continue
+        found.add(page)
+        ways = [to.partition("#")[0] for _line, to in links(page.read_text("utf-8")) if "://" not in to]
+        todo += [(page.parent / way).resolve() for way in ways if way]
+    lost = [page.relative_to(ROOT).as_posix() for page in PAGES if page not in found]
+    assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_files_that_are_named_exist(page: Path) -> None:
+    """`rate/throttle.py` is a file of the package, `tests/harness.py` one of the repository."""
+    if page.name == "CHANGELOG.md":
+        return  # it tells of files that were there
+    named = {found["path"] for found in FILE.finditer(page.read_text("utf-8")) if "/" in found["path"]}
+    homes = (ROOT, ROOT / "bulkroute", page.parent)
+    assert [name for name in sorted(named) if not any((home / name).exists() for home in homes)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_commands_and_flags_that_are_named_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    spans = re.findall(r"`(bulkroute [^`]+)`", text)
+    shells = [block for block in blocks(text) if block.tag != "python"]
+    lines = [line for block in shells for line in block.lines if re.search(r"\bbulkroute \w", line)]
+    wrong = []
+    for each in (*spans, *lines):
+        for command, flags in _calls(each):
+            known = {name for flag in command_line.flags(command) for name in re.findall(r"--?[\w-]+", flag.names)}
+            wrong += [f"{command} {flag}" for flag in flags if flag not in {*known, "--help"}]
+    assert wrong == []
+
+
+def _calls(line: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each command of bulkroute in a line of shell, with its flags."""
+    line = re.sub(r"\s#\s.*", "", line)
+    for call in re.split(r"[|;&)>]+", line):
+        if not (found := re.search(r"(?:^|[\s/])bulkroute ((?:--config \S+ )?\w+)(?P<rest>.*)", call)):
+            continue
+        name = found[1].split()[-1]
+        assert name in COMMANDS or name in ("COMMAND",), line
+        if name in COMMANDS:
+            words = shlex.split(found["rest"].replace("'", "").replace('"', ""))
+            yield name, [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-zA-Z]", word)]
+
+
+def _texts() -> str:
+    """Return all texts of the code: of Python the string literals, of what the browser gets everything."""
+    found = []
+    for path in sorted((ROOT / "bulkroute").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
+                found.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    found += [path.read_text("utf-8") for path in sorted((ROOT / "bulkroute/web/static").glob("*.*"))]
+    return "\n".join(found)
+
+
+def _messages() -> list[str]:
+    rows = [line.split(" | ")[0] for line in MESSAGES.read_text("utf-8").splitlines() if line.startswith("| ")]
+    return [text for row in rows for text in re.findall(r"`{3} (.+?)```|`([^`]+)`", row) for text in text if text]
+
+
+def _longest_run(words: list[str], texts: str) -> int:
+    """Return how many words that follow one another in a message do so in a text of the code."""
+    runs = [0]
+    for first in range(len(words)):
+        while " ".join(words[first : first + runs[-1] + 1]) in texts and first + runs[-1] < len(words):
+            runs[-1] += 1
+    return runs[-1]
+
+
+def test_messages_are_those_of_the_code() -> None:
+    """Half of a message's words at least, without what differs, stand in one text, in their order."""
+    texts = " ".join(re.sub(r"[^\w\0 ]", " ", VARIES.sub("\0", _texts())).split())
+    wrong = []
+    for message in _messages():
+        words = [word for word in re.findall(r"\w+", VARIES.sub(" ", message)) if len(word) > 1]
+        if 2 * _longest_run(words, texts) < len(words):
+            wrong.append(message)
+    assert len(_messages()) > 40
+    assert wrong == []
