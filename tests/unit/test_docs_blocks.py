@@ -9,7 +9,7 @@ import pytest
 
 from bulkroute.cli import COMMANDS
 from bulkroute.version import __version__
-from tests.docs import command_line, outputs
+from tests.docs import command_line
 from tests.docs.blocks import MADE, MAKERS, PAGES, ROOT, renewed
 
 
@@ -35,11 +35,6 @@ def test_no_cell_that_should_say_something_is_empty(name: str) -> None:
 
 def test_variables_that_the_code_names_are_told() -> None:
     assert command_line.named_in_code() - {"BULKROUTE_RATE"} <= set(command_line.ENVIRONMENT)
-
-
-def test_names_of_events_are_those_of_their_types() -> None:
-    names = [name for name in outputs.fields_of_events() if name not in outputs.OTHERS]
-    assert {"run_started", "row_failed", "progress", "run_ended"} <= set(names)
 
 
 def test_every_help_has_an_example() -> None:
