@@ -9,7 +9,8 @@
     │   └── ReadingRefused             69   the service does not let its bindings be read
     ├── NotRunning                     69   `ctl` found no run to talk to
     ├── LedgerBusy                     75   another run holds the ledger
-    └── CredentialsRefused             77   the service refuses the credentials (KeysRefused: the token service)
+    ├── CredentialsRefused             77   the service refuses the credentials (KeysRefused: the token service)
+    └── ProxyRefused                   77   the proxy lets no call through
 
 A failure of a row is a value (`model.Verdict`), never an exception: an exception that leaves a run means stop. Why it
 stops is a `StopKind`, which decides the exit code; the sentence beside it is for people and decides nothing.
@@ -72,10 +73,12 @@ class StopKind(StrEnum):
     WINDOW = "window", ExitCode.STOPPED, "--until or --max-duration is over"
     DECLINED = "declined", ExitCode.STOPPED, "the question was not answered with yes"
     THROTTLED = "throttled", ExitCode.STOPPED, "throttled for longer than --max-throttle-wait"
+    OUTAGE = "outage", ExitCode.STOPPED, "the service was down for longer than --max-outage-wait"
     MAX_FAILURES = "max_failures", ExitCode.LIMIT, "--max-failures is reached"
     MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
     CANARY = "canary", ExitCode.LIMIT, "the canary's rows failed, or were read back wrong"
     CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"
+    PROXY = "proxy", ExitCode.REFUSED, "the proxy lets no call through"
     UNREACHABLE = "unreachable", ExitCode.UNREACHABLE, "no connection to the service came about"
     READING_REFUSED = "reading_refused", ExitCode.UNREACHABLE, "the service does not let its bindings be read"
     USAGE = "usage", ExitCode.USAGE, "wrong usage or settings"
@@ -164,6 +167,17 @@ class CredentialsRefused(BulkrouteError):
 
 class KeysRefused(CredentialsRefused):
     """The token service refuses the key pair: no other interface was asked."""
+
+
+class ProxyRefused(BulkrouteError):
+    """The proxy lets no call through; each further one might lock the account that it knows us by."""
+
+    stop = StopKind.PROXY
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            what, hint="check HTTPS_PROXY, its user and its password; NO_PROXY names the hosts that need no proxy"
+        )
 
 
 class ManifestError(BulkrouteError):

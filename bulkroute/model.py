@@ -90,7 +90,7 @@ class FailureKind(StrEnum):
     BAD_ANSWER = "bad_answer"
     """The answer cannot be read: no JSON, no `returnCode`, too long, or a redirect."""
     SERVER = "server"
-    """The service, or a gateway before it, answered 5xx at each try."""
+    """The service, or a gateway before it, answered 5xx (or 408, 421, 425) at each try."""
     BAD_REQUEST = "bad_request"
     """The service answered 4xx: it does not accept the call as it is."""
     NOT_FOUND = "not_found"
@@ -133,9 +133,11 @@ class Ruling(Enum):
     """The call is made again later and uses up no try; the whole run waits and goes on slower."""
     REFUSED = "refused"
     """The token is renewed and the call made again, without using up a try; refused again, the run stops (exit 77)."""
+    BARRED = "barred"
+    """The proxy lets no call through; the run stops (exit 77)."""
 
 
-UNCOUNTED = frozenset({Ruling.THROTTLED, Ruling.REFUSED})
+UNCOUNTED = frozenset({Ruling.THROTTLED, Ruling.REFUSED, Ruling.BARRED})
 """After these a call is made again without using up a try."""
 
 

@@ -2,20 +2,27 @@
 
 Sources of vendor behaviour: modifyCalledRoute (cec_07_0042): 200 with `returnCode` "0" is success, 500 a business
 failure that may or may not pass; apig_03_0047 and the APIG error codes: 429 with APIG.0308 is throttling.
+Texts are decoded by their declared charset, else as Unicode, else as GB18030, which is what older Chinese systems
+answer in: codes and ids are ASCII, so a text that cannot be read never hides them.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from email.message import Message
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from bulkroute.model import FailureKind, Ruling, Verdict
+from bulkroute.rate.signs import Sign
 
 TEXT_LIMIT = 500
 """Characters kept of what the service says."""
 
-GATEWAY_ERRORS = frozenset({502, 503, 504})
+PASSING_4XX = frozenset({408, 421, 425})
+"""What a gateway answers to a call that came at a bad moment, or on a bad connection."""
+
+CODES = frozenset({"returnCode", "retCode"})
 
 
 class Reply(NamedTuple):
@@ -26,19 +33,31 @@ class Reply(NamedTuple):
     whole: bool = True
     retry_after: str | None = None
     date: str | None = None
+    content_type: str | None = None
+
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether the next call may use the same connection; not where a gateway failed: another may be there by then."""
+        return self.whole and (self.http_status <= 500 or self.retry_after is not None)
 
 
 class NoReply(NamedTuple):
-    """A call that got no whole answer: `kind` is CONNECTION or TIMEOUT. `sent` is False where nobody could have got it."""
+    """A call that got no whole answer: `kind` is CONNECTION or TIMEOUT. `sent` is False where nobody could have got it.
+
+    `by_proxy`: the proxy refuses to let calls through.
+    """
 
     kind: FailureKind
     description: str
     sent: bool = True
+    by_proxy: bool = False
 
 
 def judge(answer: Reply | NoReply, *, clean: Callable[[str], str]) -> Verdict:
     """Return what an answer to modifyCalledRoute means. `clean` makes the service's texts fit to be kept and shown."""
     if isinstance(answer, NoReply):
+        if answer.by_proxy:
+            return Verdict(Ruling.BARRED, None, None, None, clean(answer.description))
         return Verdict(Ruling.AGAIN, answer.kind, None, None, clean(answer.description))
     return judge_parsed(answer, parse(answer), clean=clean)
 
@@ -63,26 +82,81 @@ def _judge_status(status: int) -> tuple[Ruling, FailureKind | None]:
         return Ruling.AGAIN, FailureKind.BAD_ANSWER
     if status in (401, 403):
         return Ruling.REFUSED, None
-    if status == 500 or status in GATEWAY_ERRORS:
+    if status == 407:
+        return Ruling.BARRED, None
+    if status >= 500 or status in PASSING_4XX:
         return Ruling.AGAIN, FailureKind.SERVER
     if status == 404:
         return Ruling.FAILED, FailureKind.NOT_FOUND
     if 400 <= status < 500:
         return Ruling.FAILED, FailureKind.BAD_REQUEST
-    if status > 500:
-        return Ruling.FAILED, FailureKind.SERVER
     return Ruling.FAILED, FailureKind.BAD_ANSWER
 
 
 def parse(answer: Reply) -> dict[str, Any] | None:
-    """Return the answer's JSON object, None for anything else."""
+    """Return the answer's JSON object; None for anything else, and for one that names two different codes."""
     if not answer.whole:
         return None
     try:
-        said = json.loads(answer.body)
+        said = json.loads(decode(answer), object_pairs_hook=_object)
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises ValueError where a code is named twice and differs: the last one need not be true."""
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        for name, value in pairs:
+            if name in CODES and str(value) != str(said[name]):
+                raise ValueError(f"{name} is there twice")
+    return said
+
+
+def decode(answer: Reply) -> str:
+    """Return the body as text; what cannot be decoded becomes U+FFFD."""
+    for encoding in (_charset(answer.content_type), json.detect_encoding(answer.body), "gb18030"):
+        if encoding is not None:
+            try:
+                return answer.body.decode(encoding).removeprefix("\ufeff")
+            except (LookupError, ValueError):  # an encoding that nobody knows, or another one
+                continue
+    return answer.body.decode("utf-8", "replace")
+
+
+def _charset(content_type: str | None) -> str | None:
+    """Return the charset that a Content-Type names."""
+    if content_type is None or "charset" not in content_type.lower():
+        return None
+    message = Message()
+    message["Content-Type"] = content_type
+    return message.get_content_charset()
+
+
+_SIGNS = {
+    FailureKind.BUSINESS: Sign.LIFE,
+    FailureKind.BAD_REQUEST: Sign.LIFE,
+    FailureKind.NOT_FOUND: Sign.LIFE,
+    FailureKind.SERVER: Sign.AWAY,
+    FailureKind.TIMEOUT: Sign.AWAY,
+    FailureKind.CONNECTION: Sign.UNREACHED,
+}
+
+
+def sign_of(verdict: Verdict) -> Sign:
+    """Return what the answer behind a verdict tells of the service."""
+    if verdict.ruling is Ruling.DONE:
+        return Sign.SUCCESS
+    if verdict.kind is None:
+        return Sign.NOTHING
+    if verdict.kind is FailureKind.BAD_ANSWER:
+        return Sign.UNCLEAR if verdict.ruling is Ruling.AGAIN else Sign.NOTHING
+    if verdict.http_status == 500:
+        return Sign.ERROR_500
+    if verdict.http_status in (421, 425):
+        return Sign.UNCLEAR
+    return _SIGNS.get(verdict.kind, Sign.NOTHING)
 
 
 def _texts(said: Mapping[str, Any] | None, answer: Reply, clean: Callable[[str], str]) -> tuple[str | None, str | None]:
@@ -108,7 +182,7 @@ def _shown_body(answer: Reply, clean: Callable[[str], str]) -> str:
     if not answer.body:
         return "empty answer"
     # Not cut before it is clean: half a secret is no longer recognised.
-    return clean(answer.body.decode("utf-8", "replace"))
+    return clean(decode(answer))
 
 
 def _seconds(answer: Reply) -> float | None:

@@ -71,7 +71,7 @@ class Client:
         """Open the connection pool."""
         # No limit here: the gate is the limit, and a wait for a connection would count as time-out. aiohttp's own TLS
         # context verifies, and takes its certificates from SSL_CERT_FILE and SSL_CERT_DIR.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
+        connector = self._connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=bounds(self._timeout_s),
@@ -126,20 +126,28 @@ class Client:
                 url, data=body, headers=headers, allow_redirects=False, proxy=proxy
             ) as response:
                 content, whole = await read(response.content)
-                if not whole:
-                    response.close()
                 got = response.headers
-                return Reply(response.status, content, whole, got.get("Retry-After"), got.get("Date"))
+                reply = Reply(
+                    response.status, content, whole, got.get("Retry-After"), got.get("Date"), got.get("Content-Type")
+                )
+                if not reply.keeps_connection:
+                    response.close()
+                    self._connector.clear_dns_cache()
+                return reply
         except LOST as error:
             return self._lost(error)
 
     def _lost(self, error: Exception) -> NoReply:
         """Return what an error means that aiohttp raised."""
+        self._connector.clear_dns_cache()  # the service may have moved
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return NoReply(FailureKind.CONNECTION, "no connection in time", sent=False)
         if isinstance(error, TimeoutError):
             return NoReply(FailureKind.TIMEOUT, f"no answer within {self._timeout_s:g} s")
-        connected = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError)
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            barred = error.status in (403, 407)
+            return NoReply(FailureKind.CONNECTION, describe(error), sent=False, by_proxy=barred)
+        connected = not isinstance(error, aiohttp.ClientConnectorError)
         return NoReply(FailureKind.CONNECTION, describe(error), sent=connected)
 
 

@@ -29,7 +29,7 @@ class Exchange:
     def __init__(
         self,
         session: aiohttp.ClientSession,
-        connector: aiohttp.BaseConnector,
+        connector: aiohttp.TCPConnector,
         url: URL,
         proxy: URL | None,
         timeout_s: float,
@@ -61,10 +61,11 @@ class Exchange:
         except BaseException:
             connection.close()
             raise
-        if reply.whole:
+        if reply.keeps_connection:
             connection.release()
         else:
             connection.close()
+            self._connector.clear_dns_cache()
         return reply
 
     def _write_head(self, headers: Mapping[str, str]) -> bytes:
@@ -110,7 +111,8 @@ class Exchange:
                 said, whole = await read(content)
         headers = message.headers
         retry_after = headers.get("Retry-After")
-        return Reply(message.code, said, whole, retry_after, headers.get("Date") if retry_after else None)
+        date = headers.get("Date") if retry_after else None
+        return Reply(message.code, said, whole, retry_after, date, headers.get("Content-Type"))
 
 
 async def read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:

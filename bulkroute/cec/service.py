@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
-from bulkroute.errors import StopKind, StoppedEarly
+from bulkroute.errors import ProxyRefused, StopKind, StoppedEarly
 from bulkroute.model import Ruling, Verdict
 from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Throttle
@@ -46,9 +46,11 @@ class Feedback:
     def take(self, verdict: Verdict, token: str, started_s: float) -> bool:
         """Return whether the call is to be made again without using up a try, since it was throttled or its token refused.
 
-        `started_s`: when the call started, on the pacer's clock. Raises CredentialsRefused, and StoppedEarly where the
-        service has throttled for too long.
+        `started_s`: when the call started, on the pacer's clock. Raises CredentialsRefused; ProxyRefused; and
+        StoppedEarly where the service has throttled for too long.
         """
+        if verdict.ruling is Ruling.BARRED:
+            raise ProxyRefused(verdict.words)
         if verdict.ruling is Ruling.REFUSED:
             self._tokens.refused(token)
             return True

@@ -23,7 +23,7 @@ from tenacity.wait import wait_random_exponential
 
 from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply
 from bulkroute.cec.client import Client
-from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ServiceUnreachable
+from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ProxyRefused, ServiceUnreachable
 from bulkroute.model import printable
 from bulkroute.settings import Credentials
 
@@ -149,6 +149,8 @@ class TokenSource:
         asked_at_s = self._clock()
         secret = self._credentials.app_secret
         answer = await self._client.fetch_token(self._credentials.app_key or "", secret.reveal() if secret else "")
+        if isinstance(answer, NoReply) and answer.by_proxy:
+            raise ProxyRefused(self.clean(answer.description))
         found = _read_token(answer)
         if isinstance(found, str):
             if isinstance(answer, Reply) and answer.http_status in (400, 401, 403):

@@ -75,8 +75,14 @@ def test_a_proxy_that_wants_a_password(tmp_path: Path) -> None:
             cwd=tmp_path,
             env={"HTTPS_PROXY": proxy},
         )
-    assert run.code == 69, run.err
-    assert "proxy answered" in run.err
+        asked = (tmp_path / "tinyproxy.log").read_text().count("CONNECT cc.example.invalid")
+    assert run.code == 77, run.err
+    assert run.summary["stop"] == "proxy"
+    assert run.summary["pending"] == 2
+    assert "the proxy answered 407" in run.err
+    assert "HTTPS_PROXY" in run.err
+    assert "hushproxy" not in run.err
+    assert asked <= 1, "an account is locked after a few of them"
 
 
 BAD_LINE = """

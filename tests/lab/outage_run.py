@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 from itertools import count
 
-from bulkroute.run.outage import Change, Outage, Read, Turn
-from bulkroute.run.signs import Sign
-from bulkroute.run.tries import SHAKY_WAIT_S, Fate, Tries
+from bulkroute.rate.outage import Change, Outage, Read, Turn
+from bulkroute.rate.signs import Sign
+from bulkroute.rate.tries import SHAKY_WAIT_S, Fate, Tries
 from tests.lab.outage_nights import ERROR_500, GATEWAY_503, HANG, OK, REFUSED, Night
 
 RATE_PER_S, SLOTS, TIMEOUT_S = 50.0, 16, 15.0

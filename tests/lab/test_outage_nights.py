@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkroute.run.outage import Turn
+from bulkroute.rate.outage import Turn
 from tests.lab import outage_nights as nights
 from tests.lab.outage_nights import Night
 from tests.lab.outage_run import TIMEOUT_S, Result, spend, spend_without

@@ -7,9 +7,10 @@ from email.utils import format_datetime
 import pytest
 from tenacity import RetryCallState
 
-from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge
+from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, sign_of
 from bulkroute.model import FailureKind, Ruling, Verdict, printable
 from bulkroute.rate.backoff import full_jitter
+from bulkroute.rate.signs import Sign
 
 
 def plain(text: str) -> str:
@@ -41,7 +42,12 @@ def said(status: int, body: object = None, **header: str) -> Verdict:
         (502, b"", Ruling.AGAIN, FailureKind.SERVER),
         (503, b"", Ruling.AGAIN, FailureKind.SERVER),
         (504, b"", Ruling.AGAIN, FailureKind.SERVER),
-        (501, b"", Ruling.FAILED, FailureKind.SERVER),
+        *((status, b"", Ruling.AGAIN, FailureKind.SERVER) for status in (501, 505, 520, 521, 522, 523, 524, 529, 598)),
+        *((status, b"", Ruling.AGAIN, FailureKind.SERVER) for status in (408, 421, 425)),
+        (407, b"", Ruling.BARRED, None),
+        (200, b'{"returnCode":"1","returnCode":"0"}', Ruling.AGAIN, FailureKind.BAD_ANSWER),
+        (200, b'{"returnCode":"0","returnCode":"1"}', Ruling.AGAIN, FailureKind.BAD_ANSWER),
+        (200, b'{"returnCode":"0","returnCode":0,"description":"a","description":"b"}', Ruling.DONE, None),
         (429, b"", Ruling.THROTTLED, None),
         (400, b"", Ruling.FAILED, FailureKind.BAD_REQUEST),
         (404, b"", Ruling.FAILED, FailureKind.NOT_FOUND),
@@ -82,6 +88,44 @@ def test_an_answer_cut_at_the_limit_is_no_success_even_if_it_parses() -> None:
 def test_code_and_description_are_kept(body: object, code: str | None, description: str) -> None:
     verdict = said(500, body)
     assert (verdict.return_code, verdict.description) == (code, description)
+
+
+OK_IN_CHINESE = '{"returnCode":"0","description":"更新成功"}'
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "description"),
+    [
+        (OK_IN_CHINESE.encode("gbk"), "application/json;charset=GBK", "更新成功"),
+        (OK_IN_CHINESE.encode("gb18030"), "application/json", "更新成功"),
+        (OK_IN_CHINESE.encode("gbk"), "application/json; charset=utf-8", "更新成功"),
+        (OK_IN_CHINESE.encode("gbk"), 'application/json; Charset="no-such-charset"', "更新成功"),
+        (OK_IN_CHINESE.encode(), 'application/json; charset="UTF-8"', "更新成功"),
+        (OK_IN_CHINESE.encode(), None, "更新成功"),
+        (OK_IN_CHINESE.encode("utf-8-sig"), "application/json;charset=utf-8", "更新成功"),
+        (OK_IN_CHINESE.encode("utf-16"), None, "更新成功"),
+        (OK_IN_CHINESE.encode("big5"), "application/json; charset=big5", "更新成功"),
+        (b'{"returnCode":"0","description":"caf\xe9"}', "application/json; charset=iso-8859-1", "caf\xe9"),
+        (b'{"returnCode":"0","description":"\xff\xff"}', "application/json", "\ufffd\ufffd"),
+        (b'{"returnCode":"0","description":"x"}', "application/json; charset=undefined", "x"),
+        (b'{"returnCode":"0","description":"x"}', "application/json; charset=hex", "x"),
+        (b'{"returnCode":"0","description":"x"}', "application/json; charset=", "x"),
+    ],
+)
+def test_a_success_is_a_success_in_any_charset(body: bytes, content_type: str | None, description: str) -> None:
+    verdict = judge(Reply(200, body, content_type=content_type), clean=plain)
+    assert (verdict.ruling, verdict.description) == (Ruling.DONE, description)
+
+
+def test_an_error_in_a_chinese_charset_keeps_its_code_and_its_words() -> None:
+    body = '{"returnCode":"170001","description":"参数错误"}'.encode("gb18030")
+    verdict = judge(Reply(500, body, content_type="application/json;charset=GB18030"), clean=plain)
+    assert (verdict.kind, verdict.return_code, verdict.description) == (FailureKind.SERVER, "170001", "参数错误")
+
+
+def test_a_proxy_that_lets_nothing_through_is_no_trouble_of_the_row() -> None:
+    answer = NoReply(FailureKind.CONNECTION, "the proxy answered 407", sent=False, by_proxy=True)
+    assert judge(answer, clean=plain).ruling is Ruling.BARRED
 
 
 @pytest.mark.parametrize(
@@ -130,3 +174,31 @@ def test_backoff_is_capped_first_and_jittered_after() -> None:
         waits = [wait(state) for _ in range(300)]
         assert 0 <= min(waits) < highest * 0.2
         assert highest * 0.8 < max(waits) <= highest
+
+
+@pytest.mark.parametrize(
+    ("ruling", "kind", "status", "sign"),
+    [
+        (Ruling.DONE, None, 200, Sign.SUCCESS),
+        (Ruling.FAILED, FailureKind.BUSINESS, 200, Sign.LIFE),
+        (Ruling.FAILED, FailureKind.BAD_REQUEST, 400, Sign.LIFE),
+        (Ruling.FAILED, FailureKind.NOT_FOUND, 404, Sign.LIFE),
+        (Ruling.AGAIN, FailureKind.SERVER, 500, Sign.ERROR_500),
+        (Ruling.AGAIN, FailureKind.SERVER, 502, Sign.AWAY),
+        (Ruling.AGAIN, FailureKind.SERVER, 523, Sign.AWAY),
+        (Ruling.AGAIN, FailureKind.SERVER, 408, Sign.AWAY),
+        (Ruling.AGAIN, FailureKind.SERVER, 425, Sign.UNCLEAR),
+        (Ruling.AGAIN, FailureKind.TIMEOUT, None, Sign.AWAY),
+        (Ruling.AGAIN, FailureKind.CONNECTION, None, Sign.UNREACHED),
+        (Ruling.AGAIN, FailureKind.BAD_ANSWER, 200, Sign.UNCLEAR),
+        (Ruling.FAILED, FailureKind.BAD_ANSWER, 302, Sign.NOTHING),
+        (Ruling.THROTTLED, None, 429, Sign.NOTHING),
+        (Ruling.THROTTLED, None, 503, Sign.NOTHING),
+        (Ruling.REFUSED, None, 401, Sign.NOTHING),
+        (Ruling.BARRED, None, 407, Sign.NOTHING),
+    ],
+)
+def test_what_an_answer_tells_of_the_service(
+    ruling: Ruling, kind: FailureKind | None, status: int | None, sign: Sign
+) -> None:
+    assert sign_of(Verdict(ruling, kind, status, None, None)) is sign

@@ -330,7 +330,7 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
             assert isinstance(await client.modify(ROW, "t"), Reply)
     assert proxy.came[0].startswith(b"CONNECT cc.example.com:443 HTTP/1.1\r\n")
     assert len(proxy.came) == 1
-    assert lost == NoReply(FailureKind.CONNECTION, "the proxy answered 403 Forbidden", sent=False)
+    assert lost == NoReply(FailureKind.CONNECTION, "the proxy answered 403 Forbidden", sent=False, by_proxy=True)
 
 
 async def test_plain_http_goes_through_a_proxy_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,9 @@
 
 import pytest
 
-from bulkroute.model import FailureKind, Ruling, Verdict
-from bulkroute.run.outage import Change, Outage, Read, Turn
-from bulkroute.run.signs import Sign, sign_of
-from bulkroute.run.tries import Fate, Tries
+from bulkroute.rate.outage import Change, Outage, Read, Turn
+from bulkroute.rate.signs import Sign
+from bulkroute.rate.tries import Fate, Tries
 
 PATIENCE_S = 900.0
 
@@ -408,30 +407,3 @@ class TestBrownOut:
         for _ in range(30):
             bench.outage.answered(bench.outage.begin(99), Sign.SUCCESS, 33, 34)
         assert bench.call(bench.rows[40], Sign.AWAY, 35) is Fate.AGAIN
-
-
-@pytest.mark.parametrize(
-    ("ruling", "kind", "status", "sign"),
-    [
-        (Ruling.DONE, None, 200, Sign.SUCCESS),
-        (Ruling.FAILED, FailureKind.BUSINESS, 200, Sign.LIFE),
-        (Ruling.FAILED, FailureKind.BAD_REQUEST, 400, Sign.LIFE),
-        (Ruling.FAILED, FailureKind.NOT_FOUND, 404, Sign.LIFE),
-        (Ruling.AGAIN, FailureKind.SERVER, 500, Sign.ERROR_500),
-        (Ruling.AGAIN, FailureKind.SERVER, 502, Sign.AWAY),
-        (Ruling.AGAIN, FailureKind.SERVER, 523, Sign.AWAY),
-        (Ruling.AGAIN, FailureKind.SERVER, 408, Sign.AWAY),
-        (Ruling.AGAIN, FailureKind.SERVER, 425, Sign.UNCLEAR),
-        (Ruling.AGAIN, FailureKind.TIMEOUT, None, Sign.AWAY),
-        (Ruling.AGAIN, FailureKind.CONNECTION, None, Sign.UNREACHED),
-        (Ruling.AGAIN, FailureKind.BAD_ANSWER, 200, Sign.UNCLEAR),
-        (Ruling.FAILED, FailureKind.BAD_ANSWER, 302, Sign.NOTHING),
-        (Ruling.THROTTLED, None, 429, Sign.NOTHING),
-        (Ruling.THROTTLED, None, 503, Sign.NOTHING),
-        (Ruling.REFUSED, None, 401, Sign.NOTHING),
-    ],
-)
-def test_what_an_answer_tells_of_the_service(
-    ruling: Ruling, kind: FailureKind | None, status: int | None, sign: Sign
-) -> None:
-    assert sign_of(Verdict(ruling, kind, status, None, None)) is sign

@@ -17,8 +17,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from bulkroute.rate.probing import Probing
-from bulkroute.run.signs import TROUBLES, Sign
-from bulkroute.run.tries import UNCOUNTED_TIMES, Fate, FirstTries, Tries
+from bulkroute.rate.signs import TROUBLES, Sign
+from bulkroute.rate.tries import UNCOUNTED_TIMES, Fate, FirstTries, Tries
 
 MANY_ROWS, MANY_CALLS, LONG_STRETCH_S = 8, 24, 20.0
 """So many rows do not turn bad at once, and so many calls or so long a time of failures is not by chance."""
