@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def test_commands_and_flags_that_are_named_exist(page: Path) -> None:
             known = {name for flag in command_line.flags(command) for name in re.findall(r"--?[\w-]+", flag.names)}
             wrong += [f"{command} {flag}" for flag in flags if flag not in {*known, "--help"}]
     assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_settings_that_a_page_writes_exist(page: Path) -> None:
+    found = [block for block in blocks(page.read_text("utf-8")) if block.tag == "toml"]
+    known = {parameter.name for command in command_line.all_commands().values() for parameter in command.params}
+    for block in found:
+        names = {name.replace("-", "_") for name in tomllib.loads("\n".join(block.lines))}
+        assert names <= known
 
 
 def _calls(line: str) -> Iterator[tuple[str, list[str]]]:
