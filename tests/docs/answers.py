@@ -24,6 +24,7 @@ ANSWERS: list[tuple[str, Reply | NoReply]] = [
     ("200, any other `returnCode`", _said(200, '{"returnCode":"2","description":"in use"}')),
     ("200, no `returnCode`", _said(200, '{"description":"success"}')),
     ("200, not a JSON object", _said(200, "<html>")),
+    ("200, two codes that differ", _said(200, '{"returnCode":"1","returnCode":"0"}')),
     ("200, longer than 1 MiB", _said(200, '{"returnCode":"0"}', whole=False)),
     ("201, 204 or another 2xx", _said(201, '{"returnCode":"0"}')),
     ("301, 302 or another redirect", _said(302, "")),
@@ -49,6 +50,7 @@ ANSWERS: list[tuple[str, Reply | NoReply]] = [
     _plain(504),
     ("another 5xx, such as 520 to 529", _said(520, "")),
     ("no connection, or it broke", NoReply(FailureKind.CONNECTION, "connection reset")),
+    ("the proxy refuses", NoReply(FailureKind.CONNECTION, "the proxy answered 407", by_proxy=True)),
     ("no answer in time", NoReply(FailureKind.TIMEOUT, "no answer within 15 s")),
 ]
 

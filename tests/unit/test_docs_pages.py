@@ -1,6 +1,5 @@
 """What the pages name is there: links, anchors, files, flags and messages; and every page can be found."""
 
-import ast
 import re
 import shlex
 import tomllib
@@ -17,7 +16,7 @@ from tests.docs.markdown import anchors, blocks, links
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 FILE = re.compile(r"`(?P<path>[\w./-]*\w\.(?:py|sql|js|css|html|sh|toml|md|csv|lock))`")
 MESSAGES = ROOT / "docs" / "reference" / "messages.md"
-VARIES = re.compile(r"\b[A-Z]+\b|\.\.\.|\d[\d.,%]*|[`'()?]")
+VARIES = re.compile(r"\b[A-Z]+\b|\{[^{}\n]*\}|\.\.\.|\d[\d.,%]*|[`'()?]")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
@@ -96,19 +95,16 @@ def _calls(line: str) -> Iterator[tuple[str, list[str]]]:
             yield name, [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-zA-Z]", word)]
 
 
+def _words(text: str) -> list[str]:
+    """Return the words of a text in their order, without what differs from one time to the next."""
+    return [word for word in re.findall(r"\w+", VARIES.sub(" ", text)) if len(word) > 1]
+
+
 def _texts() -> str:
-    """Return all texts of the code: of Python the string literals, of what the browser gets everything."""
-    found = []
-    for path in sorted((ROOT / "bulkroute").rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.JoinedStr):
-                parts = [str(part.value) if isinstance(part, ast.Constant) else "\0" for part in node.values]
-                found.append("".join(parts))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(node.value)
-    found += [path.read_text("utf-8") for path in sorted((ROOT / "bulkroute/web/static").glob("*.*"))]
-    return "\n".join(found)
+    """Return all words of the code and of what the browser gets, in their order."""
+    package = ROOT / "bulkroute"
+    files = [*sorted(package.rglob("*.py")), *sorted((package / "web" / "static").glob("*.*"))]
+    return " ".join(word for file in files for word in _words(file.read_text("utf-8")))
 
 
 def _messages() -> list[str]:
@@ -118,19 +114,19 @@ def _messages() -> list[str]:
 
 def _longest_run(words: list[str], texts: str) -> int:
     """Return how many words that follow one another in a message do so in a text of the code."""
-    runs = [0]
+    longest = 0
     for first in range(len(words)):
-        while " ".join(words[first : first + runs[-1] + 1]) in texts and first + runs[-1] < len(words):
-            runs[-1] += 1
-    return runs[-1]
+        while first + longest < len(words) and " ".join(words[first : first + longest + 1]) in texts:
+            longest += 1
+    return longest
 
 
 def test_messages_are_those_of_the_code() -> None:
     """Half of a message's words at least, without what differs, stand in one text, in their order."""
-    texts = " ".join(re.sub(r"[^\w\0 ]", " ", VARIES.sub("\0", _texts())).split())
+    texts = _texts()
     wrong = []
     for message in _messages():
-        words = [word for word in re.findall(r"\w+", VARIES.sub(" ", message)) if len(word) > 1]
+        words = _words(message)
         if 2 * _longest_run(words, texts) < len(words):
             wrong.append(message)
     assert len(_messages()) > 40

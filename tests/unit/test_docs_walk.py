@@ -44,6 +44,7 @@ def test_what_is_not_as_shown_is_told(tmp_path: Path, lines: tuple[str, ...], sa
     assert wrong.startswith("2: ")
 
 
+@pytest.mark.slow
 def test_a_page_that_hangs_is_ended(tmp_path: Path) -> None:
     page = "```console\n$ echo a\na\n$ sleep 60 & wait\n```"
     ((step, how),) = walk(page, tmp_path, timeout_s=0.5)
