@@ -122,12 +122,13 @@ def _longest_run(words: list[str], texts: str) -> int:
 
 
 def test_messages_are_those_of_the_code() -> None:
-    """Half of a message's words at least, without what differs, stand in one text, in their order."""
+    """All words of a message are words of the code, and half of them at least stand in one text, in their order."""
     texts = _texts()
+    known = set(texts.split())
     wrong = []
     for message in _messages():
         words = _words(message)
-        if 2 * _longest_run(words, texts) < len(words):
+        if 2 * _longest_run(words, texts) < len(words) or not known.issuperset(words):
             wrong.append(message)
     assert len(_messages()) > 40
     assert wrong == []
