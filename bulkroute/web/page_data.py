@@ -154,7 +154,11 @@ def is_alive(pid: int) -> bool:
 
 
 def packed(rows: Iterable[FailedRow], total: int) -> dict[str, Any]:
-    """Return failed rows with each text of the service once, since thousands of rows say the same."""
+    """Return failed rows with their columns named once, and each text of the service once: thousands of rows say the same.
+
+    A row's description is its place among the texts.
+    """
     texts: dict[str | None, int] = {}
-    lines = [[*row[:7], texts.setdefault(row.description, len(texts)), *row[8:]] for row in rows]
-    return {"total": total, "texts": list(texts), "rows": lines}
+    place = FailedRow._fields.index("description")
+    lines = [[*row[:place], texts.setdefault(row.description, len(texts)), *row[place + 1 :]] for row in rows]
+    return {"total": total, "columns": FailedRow._fields, "texts": list(texts), "rows": lines}

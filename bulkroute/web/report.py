@@ -20,7 +20,15 @@ MOST_FAILED_ROWS = 20_000
 """Failed rows that are put into the page, about 100 bytes each; `export --status failed` has all of them."""
 
 STYLES = ("vendor/uplot/uPlot.min.css", "page.css")
-SCRIPTS = ("vendor/uplot/uPlot.iife.min.js", "charts.js", "failures.js", "page.js")
+SCRIPTS = (
+    "vendor/uplot/uPlot.iife.min.js",
+    "elements.js",
+    "formats.js",
+    "plots.js",
+    "charts.js",
+    "failures.js",
+    "page.js",
+)
 """What both pages use, in the order they need it."""
 
 

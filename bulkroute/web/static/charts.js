@@ -1,52 +1,35 @@
+// @ts-check
 "use strict";
-// The charts of both pages, drawn by uPlot. Colours come from the style sheet, so that light, dark and print need nothing here.
+// The charts of both pages: calls and latency over the working time of all runs, and how latencies are distributed.
 const Charts = (() => {
-  const charts = [];
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
-  // Making a format anew for each text costs more than the text.
-  const toTheMinute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  const toTheSecond = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-  const whole = new Intl.NumberFormat("en");
-  const count = (value) => whole.format(value);
-  const plain = (value) => (value === null || value === undefined ? "–" : number.format(value));
-  const ms = (value) =>
-    value === null || value === undefined ? "–" : value < 1000 ? `${number.format(value)} ms` : `${number.format(value / 1000)} s`;
-  const rough = (value) => ms(Number(value.toPrecision(2)));
-  let timeline = null;
+  const { count, plain, ms, roughMs } = Format;
+  const { axis, colour, drawn, fromZero, legend, line, scale } = Plots;
+  /** @type {Timeline} */
+  let timeline;
+  /** @type {Wait[]} */
   let waits = [];
 
-  // The run that is at place x of the axis, on which one run follows the other without the time between them.
-  function runAt(x) {
-    return timeline.runs.reduce((found, run) => (run.x <= x ? run : found), timeline.runs[0]);
-  }
+  /**
+   * The run that is at place x of the axis, on which one run follows the other without the time between them.
+   * @param {number} x
+   * @returns {TimelineRun | undefined}
+   */
+  const runAt = (x) => timeline.runs.findLast((run) => run.x <= x) ?? timeline.runs[0];
+  /**
+   * @param {number} x
+   * @param {boolean} seconds
+   */
   function clock(x, seconds) {
     const run = runAt(x);
     if (!run) return "";
-    return (seconds ? toTheSecond : toTheMinute).format((run.started_at + x - run.x) * 1000);
+    const at = (run.started_at + x - run.x) * 1000;
+    return seconds ? Format.time(at) : Format.timeToTheMinute(at);
   }
 
-  // Charts grow with the text around them, on a meeting-room screen for instance.
-  const scale = () => parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-
-  function axis(extra) {
-    const ink = () => colour("soft");
-    return {
-      stroke: ink, font: `${Math.round(12 * scale())}px system-ui, sans-serif`,
-      grid: { stroke: () => colour("grid"), width: 1 }, ticks: { stroke: () => colour("grid"), width: 1, size: 5 }, ...extra,
-    };
-  }
-  function line(key, label, extra = {}) {
-    return { label, key, stroke: () => colour(key), width: 2, points: { show: true, filter: lonely, size: 5 }, spanGaps: false, ...extra };
-  }
-  // A value with a gap on both sides makes no line: it is shown as a point.
-  function lonely(plot, series) {
-    const values = plot.data[series];
-    const missing = (at) => (values[at] ?? null) === null;
-    return values.flatMap((_value, at) => (!missing(at) && missing(at - 1) && missing(at + 1) ? [at] : []));
-  }
-
-  // Behind the lines: where the run waited, and where one run ends and the next one starts.
+  /**
+   * Behind the lines: where the run waited, and where one run ends and the next one starts.
+   * @param {uPlot} plot
+   */
   function backdrop(plot) {
     const { ctx, bbox } = plot;
     ctx.save();
@@ -55,23 +38,28 @@ const Charts = (() => {
     ctx.clip();
     ctx.fillStyle = colour("wait");
     for (const wait of waits) {
-      const run = timeline.runs.find((one) => one.run === wait.run);
-      if (!run) continue;
-      const next = timeline.runs[timeline.runs.indexOf(run) + 1];
-      const end = next ? next.x : timeline.end;
+      const at = timeline.runs.findIndex((one) => one.run === wait.run);
+      if (at < 0) continue;
+      const run = timeline.runs[at];
+      const end = timeline.runs[at + 1]?.x ?? timeline.end;
       const from = run.x + Math.max(0, wait.started_at - run.started_at);
       const to = Math.min(end, wait.ended_at === null ? end : run.x + wait.ended_at - run.started_at);
       const left = plot.valToPos(from, "x", true);
       ctx.fillRect(left, bbox.top, Math.max(1, plot.valToPos(to, "x", true) - left), bbox.height);
     }
+    if (timeline.runs.length > 1) markRuns(plot);
+    ctx.restore();
+  }
+  /** @param {uPlot} plot */
+  function markRuns({ ctx, bbox, valToPos }) {
     ctx.strokeStyle = ctx.fillStyle = colour("soft");
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "left";
     ctx.textBaseline = "alphabetic";
     ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
     let free = -Infinity;
-    for (const run of timeline.runs.length > 1 ? timeline.runs : []) {
-      const left = Math.round(plot.valToPos(run.x, "x", true));
+    for (const run of timeline.runs) {
+      const left = Math.round(valToPos(run.x, "x", true));
       ctx.beginPath();
       ctx.moveTo(left, bbox.top);
       ctx.lineTo(left, bbox.top + bbox.height);
@@ -82,140 +70,159 @@ const Charts = (() => {
         free = left + ctx.measureText(text).width + 10 * devicePixelRatio;
       }
     }
-    ctx.restore();
   }
 
-  // The values under the pointer, or of the end of the axis where there is none.
-  function legend(plot, id, columns, format, rest) {
-    const target = document.getElementById(id);
-    const at = plot.cursor.idx ?? plot.data[0].length - 1;
-    const parts = plot.series.slice(1).flatMap((series, place) => {
-      const value = plot.data[place + 1][at];
-      return RATES.has(series.key) && plot.data[place + 1].every((one) => one === null) ? [] : [[series.key, series.label, plot.cursor.idx === null || plot.cursor.idx === undefined ? "" : format(value)]];
-    });
-    target.replaceChildren(...parts.concat(rest || []).map(([key, label, value]) => {
-      const entry = document.createElement("span");
-      entry.className = `of-${key}`;
-      const swatch = document.createElement("i");
-      const strong = document.createElement("b");
-      strong.textContent = value;
-      entry.append(swatch, `${label} `, strong);
-      return entry;
-    }), columns(plot, at));
-  }
+  /**
+   * @param {Line[]} lines
+   * @returns {uPlot.AlignedData}
+   */
+  const columnsOf = (lines) => [timeline.x, ...lines.map((one) => timeline[one.key])];
 
-  function make(id, options, data) {
-    const holder = document.getElementById(`chart-${id}`);
-    const size = () => ({ width: Math.max(240, holder.clientWidth), height: innerWidth < 600 ? 200 : 240 * scale() });
-    const plot = new uPlot({ ...size(), legend: { show: false }, cursor: { drag: { x: false, y: false }, points: { size: 6 } }, ...options }, data, holder);
-    const chart = { plot, fit: () => plot.setSize(size()) };
-    charts.push(chart);
-    if (window.ResizeObserver) new ResizeObserver(() => { if (holder.clientWidth !== plot.width) chart.fit(); }).observe(holder);
-    return plot;
-  }
-
-  function overTime(id, series, format, yAxis, rest) {
-    const shown = (plot, at) => {
-      const moment = document.createElement("span");
-      if (plot.cursor.idx !== null && plot.cursor.idx !== undefined && timeline.runs.length) {
-        const run = runAt(plot.data[0][at]);
-        moment.textContent = `run ${run.run}, ${clock(plot.data[0][at], true)}`;
-      }
-      return moment;
+  /**
+   * @param {string} id
+   * @param {Line[]} lines
+   * @param {(value: number | null) => string} format
+   * @param {uPlot.Axis} yAxis
+   * @param {() => LegendEntry[]} rest of the legend
+   */
+  function overTime(id, lines, format, yAxis, rest) {
+    /** @param {uPlot} plot */
+    function update(plot) {
+      const at = plot.cursor.idx ?? null;
+      const entries = lines
+        .filter((one) => !IF_ANY.has(one.key) || timeline[one.key].some((value) => value !== null))
+        .map((one) => [one.key, one.label, at === null ? "" : format(timeline[one.key][at] ?? null)]);
+      const run = at === null ? undefined : runAt(timeline.x[at]);
+      const said = run && at !== null ? `run ${run.run}, ${clock(timeline.x[at], true)}` : "";
+      legend(id, [.../** @type {LegendEntry[]} */ (entries), ...rest()], said);
+    }
+    /** @type {uPlot.Axis} */
+    const xAxis = {
+      size: 32 * scale(),
+      values: (_plot, places) => places.map((x) => (x > timeline.end ? "" : clock(x, timeline.end < 600))),
+      space: 80 * scale(),
+      incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800],
     };
-    const update = (plot) => legend(plot, `legend-${id}`, shown, format, rest());
-    return make(id, {
-      scales: { x: { time: false, range: (_plot, from, to) => [0, Math.max(to ?? 1, timeline.end, 1)] }, y: { range: (_plot, _from, to) => [0, Math.max(1, (to ?? 1) * 1.08)] } },
-      axes: [
-        axis({ size: 32 * scale(), values: (_plot, places) => places.map((x) => (x > timeline.end ? "" : clock(x, timeline.end < 600))), space: 80 * scale(), incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400, 604800] }),
-        axis({ size: 62 * scale(), ...yAxis }),
-      ],
-      series: [{}, ...series],
-      hooks: { drawAxes: [backdrop], setCursor: [update], setData: [update], ready: [update] },
-    }, columnsOf(series));
+    /** @type {uPlot.Scale.Range} */
+    const wholeTime = (_plot, _from, to) => [0, Math.max(to ?? 1, timeline.end, 1)];
+    return drawn(
+      id,
+      {
+        scales: { x: { time: false, range: wholeTime }, y: { range: fromZero } },
+        axes: [axis(xAxis), axis({ size: 62 * scale(), ...yAxis })],
+        series: [{}, ...lines],
+        hooks: { drawAxes: [backdrop], setCursor: [update], setData: [update], ready: [update] },
+      },
+      columnsOf(lines),
+    );
   }
-  const columnsOf = (series) => [timeline.x, ...series.map((one) => timeline[one.key])];
 
-  let rate = null, latency = null, bars = null;
-  let shownBars = [];
-  const RATES = new Set(["target", "allowed"]); // in the legend only where there is one
-  const rateSeries = [
+  /** @type {Set<SeriesName>} */
+  const IF_ANY = new Set(["target", "allowed"]); // in the legend only where there is one
+  const RATES = [
     line("done", "succeeded", { fill: () => `${colour("done")}22` }),
     line("failed", "failed or tried again"),
     line("throttled", "throttled"),
     line("target", "asked for", { dash: [6, 4], width: 1.5 }),
     line("allowed", "allowed by the service", { dash: [2, 3] }),
   ];
-  const latencySeries = [line("p99", "p99"), line("p95", "p95"), line("p50", "median")];
+  const LATENCIES = [line("p99", "p99"), line("p95", "p95"), line("p50", "median")];
 
-  function distribution(found) {
-    shownBars = found.bars;
-    const data = [shownBars.map((_bar, at) => at), shownBars.map((bar) => bar.calls)];
-    const said = (plot, at) => {
-      const text = document.createElement("span");
-      const bar = shownBars[plot.cursor.idx];
-      text.textContent = bar ? `${ms(bar.from)} to ${ms(bar.to)}: ${count(bar.calls)} calls` : "";
-      return text;
-    };
-    const update = (plot) => {
-      const rest = [["p50", "median", ms(found.p50)], ["p95", "p95", ms(found.p95)], ["p99", "p99", ms(found.p99)]];
-      legend({ cursor: plot.cursor, data: plot.data, series: [{}] }, "legend-distribution", (_plot, at) => said(plot, at), ms, rest);
-    };
-    if (bars) {
-      bars.update = update;
-      bars.plot.setData(data);
-      return;
+  /** @type {Latency} */
+  let latency;
+  /** @returns {uPlot.AlignedData} */
+  const barColumns = () => [latency.bars.map((_bar, at) => at), latency.bars.map((bar) => bar.calls)];
+
+  function distribution() {
+    /** @param {uPlot} plot */
+    function update(plot) {
+      const bar = latency.bars[plot.cursor.idx ?? -1];
+      const { p50, p95, p99 } = latency;
+      legend(
+        "distribution",
+        [
+          ["p50", "median", ms(p50)],
+          ["p95", "p95", ms(p95)],
+          ["p99", "p99", ms(p99)],
+        ],
+        bar ? `${ms(bar.from)} to ${ms(bar.to)}: ${count(bar.calls)} calls` : "",
+      );
     }
-    const state = { update };
-    const plot = make("distribution", {
-      scales: { x: { time: false, range: () => [-0.6, Math.max(0.6, shownBars.length - 0.4)] }, y: { range: (_plot, _from, to) => [0, Math.max(1, (to ?? 1) * 1.08)] } },
-      axes: [
-        axis({ size: 32 * scale(), values: (_plot, places) => places.map((at) => (Number.isInteger(at) && shownBars[at] ? rough(shownBars[at].from) : "")), incrs: [1, 2, 5, 10], space: 60 }),
-        axis({ size: 62 * scale(), values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? count(value) : "")) }),
-      ],
-      series: [{}, { label: "calls", key: "p50", stroke: () => colour("p50"), fill: () => `${colour("p50")}66`, width: 1, points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 60] }) }],
-      hooks: { setCursor: [(made) => state.update(made)], setData: [(made) => state.update(made)], ready: [(made) => state.update(made)] },
-    }, data);
-    bars = Object.assign(state, { plot });
+    /** @type {uPlot.Axis} */
+    const xAxis = {
+      size: 32 * scale(),
+      values: (_plot, places) =>
+        places.map((at) => (Number.isInteger(at) && latency.bars[at] ? roughMs(latency.bars[at].from) : "")),
+      incrs: [1, 2, 5, 10],
+      space: 60,
+    };
+    /** @type {uPlot.Axis} */
+    const yAxis = {
+      size: 62 * scale(),
+      values: (_plot, values) => values.map((value) => (Number.isInteger(value) ? count(value) : "")),
+    };
+    const ink = () => colour("p50");
+    /** @type {uPlot.Series} */
+    const bars = { label: "calls", stroke: ink, fill: () => `${ink()}66`, width: 1, points: { show: false } };
+    /** @type {uPlot.Scale.Range} */
+    const allBars = () => [-0.6, Math.max(0.6, latency.bars.length - 0.4)];
+    return drawn(
+      "distribution",
+      {
+        scales: { x: { time: false, range: allBars }, y: { range: fromZero } },
+        axes: [axis(xAxis), axis(yAxis)],
+        series: [{}, { ...bars, paths: uPlot.paths.bars?.({ size: [0.9, 60] }) }],
+        hooks: { setCursor: [update], setData: [update], ready: [update] },
+      },
+      barColumns(),
+    );
   }
 
-  // An image is described once it has something to say, and anew only where that differs.
-  function say(id, text) {
-    const holder = document.getElementById(`chart-${id}`);
+  /**
+   * An image is described once it has something to say, and anew only where that differs.
+   * @param {string} id
+   * @param {string} text
+   */
+  function describe(id, text) {
+    const holder = byId(`chart-${id}`);
     holder.setAttribute("role", "img");
     if (holder.getAttribute("aria-label") !== text) holder.setAttribute("aria-label", text);
   }
+  function describeAll() {
+    const { calls, target, runs, width_s } = timeline;
+    const peak = Math.max(0, ...calls.map((value) => value ?? 0));
+    const asked = target.filter((value, at) => value !== null && value !== target[at - 1]);
+    const askedFor = asked.length ? `; asked for were ${asked.slice(-5).map(plain).join(", then ")} a second` : "";
+    const most = `at most ${plain(peak)} a second in a stretch of ${width_s} s`;
+    const middle = `median ${ms(latency.p50)}, p95 ${ms(latency.p95)}, p99 ${ms(latency.p99)}`;
+    describe("rate", `Calls per second over working time (runs: ${runs.length}); ${most}${askedFor}.`);
+    describe("latency", `Latency over working time; ${middle} over all.`);
+    describe("distribution", `Latency distribution; ${middle}.`);
+  }
 
+  /** @type {{rate: uPlot, latency: uPlot, distribution: uPlot} | null} */
+  let plots = null;
+
+  /** @param {PageData} data */
   function show(data) {
-    timeline = data.timeline;
-    waits = data.waits;
-    const peak = (key) => Math.max(0, ...timeline[key].filter((value) => value !== null));
-    if (rate) {
-      rate.setData(columnsOf(rateSeries));
-      latency.setData(columnsOf(latencySeries));
+    ({ timeline, waits, latency } = data);
+    if (plots) {
+      plots.rate.setData(columnsOf(RATES));
+      plots.latency.setData(columnsOf(LATENCIES));
+      plots.distribution.setData(barColumns());
     } else {
-      rate = overTime("rate", rateSeries, (value) => `${plain(value)}/s`, {}, () => (waits.length ? [["wait", "the run waited", ""]] : []));
-      latency = overTime("latency", latencySeries, ms, { values: (_plot, values) => values.map((value) => (value ? ms(value) : "0")) }, () => []);
+      /** @returns {LegendEntry[]} */
+      const waited = () => (waits.length ? [["wait", "the run waited", ""]] : []);
+      /** @type {uPlot.Axis} */
+      const inMs = { values: (_plot, values) => values.map((value) => (value ? ms(value) : "0")) };
+      plots = {
+        rate: overTime("rate", RATES, (value) => `${plain(value)}/s`, {}, waited),
+        latency: overTime("latency", LATENCIES, ms, inMs, () => []),
+        distribution: distribution(),
+      };
     }
-    distribution(data.latency);
-    const asked = timeline.target.filter((value, at) => value !== null && value !== timeline.target[at - 1]);
-    const target = asked.length ? `; asked for were ${asked.slice(-5).map(plain).join(", then ")} a second` : "";
-    say("rate", `Calls per second over working time (runs: ${timeline.runs.length}); at most ${plain(peak("calls"))} a second in a stretch of ${timeline.width_s} s${target}.`);
-    say("latency", `Latency over working time; median ${ms(data.latency.p50)}, p95 ${ms(data.latency.p95)}, p99 ${ms(data.latency.p99)} over all.`);
-    say("distribution", `Latency distribution; median ${ms(data.latency.p50)}, p95 ${ms(data.latency.p95)}, p99 ${ms(data.latency.p99)}.`);
+    describeAll();
   }
 
-  function redraw() {
-    charts.forEach(({ plot, fit }) => { fit(); plot.redraw(true, true); });
-  }
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  addEventListener("beforeprint", () => {
-    document.documentElement.dataset.theme = "light";
-    charts.forEach(({ plot }, at) => { plot.setSize({ width: at ? 330 : 680, height: 190 }); plot.redraw(true, true); });
-  });
-  addEventListener("afterprint", () => {
-    delete document.documentElement.dataset.theme;
-    redraw();
-  });
-  return { show, count, ms, plain, time: (at) => toTheSecond.format(at) };
+  return { show };
 })();

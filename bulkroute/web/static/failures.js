@@ -1,24 +1,59 @@
+// @ts-check
 "use strict";
-// The table of failed rows: searched, filtered and turned over a page at a time, so that 20,000 rows cost no more than 100.
-// Where the rows come from is the page's business: `source` has find({text, kind}, offset, limit), ids(search), save(search).
+// The table of failed rows: searched, filtered and turned over a page at a time, so that 20,000 rows cost no more than
+// 100. Where the rows come from is the page's business: its FailedSource.
 const Failures = (() => {
   const PAGE = 100;
-  const byId = (id) => document.getElementById(id);
+  /** @type {Record<number, string>} */
   const TARGETS = { 1: "skill_queue", 3: "ivr" };
-  let source = null;
+  /** @type {Column[]} */
+  const COLUMNS = [
+    ["id", "plain"],
+    ["line", "number"],
+    ["wanted", "plain"],
+    ["kind", "plain"],
+    ["HTTP", "number"],
+    ["code", "plain"],
+    ["what the service said", "text"],
+    ["tries", "number"],
+    ["finished", "plain"],
+  ];
+  const { count } = Format;
+  const place = byId("failed-place");
+  const text = element("failed-text", HTMLInputElement);
+  const kind = element("failed-kind", HTMLSelectElement);
+  const back = element("failed-back", HTMLButtonElement);
+  const on = element("failed-on", HTMLButtonElement);
+  const copy = element("failed-copy", HTMLButtonElement);
+  const save = element("failed-save", HTMLButtonElement);
+  /** @type {FailedSource} */
+  let source;
   let offset = 0;
   let asked = 0;
   let total = 0;
 
-  const search = () => ({ text: byId("failed-text").value.trim(), kind: byId("failed-kind").value });
+  /**
+   * Failed rows as objects. On the way here their columns are named once, and a text that thousands share comes once.
+   * @param {PackedRows} packed
+   * @returns {FailedRow[]}
+   */
+  function unpacked({ columns, rows, texts }) {
+    return rows.map((values) => {
+      const row = Object.fromEntries(columns.map((name, at) => [name, values[at]]));
+      return /** @type {FailedRow} */ ({ ...row, description: texts[row.description] });
+    });
+  }
 
+  const search = () => ({ text: text.value.trim(), kind: kind.value });
+
+  /** @returns {Promise<void>} */
   async function refresh() {
     const mine = ++asked;
     let found;
     try {
       found = await source.find(search(), offset, PAGE);
     } catch (error) {
-      byId("failed-place").textContent = `the rows could not be read (${error.message})`;
+      place.textContent = `the rows could not be read (${error instanceof Error ? error.message : error})`;
       return;
     }
     if (mine !== asked) return; // a later question was asked meanwhile
@@ -28,61 +63,72 @@ const Failures = (() => {
       return;
     }
     total = found.total;
-    const rows = found.rows.map(([id, line, type, device, kind, http, code, text, attempts, at]) => [
-      id, line, `${TARGETS[type] || type} ${device}`, kind, http, code, found.texts[text], attempts, at === null ? "" : Page.moment(at),
+    const rows = found.rows.map((row) => [
+      row.id,
+      row.line,
+      `${TARGETS[row.devicetype] ?? row.devicetype} ${row.device_id}`,
+      row.error,
+      row.http_status,
+      row.return_code,
+      row.description,
+      row.attempts,
+      row.finished_at === null ? "" : Format.moment(row.finished_at),
     ]);
     Page.table("failed", COLUMNS, rows, "no failed row" + (search().text || search().kind ? " matches" : ""));
-    byId("failed-place").textContent = total
-      ? `${(offset + 1).toLocaleString("en")} to ${Math.min(total, offset + PAGE).toLocaleString("en")} of ${total.toLocaleString("en")}` : "";
-    byId("failed-back").disabled = offset === 0;
-    byId("failed-on").disabled = offset + PAGE >= total;
-    byId("failed-copy").disabled = byId("failed-save").disabled = total === 0;
+    const last = Math.min(total, offset + PAGE);
+    place.textContent = total ? `${count(offset + 1)} to ${count(last)} of ${count(total)}` : "";
+    back.disabled = offset === 0;
+    on.disabled = last >= total;
+    copy.disabled = save.disabled = total === 0;
   }
-  const COLUMNS = [
-    ["id", "plain"], ["line", "number"], ["wanted", "plain"], ["kind", "plain"], ["HTTP", "number"], ["code", "plain"],
-    ["what the service said", "text"], ["tries", "number"], ["finished", "plain"],
-  ];
 
+  /** @param {Record<string, number>} found failed rows by kind */
   function kinds(found) {
-    const select = byId("failed-kind");
-    const chosen = select.value;
-    const options = Object.entries(found).sort((a, b) => b[1] - a[1]).map(([kind, rows]) => new Option(`${kind} (${rows.toLocaleString("en")})`, kind));
+    const chosen = kind.value;
+    const options = Object.entries(found)
+      .sort((a, b) => b[1] - a[1])
+      .map(([name, rows]) => new Option(`${name} (${count(rows)})`, name));
     if (chosen && !(chosen in found)) options.push(new Option(`${chosen} (0)`, chosen));
-    select.replaceChildren(new Option("all", ""), ...options);
-    select.value = chosen;
+    kind.replaceChildren(new Option("all", ""), ...options);
+    kind.value = chosen;
   }
 
+  /** @param {number} to */
   function turn(to) {
     offset = Math.max(0, to);
     return refresh();
   }
-  async function copy() {
-    const text = await source.ids(search());
+  async function copyIds() {
+    const ids = await source.ids(search());
     try {
-      await navigator.clipboard.writeText(text);
+      await navigator.clipboard.writeText(ids);
     } catch {
       // No clipboard without https or in a file: the old way.
-      const area = document.createElement("textarea");
-      area.value = text;
+      const area = make("textarea");
+      area.value = ids;
       document.body.append(area);
       area.select();
       document.execCommand("copy");
       area.remove();
     }
-    byId("failed-place").textContent = `${total.toLocaleString("en")} ids copied`;
+    place.textContent = `${count(total)} ids copied`;
   }
 
+  /** @param {FailedSource} from */
   function start(from) {
     source = from;
     let timer = 0;
     byId("failed-tools").addEventListener("submit", (event) => event.preventDefault());
-    byId("failed-text").addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(turn, 120, 0); });
-    byId("failed-kind").addEventListener("change", () => turn(0));
-    byId("failed-back").addEventListener("click", () => turn(offset - PAGE));
-    byId("failed-on").addEventListener("click", () => turn(offset + PAGE));
-    byId("failed-copy").addEventListener("click", copy);
-    byId("failed-save").addEventListener("click", () => source.save(search()));
+    text.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(turn, 120, 0);
+    });
+    kind.addEventListener("change", () => turn(0));
+    back.addEventListener("click", () => turn(offset - PAGE));
+    on.addEventListener("click", () => turn(offset + PAGE));
+    copy.addEventListener("click", copyIds);
+    save.addEventListener("click", () => source.save(search()));
     return refresh();
   }
-  return { start, refresh, kinds };
+  return { start, refresh, kinds, unpacked };
 })();

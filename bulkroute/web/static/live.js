@@ -1,101 +1,135 @@
+// @ts-check
 "use strict";
 // The live page: what the server tells is shown as it comes; where it tells nothing, the page says that it is stale.
 (() => {
-  const byId = (id) => document.getElementById(id);
   const STALE_MS = 5000;
   const AGAIN_MS = 2000;
+  const { count, plain, rate, span, time } = Format;
   let heardAt = 0;
   let madeAt = 0;
   let refused = "";
-  let failures = null;
   let stopArmed = 0;
-  let data = {};
+  /** The table of failed rows, once it is shown. @type {null | {known: string, costMs: number, due: number, timer: number}} */
+  let failures = null;
+  /** @type {LiveData | {error: string} | null} */
+  let data = null;
 
-  const { count, time } = Charts;
-
-  // The table of failed rows asks the server, which searches in the ledger.
-  const query = (search, more = {}) => new URLSearchParams({ ...search, ...more }).toString();
+  /**
+   * The table of failed rows asks the server, which searches in the ledger.
+   * @param {FailedSearch} search
+   * @param {Record<string, number>} more
+   */
+  const query = (search, more = {}) => {
+    const numbers = Object.entries(more).map(([name, value]) => [name, String(value)]);
+    return new URLSearchParams({ ...search, ...Object.fromEntries(numbers) }).toString();
+  };
+  /** @param {string} path */
   async function ask(path) {
     const answer = await fetch(path);
     if (!answer.ok) throw new Error((await answer.text()).trim() || `HTTP ${answer.status}`);
     return answer;
   }
+  /** @type {FailedSource} */
   const source = {
     async find(search, offset, limit) {
       const started = performance.now();
+      /** @type {PackedRows} */
       const found = await (await ask(`/failed?${query(search, { offset, limit })}`)).json();
-      failures.costMs = performance.now() - started;
-      return found;
+      if (failures) failures.costMs = performance.now() - started;
+      return { total: found.total, rows: Failures.unpacked(found) };
     },
     async ids(search) {
       return (await (await ask(`/failed.txt?${query(search)}`)).text()).trimEnd();
     },
     save(search) {
-      const link = document.createElement("a");
+      const link = make("a");
       link.href = `/failed.csv?${query(search)}`;
       link.download = "failed.csv";
       link.click();
     },
   };
-  // A batch that fails a lot must not have every page ask for the same rows all the time.
+  /**
+   * A batch that fails a lot must not have every page ask for the same rows all the time.
+   * @param {string} known
+   */
   function refreshFailures(known) {
     if (!failures) {
       failures = { known, costMs: 0, due: 0, timer: 0 };
       Failures.start(source);
       return;
     }
-    if (failures.known === known || failures.timer) return;
-    failures.timer = setTimeout(() => {
-      failures.timer = 0;
-      failures.due = Date.now() + Math.max(2000, 20 * failures.costMs);
-      Failures.refresh();
-    }, Math.max(0, failures.due - Date.now()));
-    failures.known = known;
+    const table = failures;
+    if (table.known === known || table.timer) return;
+    table.timer = setTimeout(
+      () => {
+        table.timer = 0;
+        table.due = Date.now() + Math.max(2000, 20 * table.costMs);
+        Failures.refresh();
+      },
+      Math.max(0, table.due - Date.now()),
+    );
+    table.known = known;
   }
 
-  function stateOf(data) {
-    const { live, state } = data;
+  /**
+   * @param {LiveData} data
+   * @returns {State}
+   */
+  function stateOf({ live, state }) {
     if (state.state !== "running" || !live.state) return state;
     // No figure that changes every second: a screen reader reads this line aloud whenever it changes.
     if (live.stopping) return { state: "running", tone: "wait", text: `stopping: ${live.stopping}` };
-    if (live.pauses.length) return { state: "running", tone: "wait", text: `${live.state}: ${live.pauses.map((pause) => pause.reason).join("; ")}` };
+    const reasons = live.pauses.map((pause) => pause.reason).join("; ");
+    if (reasons) return { state: "running", tone: "wait", text: `${live.state}: ${reasons}` };
     return { state: "running", text: "running" };
   }
 
-  function liveTiles(data) {
-    const { live, pace } = data;
-    const paused = live.state && live.pauses.some((pause) => pause.wait_s === null);
-    const eta = paused ? null : data.eta_s;
-    if (data.state.state !== "running") return [];
-    const { per } = Page;
+  /**
+   * @param {LiveData} data
+   * @returns {Tile[]}
+   */
+  function liveTiles({ live, pace, eta_s, state }) {
+    if (state.state !== "running") return [];
+    /** @type {Tile[]} */
     const tiles = [];
+    let goesOn = true;
+    /** @type {Date | null} */
+    let ends = null;
     if (live.state) {
-      const allowed = live.rate_per_s !== live.asked_per_s ? `, ${per(live.rate_per_s)} allowed` : "";
-      tiles.push(["calls started in the last second", count(live.started_per_s), "", `of ${per(live.asked_per_s)}${allowed}`]);
+      const allowed = live.rate_per_s !== live.asked_per_s ? `, ${rate(live.rate_per_s)} allowed` : "";
+      const of = `of ${rate(live.asked_per_s)}${allowed}`;
+      tiles.push(["calls started in the last second", count(live.started_per_s), "", of]);
+      tiles.push(["calls in flight", count(live.in_flight)]);
+      goesOn = live.pauses.every((pause) => pause.wait_s !== null);
+      const wait_s = Math.max(0, ...live.pauses.map((pause) => pause.wait_s ?? 0));
+      if (live.pauses.length && goesOn) tiles.push(["goes on in", span(wait_s), "throttled"]);
+      ends = live.ends_at === null ? null : new Date(live.ends_at);
     }
-    if (live.state) tiles.push(["calls in flight", count(live.in_flight)]);
-    if (live.state && live.pauses.length && !paused) tiles.push(["goes on in", Page.span(Math.max(0, ...live.pauses.map((pause) => pause.wait_s))), "throttled"]);
-    if (pace !== null) tiles.push(["rows a second, last 30 s", Charts.plain(pace)]);
-    const ends = live.ends_at ? new Date(live.ends_at) : null;
-    const done = eta === null ? null : new Date(Date.now() + eta * 1000);
-    const late = ends && done && done > ends;
-    tiles.push([late ? "done at, after the window's end" : "done at", done ? time(done) : "–", late ? "failed" : "", done ? `in ${Page.span(eta)}` : ""]);
+    if (pace !== null) tiles.push(["rows a second, last 30 s", plain(pace)]);
+    if (goesOn && eta_s !== null) {
+      const done = new Date(Date.now() + eta_s * 1000);
+      const late = ends !== null && done > ends;
+      const name = late ? "done at, after the window's end" : "done at";
+      tiles.push([name, time(done), late ? "failed" : "", `in ${span(eta_s)}`]);
+    } else tiles.push(["done at", "–"]);
     if (ends) tiles.push(["window ends", time(ends)]);
     return tiles;
   }
 
   // Whoever does not look at the page sees its title at most.
   function show() {
-    const counts = data.counts;
-    if (counts) {
-      const done = counts.succeeded + counts.unchanged;
-      const title = `${counts.total ? Math.floor((100 * done) / counts.total) : 0} % · ${Page.name(data)}`;
+    if (!data) return;
+    if (!("error" in data)) {
+      const { total, succeeded, unchanged } = data.counts;
+      const share = total ? Math.floor((100 * (succeeded + unchanged)) / total) : 0;
+      const title = `${share} % · ${Page.name(data)}`;
       if (document.title !== title) document.title = title;
     }
-    if (!document.hidden) draw();
+    if (!document.hidden) draw(data);
   }
-  function draw() {
-    if (data.error) {
+  /** @param {LiveData | {error: string}} data */
+  function draw(data) {
+    if ("error" in data) {
       byId("manifest").textContent = "Waiting for the ledger";
       Page.state({ state: "none", text: data.error });
       return;
@@ -105,15 +139,17 @@
     byId("failed-section").hidden = counts.failed === 0;
     byId("runs-section").hidden = data.runs.total === 0;
     if (counts.failed || failures) refreshFailures(JSON.stringify([data.batch, counts.failures]));
+    if (!controls) return;
     const going = data.state.state === "running";
-    const controls = byId("controls");
-    if (controls) {
-      controls.querySelectorAll("button, input").forEach((one) => { one.disabled = !going; });
-      const rate = byId("control-rate");
-      if (data.live.state) rate.placeholder = data.live.asked_per_s === null ? "unlimited" : String(data.live.asked_per_s);
+    for (const one of controls.querySelectorAll("button")) one.disabled = !going;
+    for (const one of controls.querySelectorAll("input")) one.disabled = !going;
+    if (data.live.state) {
+      const asked = data.live.asked_per_s;
+      element("control-rate", HTMLInputElement).placeholder = asked === null ? "unlimited" : String(asked);
     }
   }
 
+  /** @param {number} at in seconds since the epoch */
   function heard(at) {
     heardAt = Date.now();
     madeAt = at;
@@ -130,7 +166,8 @@
     }
     if (stale.hidden) return;
     const since = heardAt ? `What you see is of ${time(heardAt)}.` : "Nothing was heard from it yet.";
-    const text = refused ? `Stale. The server says: ${refused} ${since}` : `Stale. The server does not answer; trying again. ${since}`;
+    const why = refused ? `The server says: ${refused}` : "The server does not answer; trying again.";
+    const text = `Stale. ${why} ${since}`;
     if (stale.textContent !== text) stale.textContent = text;
   }
 
@@ -160,37 +197,53 @@
     });
   }
 
+  /**
+   * @param {string} verb
+   * @param {string | null} value
+   */
   async function command(verb, value) {
     const said = byId("control-answer");
     said.textContent = `${verb} …`;
     try {
-      const answer = await fetch("/control", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ verb, value }) });
+      const answer = await fetch("/control", {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ verb, value }),
+      });
       const text = await answer.text();
-      const found = answer.headers.get("Content-Type").startsWith("application/json") ? JSON.parse(text) : { error: text };
+      const isJson = answer.headers.get("Content-Type")?.startsWith("application/json");
+      const found = isJson ? JSON.parse(text) : { error: text };
       said.textContent = found.error ? `${verb}: refused: ${found.error}` : `${verb}: done at ${time(Date.now())}`;
     } catch (error) {
-      said.textContent = `${verb}: the server does not answer (${error.message})`;
+      said.textContent = `${verb}: the server does not answer (${error instanceof Error ? error.message : error})`;
     }
   }
-  function pressed(button) {
-    const { verb } = button.dataset;
+  /** @param {string} verb */
+  function pressed(verb) {
     if (verb === "stop" && Date.now() > stopArmed) {
       stopArmed = Date.now() + 5000;
-      byId("control-answer").textContent = "Press Stop the run once more within 5 s: no more calls start, those in flight are awaited.";
+      byId("control-answer").textContent =
+        "Press Stop the run once more within 5 s: no more calls start, those in flight are awaited.";
       return;
     }
     stopArmed = 0;
-    command(verb, { pause: byId("control-reason").value || null, rate: byId("control-rate").value }[verb] ?? null);
+    if (verb === "pause") command(verb, element("control-reason", HTMLInputElement).value || null);
+    else if (verb === "rate") command(verb, element("control-rate", HTMLInputElement).value);
+    else command(verb, null);
   }
 
   if (location.search) history.replaceState(null, "", location.pathname); // the token does not stay in sight
-  const controls = byId("controls");
+  const controls = document.getElementById("controls");
   if (controls) {
-    controls.addEventListener("click", (event) => { if (event.target.dataset.verb) pressed(event.target); });
+    controls.addEventListener("click", (event) => {
+      const verb = event.target instanceof HTMLElement && event.target.dataset.verb;
+      if (verb) pressed(verb);
+    });
     byId("control-form").addEventListener("submit", (event) => event.preventDefault());
   }
-  ["charts", "failed-section", "runs-section", "paces-section", "waits-section", "reasons-section"].forEach((id) => { byId(id).hidden = true; });
+  for (const name of ["failed", "runs", "paces", "waits", "reasons"]) byId(`${name}-section`).hidden = true;
+  byId("charts").hidden = true;
   setInterval(checkStale, 1000);
-  document.addEventListener("visibilitychange", () => { if (data.counts || data.error) show(); });
+  document.addEventListener("visibilitychange", show);
   listen();
 })();
