@@ -79,8 +79,11 @@ class Pause(NamedTuple):
     """A pause of the whole run: no call starts. `cause` is one word; `wait_s`: seconds left, None if nobody can say."""
 
     cause: str
+    """`throttled` or `paused`."""
     reason: str
+    """Why, in words."""
     wait_s: float | None
+    """Seconds left; None if nobody can say."""
 
 
 class Progress(NamedTuple):

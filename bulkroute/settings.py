@@ -93,7 +93,9 @@ class FailureLimit(NamedTuple):
     """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
 
     rows: int | None = None
+    """So many rows."""
     share: float | None = None
+    """Or such a share of the finished rows, 0 to 1; it counts from 20 of them on."""
 
     def __str__(self) -> str:
         """Return the limit as it is written on the command line."""

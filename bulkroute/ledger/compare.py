@@ -44,27 +44,39 @@ class Change(NamedTuple):
     """Rows that would go from one target to another; `before` is None where the list names no usable target."""
 
     before: Binding | None
+    """Where they lead now."""
     after: Binding
+    """Where the manifest wants them to lead."""
     rows: int
+    """How many."""
 
 
 class PlanRow(NamedTuple):
     """One row of a plan; `standing` is change, right, locked or unknown."""
 
     line: int
+    """In the manifest."""
     id: str
+    """The called route's id."""
     standing: str
+    """What a run would do with it."""
     before: Binding | None
+    """Where it leads now."""
     after: Binding
+    """Where the manifest wants it to lead."""
 
 
 class Difference(NamedTuple):
     """A row whose live binding is not what the ledger says; `now` is None where it is not listed or has no target."""
 
     id: str
+    """The called route's id."""
     was: Binding | None
+    """Its binding before this batch changed it; None if that is not recorded."""
     wanted: Binding
+    """The binding that the manifest asked for."""
     now: Binding | None
+    """Its live binding."""
 
 
 class Comparison:

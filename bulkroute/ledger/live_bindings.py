@@ -21,12 +21,19 @@ class LiveRoute(NamedTuple):
     """One called route as the service lists it; None where the list names no usable target."""
 
     id: str
+    """The called route's id."""
     devicetype: int | None
+    """1 skill queue, 3 IVR flow."""
     device_id: int | None
+    """The number of the queue or flow."""
     access_code: str
+    """What callers dial."""
     ext_code: str
+    """What they dial after it; may be empty."""
     device_desc: str
+    """The target's name."""
     editable: str
+    """Whether it may be changed: not where it is "1" or "3"."""
 
 
 class TargetState(StrEnum):

@@ -7,6 +7,7 @@ from bulkroute.manifest.row_rules import FIELDS, RowCheck, field_of
 from bulkroute.model import Row
 
 GivenRow = Row | tuple[str, int | str, int | str] | list[int | str] | Mapping[str, int | str]
+"""A row that a program hands over: (id, devicetype, deviceId), a mapping with these keys, or a `Row`."""
 
 
 def check_rows(rows: Iterable[GivenRow], faults: Faults) -> Iterator[Row]:

@@ -68,8 +68,11 @@ class Prepared(NamedTuple):
     """A batch that is ready to be sent, and what was found on the way; counts are rows."""
 
     batch: BatchWriter
+    """The batch, open for writing."""
     changes: Changes
+    """What the manifest changed in a batch that was there already."""
     counts: Counts
+    """Its rows: `total`, `succeeded`, `unchanged`, `failed`, `pending`, and `failures` by kind."""
     failed_before: int = 0
     """Of the rows to be sent, how many failed in an earlier run."""
     in_doubt: int = 0

@@ -2,15 +2,19 @@
 
 import ast
 import dataclasses
+import importlib
 import inspect
+import itertools
 import textwrap
-import typing
 from enum import Enum
 
 import bulkroute
-from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode
+from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, StopKind
 from tests.docs.markdown import table
 from tests.docs.members import first_line, lines_of
+
+CALLED = (bulkroute.Engine, bulkroute.Secret)
+"""Classes that users make objects of; of the others the engine hands some out. Values show their fields anyway."""
 
 
 def names() -> str:
@@ -22,8 +26,7 @@ def names() -> str:
 def _section(name: str, what: object) -> list[str]:
     heading = f"### {name}"
     if not isinstance(what, type):
-        members = ", ".join(f"`{member.__name__}`" for member in typing.get_args(what) if isinstance(member, type))
-        return [heading, f"One of {members}." if members else first_line(what)]
+        return [heading, *_alias(name)]
     if issubclass(what, BulkrouteError):
         return [heading, f"{first_line(what)} Exit code {int(what.stop.exit_code)}."]
     parts = [heading, first_line(what)]
@@ -31,15 +34,31 @@ def _section(name: str, what: object) -> list[str]:
         parts.append(_members(what))
     elif hasattr(what, "_fields") or dataclasses.is_dataclass(what):
         parts.append(_fields(what))
-    elif "__init__" in vars(what):
+    elif what in CALLED:
         parts.append(f"`{name}({_taken(vars(what)['__init__'])})`")
     if methods := _methods(what):
         parts.append("\n".join(methods))
     return parts
 
 
+def _alias(name: str) -> list[str]:
+    """Return what a name stands for, as the code writes it, and the literal below."""
+    (home,) = [home for home, held in bulkroute._HOMES.items() if name in held]
+    body = ast.parse(inspect.getsource(importlib.import_module(f"bulkroute.{home}"))).body
+    for statement, below in itertools.pairwise([*body, ast.Pass()]):
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
+            said = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
+            return [part for part in (" ".join(str(said).split()), f"`{ast.unparse(statement.value)}`") if part]
+    raise LookupError(name)
+
+
 def _members(what: type[Enum]) -> str:
-    lines = {code.name: meaning for code, meaning in EXIT_MEANINGS.items()} if what is ExitCode else lines_of(what)
+    if what is ExitCode:
+        lines = {code.name: meaning for code, meaning in EXIT_MEANINGS.items()}
+    elif what is StopKind:
+        lines = {kind.name: f"{kind.meaning}; exit code {int(kind.exit_code)}" for kind in StopKind}
+    else:
+        lines = lines_of(what)
     rows = [(f"`{member.name}`", f"`{member.value!r}`", lines[member.name]) for member in what]
     return table(("member", "value", "means"), rows)
 

@@ -1,12 +1,16 @@
 """What the package hands out, and how it is used from a program."""
 
+import inspect
 import subprocess
 import sys
+import typing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import bulkroute
+import bulkroute.errors
 from bulkroute import Credentials, Engine, ExitCode, LedgerError, ManifestError, Secret, Settings, UsageError
 from bulkroute.manifest import GivenRow
 from bulkroute.simulator import Simulator, routes_for
@@ -49,3 +53,31 @@ async def test_faulty_rows_are_named_and_no_ledger_is_made(tmp_path: Path) -> No
         with pytest.raises(LedgerError, match="lock"):
             await engine.run([(ID, 1, 201)], ledger=tmp_path / "missing" / "x.ledger.db")
     assert list(tmp_path.iterdir()) == []
+
+
+def _types_in(hint: Any) -> set[type]:
+    """Return the types of this package that an annotation names."""
+    found = {hint} if isinstance(hint, type) and hint.__module__.startswith("bulkroute") else set()
+    arguments = [part for part in typing.get_args(hint) if not isinstance(part, list)]
+    arguments += [part for parts in typing.get_args(hint) if isinstance(parts, list) for part in parts]
+    return found.union(*map(_types_in, arguments))
+
+
+def _types_named_by(what: Any) -> set[type]:
+    """Return the types that the public methods and fields of a class name."""
+    members = [
+        inspect.unwrap(member) for name, member in vars(what).items() if not name.startswith("_") or name == "__init__"
+    ]
+    hints = [typing.get_type_hints(member) for member in members if inspect.isfunction(member)]
+    hints.append(typing.get_type_hints(what))
+    return set().union(*(_types_in(hint) for each in hints for hint in each.values()))
+
+
+def test_whatever_the_engine_hands_out_is_public() -> None:
+    public = {getattr(bulkroute, name) for name in bulkroute.__all__}
+    named = _types_named_by(Engine).union(*map(_types_named_by, (Settings, *typing.get_args(bulkroute.Event))))
+    assert named - public == set()
+    errors = {
+        each for each in vars(bulkroute.errors).values() if isinstance(each, type) and issubclass(each, Exception)
+    }
+    assert errors - public == set()
