@@ -1,21 +1,26 @@
 """CSV to rows. Streams: one row at a time, whatever the size of the file.
 
 Extra columns are ignored and named once. Values lose the blanks around them, since spreadsheets add some; nothing else
-is changed. A row's line is the physical line where it starts, also when quoted values hold line breaks.
+is changed. A row's line is the physical line where it starts, also when quoted values hold line breaks. Rows of blank
+cells alone are blank lines, and Excel's `sep=;` line tells the delimiter.
 """
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 from operator import itemgetter
+from typing import Any
 
+from bulkroute.manifest import header
 from bulkroute.manifest.decoding import TextBlocks, UnreadableError
 from bulkroute.manifest.faults import Faults, quote
-from bulkroute.manifest.row_rules import FIELDS, RowCheck, field_of, ignored
-from bulkroute.model import Row
+from bulkroute.manifest.reading import Reading
+from bulkroute.manifest.row_rules import AnyRow, Check
 
 _DELIMITERS = (",", ";", "\t")
+_SEP_LINE = re.compile(r'"?sep=([^\r\n])"?[,;\t]*\s*', re.IGNORECASE)
 
 
 class _Lines:
@@ -44,89 +49,107 @@ class _Lines:
         self.ended = True
 
 
-class CsvReader:
-    """Reads one CSV manifest, once."""
+class CsvReader(Reading):
+    """Reads one CSV manifest, once; its header at once."""
 
     def __init__(self, blocks: TextBlocks, faults: Faults) -> None:
+        super().__init__(faults)
         self._blocks = blocks
-        self._faults = faults
-        self._check = RowCheck(faults)
         self._lines = _Lines(blocks)
-
-    def rows(self) -> Iterator[Row]:
-        """Yield the good rows in the file's order; the others become faults."""
+        self._table: Any = None  # csv's reader, once the header is found good
+        self._header = header.Columns(None, (), {}, [])
+        self._width = 0
         try:
-            yield from self._read()
+            self._open()
         except UnreadableError as error:
-            self._faults.next_part()
-            self._faults.add(self._blocks.progress if error.line is None else error.line, str(error))
-        self._check.finish()
-
-    def _read(self) -> Iterator[Row]:
-        blocks, lines = self._blocks, iter(self._lines)
-        head = _head(lines)
-        blocks.progress = max(len(head), 1)
-        reader = csv.reader(chain(head, lines), delimiter=_delimiter(head), strict=True)
-        try:
-            header = next((fields for fields in reader if any(map(str.strip, fields))), [])
+            self._unreadable(error)
         except csv.Error as error:
             self._broken(error)
+
+    def _open(self) -> None:
+        """Read the header."""
+        blocks, faults, lines = self._blocks, self._faults, iter(self._lines)
+        head, delimiter = _head(lines)
+        blocks.progress = max(len(head), 1)
+        if delimiter and delimiter not in _DELIMITERS:
+            faults.add(
+                len(head) - 1, f"sep={quote(delimiter)[1:-1]} is no delimiter; use a comma, a semicolon or a tab"
+            )
             return
-        pick = self._columns(header)
-        if pick is None:
+        table = csv.reader(chain(head, lines), delimiter=delimiter or _delimiter(head), strict=True)
+        names = next((fields for fields in table if any(map(str.strip, fields))), [])
+        if not names:
+            faults.add(0, "is empty; give a header row with id, devicetype and deviceId, and rows below it")
             return
-        take, width = self._check.take, len(header)
-        blocks.progress = line = reader.line_num + 1
+        self._header = header.columns_of(names)
+        for problem in self._header.problems:
+            faults.add(blocks.progress, problem)
+        if not self._header.problems:
+            self.kind, self.columns = self._header.kind, frozenset(self._header.places)
+            self._table, self._width = table, len(names)
+
+    def _checked(self, check: Check[AnyRow]) -> Iterator[AnyRow]:
+        try:
+            if self._table is not None:
+                yield from self._rows(check)
+        except UnreadableError as error:
+            self._unreadable(error)
+        check.finish()
+
+    def _rows(self, check: Check[AnyRow]) -> Iterator[AnyRow]:
+        blocks, table, width = self._blocks, self._table, self._width
+        take, pick = check.take, self._picker(check)
+        blocks.progress = line = table.line_num + 1
         while not self._lines.ended:  # a broken row ends the inner loop, not the file
             try:
-                for fields in reader:
+                for fields in table:
                     if len(fields) == width:
                         values = pick(fields)
-                        row = take(line, values) or self._check.examine(line, *map(str.strip, values))
+                        row = take(line, values) or self._examine(check, line, fields, values)
                         if row is not None:
                             yield row
                     else:
-                        self._misfit(line, fields, width)
-                    blocks.progress = line = reader.line_num + 1
+                        self._misfit(line, fields)
+                    blocks.progress = line = table.line_num + 1
             except csv.Error as error:
                 self._broken(error)
-                blocks.progress = line = reader.line_num + 1
+                blocks.progress = line = table.line_num + 1
 
-    def _columns(self, header: list[str]) -> Callable[[list[str]], tuple[str, str, str]] | None:
-        """Return what picks id, devicetype and deviceId from a row, or None if the header does not have each once."""
-        if not header:
-            self._faults.add(0, "is empty; give a header row with id, devicetype and deviceId, and rows below it")
-            return None
-        names = {field: [name for name in header if field_of(name) == field] for field in FIELDS}
-        missing = [field for field in FIELDS if not names[field]]
-        doubled = [field for field in FIELDS if len(names[field]) > 1]
-        if missing:
-            self._faults.add(
-                self._blocks.progress,
-                f"the header has no {' and no '.join(missing)}; "
-                "name the columns id, devicetype and deviceId in the first row",
-            )
-        for field in doubled:
-            self._faults.add(
-                self._blocks.progress,
-                f"{field} is the name of several columns ({', '.join(map(quote, names[field]))}); keep one",
-            )
-        if missing or doubled:
-            return None
-        further = [name for name in header if field_of(name) is None]
-        if further:
-            self._faults.notice(ignored(further, "columns"))
-        return itemgetter(*(header.index(names[field][0]) for field in FIELDS))
+    def _picker(self, check: Check[AnyRow]) -> Callable[[list[str]], tuple[str, ...]]:
+        """Return what picks the fields that the check wants from a row, and name the columns that go unused."""
+        places = self._header.places
+        if unused := self._header.unused(check.fields):
+            self._faults.notice(header.ignored(unused, "columns"))
+        get = itemgetter(*(places.get(field, self._width) for field in check.fields))
+        if all(field in places for field in check.fields):
+            return get
 
-    def _misfit(self, line: int, fields: list[str], width: int) -> None:
+        def pick(fields: list[str]) -> tuple[str, ...]:
+            fields.append("")  # stands for every field without a column
+            values: tuple[str, ...] = get(fields)
+            return values
+
+        return pick
+
+    def _examine(self, check: Check[AnyRow], line: int, fields: list[str], values: tuple[str, ...]) -> AnyRow | None:
+        """Return what a closer look makes of a row; nothing of one that is blank in every cell."""
+        if not any(map(str.strip, fields)):
+            return None
+        return check.examine(line, tuple(map(str.strip, values)))
+
+    def _misfit(self, line: int, fields: list[str]) -> None:
         """Record a row with another number of fields than the header, unless it is blank."""
-        if len(fields) > 1 or any(map(str.strip, fields)):
-            count = f"{len(fields)} field{'s' if len(fields) > 1 else ''} where the header has {width}"
-            if self._lines.cut and len(fields) < width:
+        if any(map(str.strip, fields)):
+            count = f"{len(fields)} field{'s' if len(fields) > 1 else ''} where the header has {self._width}"
+            if self._lines.cut and len(fields) < self._width:
                 self._faults.next_part()
                 self._faults.add(line, f"the file is cut off in this row ({count}); get it again in full")
             else:
-                self._faults.add(line, f"{count}; mend the row, and quote values that hold the delimiter")
+                self._faults.add(line, f"{count}; correct the row, and quote values that hold the delimiter")
+
+    def _unreadable(self, error: UnreadableError) -> None:
+        self._faults.next_part()
+        self._faults.add(self._blocks.progress if error.line is None else error.line, str(error))
 
     def _broken(self, error: csv.Error) -> None:
         if self._lines.ended:
@@ -139,14 +162,20 @@ class CsvReader:
         self._faults.add(self._blocks.progress, text)
 
 
-def _head(lines: Iterator[str]) -> list[str]:
-    """Return the first line that is not blank, and the blank ones before it."""
-    head = []
+def _head(lines: Iterator[str]) -> tuple[list[str], str]:
+    """Return the lines up to the header, and the delimiter that a `sep=` line before it names, or "".
+
+    That line is blanked, so that the numbers of the others stay as they are.
+    """
+    head, delimiter = [], ""
     for line in lines:
         head.append(line)
-        if line.strip():
+        if not delimiter and (said := _SEP_LINE.fullmatch(line)):
+            delimiter = said[1]
+            head[-1] = "\n"
+        elif line.strip():
             break
-    return head
+    return head, delimiter
 
 
 def _delimiter(head: list[str]) -> str:
@@ -154,7 +183,7 @@ def _delimiter(head: list[str]) -> str:
 
     def columns_found(delimiter: str) -> int:
         try:
-            return sum(field_of(name) is not None for row in csv.reader(head, delimiter=delimiter) for name in row)
+            return sum(header.is_known(name) for row in csv.reader(head, delimiter=delimiter) for name in row)
         except csv.Error:
             return 0
 

@@ -11,17 +11,18 @@ from typing import BinaryIO
 
 from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest.csv_reader import CsvReader
-from bulkroute.manifest.decoding import TextBlocks
+from bulkroute.manifest.decoding import AS_CSV, TextBlocks
 from bulkroute.manifest.faults import Faults, escaped, quote
-from bulkroute.manifest.yaml_reader import YamlReader
+from bulkroute.manifest.header import Kind
+from bulkroute.manifest.reading import Reading
 from bulkroute.model import Row
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Part of the digest: goes up when the same bytes may give other rows than before."""
 
-_READERS: dict[str, type[CsvReader] | type[YamlReader]] = {"csv": CsvReader, "yaml": YamlReader}
 _HASH_BLOCK_BYTES = 1024 * 1024
 _FORMATS = {".csv": "csv", ".yaml": "yaml", ".yml": "yaml"}
+_WORKBOOKS = frozenset((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"))
 
 
 class Manifest:
@@ -33,6 +34,8 @@ class Manifest:
         self._file = file
         self.rereadable = rereadable
         self._digest = ""
+        self.kind: Kind | None = None
+        """What its header makes it; known as soon as `read` or `rows` was called, None where the header is faulty."""
 
     @property
     def digest(self) -> str:
@@ -51,13 +54,13 @@ class Manifest:
                     pass
                 self._file.seek(place)
             except OSError as error:
-                raise _refusal(self.name, f"cannot be read ({error.strerror}); mend that and run again") from error
+                raise _refusal(self.name, f"cannot be read ({error.strerror}); correct that and run again") from error
         if not self._digest:
             raise RuntimeError("the digest of a pipe is known only once all of its rows are read")
         return self._digest
 
-    def rows(self, faults: Faults) -> Iterator[Row]:
-        """Yield the good rows in the file's order, one at a time; the others are left out and go to `faults`.
+    def read(self, faults: Faults) -> Reading:
+        """Read the header and return what reads the rows, of either kind; what is no good goes to `faults`.
 
         Faults of the whole file (cut off, no rows, ids rounded by a spreadsheet) are added at the end, so read all rows
         before acting on any. A file can be read again, a pipe only once.
@@ -66,7 +69,19 @@ class Manifest:
         if self.rereadable:
             self._file.seek(0)
         blocks = TextBlocks(self._hashing_read())
-        return _READERS[self.format](blocks, faults).rows()
+        reading: Reading
+        if self.format == "csv":
+            reading = CsvReader(blocks, faults)
+        else:
+            from bulkroute.manifest.yaml_reader import YamlReader  # here, since CSV must not wait for the library
+
+            reading = YamlReader(blocks, faults)
+        self.kind = reading.kind
+        return reading
+
+    def rows(self, faults: Faults) -> Iterator[Row]:
+        """Yield the good rows of a manifest by id, in the file's order, one at a time; one by number is a fault."""
+        return self.read(faults).rows()
 
     def _hashing_read(self) -> Callable[[int], bytes]:
         """Return a read that sets the digest when it comes to the end."""
@@ -100,15 +115,16 @@ def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Man
         return
     path = Path(source)
     name = escaped(str(path))
-    format_ = _format(name, path.suffix, format)
     try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise _refusal(name, "is a folder; give the file in it")
+        format_ = _format(name, path.suffix, format)
         file = path.open("rb")
     except FileNotFoundError as error:
         raise _refusal(name, "does not exist; check the path") from error
-    except IsADirectoryError as error:
-        raise _refusal(name, "is a folder; give the file in it") from error
     except OSError as error:
-        raise _refusal(name, f"cannot be opened ({error.strerror}); mend that and run again") from error
+        raise _refusal(name, f"cannot be opened ({error.strerror}); correct that and run again") from error
     except ValueError as error:  # a NUL or a lone surrogate in the path
         raise _refusal(name, f"is no path ({error}); check it") from error
     with file:
@@ -116,8 +132,10 @@ def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Man
 
 
 def _format(name: str, suffix: str, given: str | None) -> str:
+    if suffix.lower() in _WORKBOOKS:
+        raise _refusal(name, f"is a workbook, not text; {AS_CSV}")
     from_suffix = _FORMATS.get(suffix.lower())
-    if given is not None and given not in _READERS:
+    if given is not None and given not in _FORMATS.values():
         raise _refusal(name, f"format {quote(given)} is unknown; say csv or yaml")
     if from_suffix and given and given != from_suffix:
         raise _refusal(

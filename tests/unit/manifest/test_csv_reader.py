@@ -46,7 +46,14 @@ def test_the_delimiter_is_the_one_that_gives_columns() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["deviceId,note,id,devicetype", "DEVICE_ID,x,ID,Device_Type", ' deviceid ,,"Id", DEVICETYPE']
+    "header",
+    [
+        "deviceId,note,id,devicetype",
+        "DEVICE_ID,x,ID,Device_Type",
+        ' deviceid ,,"Id", DEVICETYPE',
+        "device id,x,i d,Device-Type",
+        "Ｄevice.Id,/,ID\u200b,device\u00a0type",
+    ],
 )
 def test_columns_in_any_order_and_spelling(header: str) -> None:
     assert read(header.encode() + b"\n101,x,0123,1\n")[0] == [Row(2, "0123", 1, 101)]
@@ -79,8 +86,14 @@ def test_a_column_there_twice(name: str) -> None:
         ("id,devicetype", "the header has no deviceId;"),
         ("1125397061153369092,1,101", "the header has no id and no devicetype and no deviceId;"),
         ("id|devicetype|deviceId", "the header has no id and"),
-        ("i d,devicetype,deviceId", "the header has no id;"),
-        ("a,b,c", "the header has no id and"),
+        ("a,b,c", "the header has no id and no devicetype and no deviceId; name the columns id, devicetype"),
+        ("a,b,c", "or for a manifest by number accessCode, extCode and target"),
+        ("id,type,deviceId", "the header has no devicetype; rename 'type' to devicetype"),
+        (
+            "id,Skill Id,Type",
+            "the header has no devicetype and no deviceId; rename 'Skill Id' to deviceId; rename 'Type'",
+        ),
+        ("id,devicetype,deviceDesc", "has no deviceId; deviceDesc names the present target and decides nothing"),
     ],
 )
 def test_no_header(header: str, missing: str) -> None:
@@ -101,6 +114,49 @@ def test_blank_lines_are_skipped_and_counted() -> None:
     rows, faults = read(b"\n \r\n" + HEAD + b"\n1,1,1\n\n   \n2,1,1\n\n")
     assert [row.line for row in rows] == [5, 8]
     assert not faults.total
+
+
+def test_rows_of_blank_cells_are_blank_lines() -> None:
+    rows, faults = read(HEAD + b'1,1,1\n,,\n , \t," "\n,\n,,,,,,\n2,1,1\n,,\n')
+    assert [row.line for row in rows] == [2, 7]
+    assert not faults.total
+    assert only_fault(HEAD + b",,\n") == "m.csv: holds no rows; give at least one"
+
+
+def test_a_cell_beside_the_row_makes_it_one() -> None:
+    _, faults = read(b"id,devicetype,deviceId,note\n1,1,1,\n,,,x\n")
+    assert [text.split(";")[0] for text in faults.kept] == [
+        "m.csv:3: id is empty",
+        "m.csv:3: devicetype is empty",
+        "m.csv:3: deviceId is empty",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "delimiter"),
+    [("sep=;", ";"), ("SEP=,", ","), ("sep=\t", "\t"), ('"sep=;"', ";"), ("sep=;;;", ";"), ("\nsep=,", ",")],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_line_with_which_excel_tells_the_delimiter(first: str, delimiter: str, end: str) -> None:
+    lines = [*first.split("\n"), "id,devicetype,deviceId,", "0123,1,101,", "x y,3,3001,"]
+    text = end.join([lines[0], *(line if "sep" in line else line.replace(",", delimiter) for line in lines[1:])])
+    rows, faults = read(b"\xef\xbb\xbf" + text.encode())
+    assert rows == [Row(len(lines) - 1, "0123", 1, 101)]
+    assert faults.kept == [f"m.csv:{len(lines)}: id 'x y' holds a blank; remove it"]
+
+
+def test_a_delimiter_that_is_told_and_not_taken() -> None:
+    assert only_fault(b"sep=|\nid|devicetype|deviceId\n1|1|1\n") == (
+        "m.csv:1: sep=| is no delimiter; use a comma, a semicolon or a tab"
+    )
+    assert "the header has no" in only_fault(b"sep=\n")
+    assert "the header has no" in only_fault(b"sep=,\nid;devicetype;deviceId\n")
+
+
+def test_columns_without_a_name_are_not_named() -> None:
+    _, faults = read(b"id,devicetype,deviceId,, ,note\n1,1,1,,,\n")
+    assert faults.notices == ["m.csv: columns not used: 'note'"]
+    assert not read(b"id,devicetype,deviceId,,\n1,1,1,,\n")[1].notices
 
 
 def test_the_line_is_the_one_where_the_row_starts() -> None:
@@ -138,7 +194,7 @@ def test_carriage_returns_alone_end_lines_in_large_files() -> None:
 
 def test_characters_are_whole_across_blocks() -> None:
     for shift in range(4):
-        rows, faults = read(HEAD + b"x" * shift + b"1,1,1\n" + b"\xf0\x9d\x9f\x98,1,1\n" * 30_000)
+        rows, faults = read(HEAD + b"x" * shift + b"1,1,1\n" + b"\xf0\x90\x8d\x88,1,1\n" * 30_000)
         assert len(rows) == 30_001
         assert not faults.total
 
@@ -156,7 +212,6 @@ def test_wrong_number_of_fields() -> None:
         "m.csv:2: 2 fields where the header has 3",
         "m.csv:4: 4 fields where the header has 3",
         "m.csv:5: 1 field where the header has 3",
-        "m.csv:6: 5 fields where the header has 3",
     ]
 
 
@@ -231,7 +286,7 @@ def test_bytes_that_are_not_utf_8() -> None:
     assert [row.id for row in rows] == ["1"]
     assert [text.split("; ")[0] for text in faults.kept] == [
         "m.csv:3: deviceId 'x' is not a decimal integer",
-        "m.csv:4: byte 0xe9 is not UTF-8",
+        "m.csv:4: byte 0xe9 is not UTF-8 (in Windows-1252 it reads 'é')",
     ]
     assert only_fault(HEAD.replace(b"\n", b"\r") + b"1,1,1\r\xff").startswith("m.csv:3: byte 0xff is not UTF-8")
     assert only_fault(HEAD + b"1,1,1\n" * 50_000 + b"\x80").startswith("m.csv:50002: byte 0x80")
@@ -241,20 +296,10 @@ def test_cut_off_in_a_character() -> None:
     assert only_fault(HEAD + b"1,1,1\n\xc3").startswith("m.csv:3: the file ends in the middle of a character")
 
 
-@pytest.mark.parametrize("codec", ["utf-16", "utf-16-be"])
-def test_utf_16(codec: str) -> None:
-    text = ("\ufeff" if codec == "utf-16-be" else "") + HEAD.decode() + "1,1,1\n"
-    assert "m.csv:1: the file is in UTF-16, not in UTF-8; save it again" in only_fault(text.encode(codec))
-
-
 def test_a_nul_byte() -> None:
     rows, faults = read(HEAD + b"1,1,1\n2,\x00,1\n3,1,1\n")
     assert [row.id for row in rows] == ["1"]
     assert faults.kept == ["m.csv:3: the file is binary (a NUL byte); give a manifest as UTF-8 text"]
-
-
-def test_a_workbook() -> None:
-    assert "save the sheet as CSV" in only_fault(b"PK\x03\x04\x14\x00\x06\x00")
 
 
 def test_a_read_error_is_a_fault() -> None:
@@ -315,8 +360,8 @@ def test_any_table_ends_in_rows_or_faults(table: list[list[str]]) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=64).filter(
-                lambda id_: not id_[0].isdigit() and id_[0] not in "+-"
+            st.text(st.characters(categories=["L", "P", "S"]), min_size=1, max_size=64).filter(
+                lambda id_: id_[0] not in "+-="
             ),
             st.sampled_from([1, 3]),
             st.integers(0, 2**63 - 1),

@@ -26,7 +26,7 @@ def fault(*row: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "id_", ["7", LONG, "0123", "A-b_c.9", "çé", "x" * 64, "9" * 64, "1e", "e18", "1E18x", "'12", "0", "²", "=1+1", "~"]
+    "id_", ["7", LONG, "0123", "A-b_c.9", "çé", "x" * 64, "9" * 64, "1e", "e18", "1E18x", "'x", "0", "²", "=1+1", "~"]
 )
 def test_an_id_stays_as_written(id_: str) -> None:
     rows, faults = check((id_, "1", "101"), (id_, "1", "101"))
@@ -51,21 +51,47 @@ def test_an_id_stays_as_written(id_: str) -> None:
         ("1,1254E+18", "a spreadsheet has changed it"),
         ("-1e5", "a spreadsheet has changed it"),
         ("1E18", "a spreadsheet has changed it"),
+        (f"'{LONG}", "begins with an apostrophe, a spreadsheet's mark for text; remove it"),
+        (f'="{LONG}"', "is written as a formula, a spreadsheet's way to keep text; write the digits alone"),
+        (f"={LONG}", "is written as a formula"),
+        (f"{LONG}.0", "has a decimal point, a program has taken it for a quantity; export it again"),
+        (f"{LONG},00", "has a decimal point"),
+        (f"{LONG}.", "has a decimal point"),
+        ("1,125,397,061,153,369,092", "has thousands separators, a spreadsheet has taken it for a quantity"),
+        ("1.125.397.061.153.369.092", "has thousands separators"),
+        ("1'125'397'061'153'369'092", "has thousands separators"),
+        ("1 125 397 061 153 369 092", "has thousands separators"),
+        ("1\u202f125\u202f397\u202f061", "has thousands separators"),
+        ("11,25,39,70,61,153", "has thousands separators"),
+        ("112,5397,0611", "has thousands separators"),
+        ("1,125,397.00", "has thousands separators"),
+        (f"“{LONG}”", "has quotes that are part of the text; remove them"),
+        (f"‘{LONG}’", "has quotes"),
+        (f'"{LONG}"', "has quotes"),
+        (f"{LONG}'", "has quotes"),
+        (f"«{LONG}»", "has quotes"),
+        ("１１２５397061153369092", "has the digit １ (U+FF11); write it with the digits 0 to 9"),
+        ("١٢٣", "has the digit ١ (U+0661)"),
+        ("a٣", "has the digit ٣ (U+0663)"),
     ],
 )
 def test_an_id_that_is_none(id_: str, says: str) -> None:
     assert says in fault(id_, "1", "101")
 
 
-@pytest.mark.parametrize(
-    ("written", "number"),
-    [("1", 1), ("3", 3), ("skill_queue", 1), ("SKILL_QUEUE", 1), ("Skill_Queue", 1), ("ivr", 3), ("IVR", 3), (1, 1)],
-)
+SKILL_QUEUE = ["1", "skill_queue", "SKILL_QUEUE", "Skill Queue", "skill-queue", "skillqueue", "queue", "Skill", 1]
+SKILL_QUEUE += ["技能队列", "Fila", "cola"]
+IVR = ["3", "ivr", "IVR", "flow", "IVR Flow", "ivr_flow", "ＩＶＲ流程", "IVR流程", "fluxo", "Flujo", 3]
+
+
+@pytest.mark.parametrize(("written", "number"), [(each, 1) for each in SKILL_QUEUE] + [(each, 3) for each in IVR])
 def test_devicetype(written: str | int, number: int) -> None:
-    assert check((LONG, written, 101))[0] == [Row(1, LONG, number, 101)]
+    rows, faults = check(*[(LONG, written, 101)] * 3)
+    assert [row.devicetype for row in rows] == [number] * 3
+    assert not faults.total
 
 
-@pytest.mark.parametrize("written", ["2", "0", "13", "01", "1.0", "-1", "skill queue", "queue", "١", True, None, 1.0])
+@pytest.mark.parametrize("written", ["2", "0", "13", "01", "1.0", "-1", "queues", "iv r2", "١", "１", True, 1.0])
 def test_devicetype_unknown(written: Any) -> None:
     text = fault(LONG, written, 101)
     assert "is unknown; write 1 or skill_queue, 3 or ivr" in text
@@ -89,9 +115,29 @@ def test_device_id(written: str | int, number: int) -> None:
     assert [row.device_id for row in rows] == [number, number]
 
 
-@pytest.mark.parametrize("written", ["+1", "-1", "1.0", "1,5", "1e3", "1_000", "١٢", "²", "0x10", " 1", "one", -1, 1.0])
+@pytest.mark.parametrize("written", ["+1", "-1", "1,5", "1_000", "²", "0x10", " 1", "one", -1])
 def test_device_id_no_decimal_integer(written: Any) -> None:
     assert "is not a decimal integer" in fault(LONG, "1", written)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("3002.0", "has a decimal point, a program"),
+        (1.0, "has a decimal point, a program"),
+        ("1e3", "is in scientific notation, a spreadsheet has changed it"),
+        ("1.101", "has thousands separators"),
+        ("'101", "begins with an apostrophe"),
+        ('="101"', "is written as a formula"),
+        ("“101”", "has quotes"),
+        ("１０１", "has the digit １ (U+FF11)"),
+        ("١٢", "has the digit ١ (U+0661)"),
+    ],
+)
+def test_a_device_id_that_a_program_has_changed(written: Any, says: str) -> None:
+    text = fault(LONG, "1", written)
+    assert says in text
+    assert text.startswith("row 1: deviceId ")
 
 
 @pytest.mark.parametrize("written", ["9223372036854775808", "9" * 5000, 2**63])
@@ -104,12 +150,28 @@ def test_an_integer_of_thousands_of_digits_is_a_fault() -> None:
 
 
 def test_empty_values() -> None:
-    _, faults = check(("", "", ""))
+    _, faults = check(("", "", ""), ("", "", ""), ("a", "", ""))
     assert [text.split(";")[0] for text in faults.kept] == [
-        "row 1: id is empty",
-        "row 1: devicetype is empty",
-        "row 1: deviceId is empty",
+        "row 3: devicetype is empty",
+        "row 3: deviceId is empty",
     ]
+    assert "row 1: id is empty; give the id of the called route" in check(("", 1, 5))[1].kept
+
+
+def test_rows_of_blanks_alone_are_skipped() -> None:
+    rows, faults = check(("", " ", ""), ("a", 1, 5), {"id": "", "devicetype": None, "deviceId": ""})
+    assert rows == [Row(2, "a", 1, 5)]
+    assert not faults.total
+    assert check(("", "", ""))[1].kept == ["rows: holds no rows; give at least one"]
+
+
+def test_one_id_that_is_no_number_may_be_a_row_of_totals() -> None:
+    rows, faults = check(*[(str(int(LONG) + 7 * n), 1, 101) for n in range(5)], ("Total", 1, 5))
+    assert len(rows) == 6
+    assert not faults.total
+    assert faults.warnings == ["row 6: id 'Total' is the only one that is no number; is this a row of totals?"]
+    for names in (("a", "7"), ("a", "b", "7"), ("a", "b", "c")):
+        assert not check(*((name, 1, 101) for name in names))[1].warnings
 
 
 def test_many_device_ids_are_read_right_beyond_those_remembered() -> None:

@@ -57,7 +57,7 @@ def test_formats(tmp_path: Path, name: str, given: str | None, data: bytes, form
         with open_manifest(source, given) as manifest:
             assert manifest.name == str(source)
             assert manifest.format == format_
-            assert manifest.digest == f"{format_}:1:{hashlib.sha256(data).hexdigest()}"
+            assert manifest.digest == f"{format_}:2:{hashlib.sha256(data).hexdigest()}"
             assert [row[1:] for row in read(manifest)[0]] == [("0123", 1, 101)]
 
 
@@ -70,12 +70,29 @@ def test_formats(tmp_path: Path, name: str, given: str | None, data: bytes, form
         ("a.csv", "yaml", "the name says csv, the format given is yaml"),
     ],
 )
-def test_unknown_formats(name: str, given: str | None, says: str) -> None:
+def test_unknown_formats(
+    name: str, given: str | None, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_bytes(TEXT)
     assert says in refusal(name, given)
+
+
+@pytest.mark.parametrize("suffix", [".xlsx", ".XLS", ".xlsm", ".xlsb", ".ods", ".numbers"])
+@pytest.mark.parametrize("given", [None, "csv"])
+def test_a_workbook_is_to_be_saved_as_csv_whatever_it_holds(tmp_path: Path, suffix: str, given: str | None) -> None:
+    path = tmp_path / f"sheet{suffix}"
+    assert "does not exist" in refusal(path, given)
+    path.write_bytes(b"PK\x03\x04")
+    assert refusal(path, given).endswith(
+        "is a workbook, not text; save the sheet as CSV (in Excel: File, Save As, 'CSV UTF-8 (Comma delimited)')"
+    )
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     assert "does not exist; check the path" in refusal(tmp_path / "missing.csv")
+    assert "does not exist" in refusal(tmp_path / "missing")
+    assert "is a folder" in refusal(".")
     (tmp_path / "folder.csv").mkdir()
     assert "is a folder" in refusal(tmp_path / "folder.csv")
     assert "cannot be opened" in refusal(tmp_path / ("x" * 300 + ".csv"))
@@ -120,7 +137,7 @@ def test_asking_for_the_digest_does_not_disturb_the_reading(tmp_path: Path) -> N
     with open_manifest(tmp_path / "a.csv") as manifest:
         rows = manifest.rows(faults := Faults())
         next(rows)
-        assert manifest.digest == f"csv:1:{hashlib.sha256(data).hexdigest()}"
+        assert manifest.digest == f"csv:2:{hashlib.sha256(data).hexdigest()}"
         assert sum(1 for _ in rows) == 99_999
     assert not faults.total
 
@@ -130,7 +147,7 @@ def test_the_digest_is_that_of_the_rows_read(tmp_path: Path) -> None:
     with open_manifest(tmp_path / "a.csv") as manifest:
         read(manifest)
         (tmp_path / "a.csv").write_bytes(TEXT + b"7,1,7\n")
-        assert manifest.digest == f"csv:1:{SHA256}"
+        assert manifest.digest == f"csv:2:{SHA256}"
 
 
 def test_places_have_the_files_name_unless_the_faults_have_one(tmp_path: Path) -> None:
@@ -156,7 +173,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         rows, faults = read(manifest)
         assert rows == [Row(2, "0123", 1, 101)]
         assert faults.kept[0].startswith("<stdin>:3: devicetype '2'")
-        assert manifest.digest == f"csv:1:{hashlib.sha256(TEXT + b'1,2,3' + bytes([10])).hexdigest()}"
+        assert manifest.digest == f"csv:2:{hashlib.sha256(TEXT + b'1,2,3' + bytes([10])).hexdigest()}"
     assert not sys.stdin.buffer.closed
 
 
@@ -186,7 +203,7 @@ def test_a_named_pipe_is_read_once(tmp_path: Path) -> None:
     ):
         assert not manifest.rereadable
         assert read(manifest)[0] == [Row(2, "0123", 1, 101)]
-        assert manifest.digest == f"csv:1:{SHA256}"
+        assert manifest.digest == f"csv:2:{SHA256}"
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero here")

@@ -101,7 +101,7 @@ def test_an_id_is_never_anything_but_text(id_: str) -> None:
     assert not faults.total
 
 
-@pytest.mark.parametrize("written", ["0x10", "1_000", "0o17", "1.0", "1e3", "190:20", "+1", "true"])
+@pytest.mark.parametrize("written", ["0x10", "1_000", "0o17", "190:20", "+1", "true"])
 def test_a_device_id_is_decimal_whatever_yaml_makes_of_it(written: str) -> None:
     assert f"deviceId '{written}' is not a decimal integer" in only_fault(
         f"- {{id: a, devicetype: 1, deviceId: {written}}}".encode()
@@ -110,16 +110,29 @@ def test_a_device_id_is_decimal_whatever_yaml_makes_of_it(written: str) -> None:
 
 def test_scientific_notation() -> None:
     assert "a spreadsheet has changed it" in only_fault(b"- {id: 1.1254E+18, devicetype: 1, deviceId: 1}")
+    assert "a spreadsheet has changed it" in only_fault(b"- {id: 1, devicetype: 1, deviceId: 1e3}")
+
+
+def test_decorated_ids_are_faults_in_yaml_too() -> None:
+    for id_ in ("1125397061153369092.0", '"\'1125397061153369092"', "'=\"112\"'", "'1,125,397'", "“112”", "１１２"):
+        assert "1: id " in only_fault(f"- {{id: {id_}, devicetype: 1, deviceId: 1}}".encode())
+
+
+def test_harmless_spellings() -> None:
+    assert read(b"- {I d: 0123, Device Type: Skill Queue, device-id: 101}\n")[0] == GOOD
 
 
 @pytest.mark.parametrize("none", ["", "~", "null", "Null", "NULL", "''"])
 def test_no_value(none: str) -> None:
-    text = f"- id: {none}\n  devicetype: {none}\n  deviceId: {none}\n".encode()
-    assert [fault.split(";")[0] for fault in faults_of(text)] == [
+    text = f"- id: {none}\n  devicetype: {none}\n  deviceId: {none}\n"
+    assert [fault.split(";")[0] for fault in faults_of(f"{text}  note: x\n".encode())] == [
         "1: id is empty",
         "1: devicetype is empty",
         "1: deviceId is empty",
     ]
+    assert read(text.encode() + ROW)[0] == [Row(4, "0123", 1, 101)]  # blank in every value: a blank line
+    assert read(f"- id: {none}\n".encode() + ROW)[0] == [Row(2, "0123", 1, 101)]
+    assert faults_of(text.encode()) == [" holds no rows; give at least one"]
 
 
 def test_a_quoted_null_is_text() -> None:
@@ -242,7 +255,7 @@ def test_faults_of_the_whole(data: bytes, says: list[str]) -> None:
         (
             ROW + b"- id: 'a\n  devicetype: 1\n",
             4,
-            "while scanning a quoted scalar from line 2); mend it, or get the file again",
+            "while scanning a quoted scalar from line 2); correct it, or get the file again",
         ),
         (b"- {id: a, devicetype: 1", 2, "or get the file again if it was cut off"),
         (b"[" + ROW[2:] + b",{", 3, "or get the file again if it was cut off"),
@@ -279,6 +292,7 @@ def test_what_is_no_utf_8() -> None:
     assert only_fault(ROW + b"- id: \xe9\n").startswith("2: byte 0xe9 is not UTF-8")
     assert only_fault(ROW * 2 + b"\x00").startswith("3: the file is binary")
     assert only_fault(ROW.decode().encode("utf-16")).startswith("1: the file is in UTF-16")
+    assert only_fault(ROW + b"\x1a").startswith("2: the file ends in Ctrl-Z")
 
 
 @pytest.mark.parametrize(
