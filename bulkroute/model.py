@@ -1,7 +1,7 @@
 """The values that pass between the rooms. Frozen, no I/O, nothing imported from bulkroute."""
 
 from enum import Enum, IntEnum, StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 
 class DeviceType(IntEnum):
@@ -82,15 +82,9 @@ class MediaType(IntEnum):
     """Messages; such a route leads to skill queues only."""
 
 
-class TargetKey(StrEnum):
-    """What the name of a wanted target is held against."""
-
-    NAME = "name"
-    """The name of a queue, or the description of a flow."""
-    FILE = "file"
-    """The file name of a flow (`ivr-file:night.xml`)."""
-    CODE = "code"
-    """The access code of a flow (`ivr-code:T1`)."""
+TargetKey = Literal["name", "file", "code"]
+"""What the name of a wanted target is held against: the name of a queue or the description of a flow; the file name of a
+flow (`ivr-file:night.xml`); the access code of a flow (`ivr-code:T1`). No enum, since a hundred thousand are compared."""
 
 
 class WantedTarget(NamedTuple):
@@ -102,14 +96,14 @@ class WantedTarget(NamedTuple):
     """The number of the queue or flow; None where only the name is given."""
     name: str
     """As written, `Night` or `Night#3015`; empty where only the id is given."""
-    key: TargetKey = TargetKey.NAME
+    key: TargetKey = "name"
     """What `name` is held against."""
 
     def __str__(self) -> str:
         """Return the target as a manifest may write it: `ivr:Night`, `queue:Billing`, `skill_queue 101`."""
         if not self.name:
             return str(Binding(self.devicetype or 0, self.device_id or 0))
-        if self.key is not TargetKey.NAME:
+        if self.key != "name":
             return f"ivr-{self.key}:{self.name}"
         kinds = {DeviceType.SKILL_QUEUE: "queue:", DeviceType.IVR: "ivr:"}
         return f"{kinds[DeviceType(self.devicetype)] if self.devicetype else ''}{self.name}"

@@ -11,11 +11,14 @@ from bulkroute.cli.options import CONTEXT, manifest_format
 def check(manifest: str, format_: str | None) -> None:
     """Check MANIFEST and print how many rows it has; nothing is sent.
 
-    Every fault is shown with its line. `-` reads standard input and needs --format.
+    Every fault is shown with its line. `-` reads standard input and needs --format. In a manifest by number the form is
+    checked; what its numbers and names mean, only live bindings tell.
 
     Example: bulkroute check cutover.csv
     """
-    from bulkroute.ledger.intake import staged  # here, since help must not wait for it
+    from bulkroute.ledger.intake import check_form  # here, since help must not wait for it
+    from bulkroute.manifest import Kind
 
-    with staged(manifest, format_, lambda text: click.echo(text, err=True)) as found:
-        click.echo(f"{manifest}: {found.rows.count:,} rows, no faults")
+    form = check_form(manifest, format_, lambda text: click.echo(text, err=True))
+    resolved = "; numbers and names are resolved by plan and run" if form.kind is Kind.BY_NUMBER else ""
+    click.echo(f"{manifest}: {form.rows:,} rows, no faults{resolved}")

@@ -6,10 +6,12 @@ All faults are known before the ledger is touched; a manifest that the ledger ha
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from bulkroute.errors import UsageError
+from bulkroute.ledger.number_staging import NumberStaging
 from bulkroute.ledger.staging import Staged, Staging
-from bulkroute.manifest import Faults, GivenRow, check_rows, open_manifest
+from bulkroute.manifest import Faults, GivenRow, Kind, check_rows, open_manifest
 
 Source = str | Path | Iterable[GivenRow]
 """A manifest's path, `-` for standard input, or rows that a program hands over."""
@@ -36,6 +38,37 @@ def staged(source: Source, format_: str | None, on_notice: Callable[[str], None]
         for text in (*faults.warnings, *faults.notices):
             on_notice(text)
         yield Staged(staging, name_of(source), manifest.digest if manifest else "")
+
+
+class Form(NamedTuple):
+    """A manifest without a fault in its form."""
+
+    kind: Kind
+    rows: int
+    """Those that stand twice are counted once."""
+
+
+def check_form(source: str | Path, format_: str | None, on_notice: Callable[[str], None]) -> Form:
+    """Check all of a manifest of either kind; what its numbers and names mean is not asked.
+
+    `on_notice` gets the warnings and notices. Raises ManifestError with every fault.
+    """
+    with open_manifest(source, format_) as manifest:
+        faults = Faults(manifest.name)
+        reading = manifest.read(faults)
+        if reading.kind is Kind.BY_NUMBER:
+            with NumberStaging() as numbers:
+                numbers.load(reading.numbered_rows(), faults)
+                form = Form(Kind.BY_NUMBER, numbers.count)
+        else:
+            with Staging() as rows:
+                rows.load(reading.rows(), faults)
+                form = Form(Kind.BY_ID, rows.count)
+    if faults.total:
+        raise faults.error()
+    for text in (*faults.warnings, *faults.notices):
+        on_notice(text)
+    return form
 
 
 def name_of(source: Source) -> str:

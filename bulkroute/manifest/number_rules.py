@@ -3,6 +3,7 @@
 Which route a number is, and which target a name is, only live bindings tell; here everything is judged by its form.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ from bulkroute.manifest.targets import wanted_target
 from bulkroute.model import LabelledRow, NumberedRow, WantedTarget
 
 MAX_WAVE = 1_000_000
-_MAX_CACHED_CHARS = 500
+_MAX_CHARS = 500  # of a row that is remembered
+_PLAIN_CODE = re.compile(r"\+?[0-9*#]{1,15}")
+_PLAIN_EXT = re.compile(r"[0-9*#]{1,15}")
 _new = tuple.__new__
 
 
@@ -51,7 +54,7 @@ class NumberedCheck:
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
-        self._rests: dict[tuple[str, ...], _Rest] = {}
+        self._rests: dict[tuple[str | None, ...], _Rest] = {}
         self._rows = 0
         self._lost_digits = LostDigits("number")
         self._overflows = 0
@@ -61,18 +64,16 @@ class NumberedCheck:
         """Return the row if its number is plain digits and the rest was met before; None if it wants `examine`."""
         access_code, ext_code, number = texts[:3]
         rest = self._rests.get(texts[3:])
-        if rest is None or number or not (access_code.isdigit() and access_code.isascii() and len(access_code) < 16):
+        if rest is None or number or not _PLAIN_CODE.fullmatch(access_code) or access_code == INT32_OVERFLOW:
             return None
-        if (ext_code and not (ext_code.isdigit() and ext_code.isascii() and len(ext_code) < 16)) or (
-            access_code == INT32_OVERFLOW
-        ):
+        if ext_code and not _PLAIN_EXT.fullmatch(ext_code):
             return None
         self._rows += 1
         return _new(NumberedRow, (line, access_code, ext_code, *rest))
 
     def examine(self, line: int, texts: Sequence[str | None]) -> NumberedRow | None:
         """Return the row, or None once every fault of it is recorded. None as a text was reported by the caller."""
-        access_code, ext_code, number, media_type, devicetype, device_id, target, wave = texts
+        access_code, ext_code, number, *others = texts
         self._rows += 1
         problems = []
         if number:
@@ -80,20 +81,30 @@ class NumberedCheck:
         elif access_code is not None and number is not None:
             problems.append(number_problem("accessCode", access_code))
         problems.append(number_problem("extCode", ext_code or ""))
-        problems.append(_media_type_problem(media_type or ""))
-        wanted, more = wanted_target(devicetype, device_id, target)
-        problems += [*more, wave_problem(wave or "")]
         for problem in filter(None, problems):
             self._faults.add(line, problem)
-        if any(problems) or wanted is None or None in texts:
+        rest = self._rest(line, tuple(others))
+        if any(problems) or rest is None or None in texts:
             return None
         code = normalised(number or access_code or "")
         self._note(line, code)
-        rest = _Rest(media_type_of(media_type or ""), wanted, int(wave) if wave else None)
-        told = tuple(text or "" for text in texts[3:])
-        if len(self._rests) < MAX_CACHED and sum(map(len, told)) <= _MAX_CACHED_CHARS:
-            self._rests[told] = rest
         return NumberedRow(line, code, None if number else normalised(ext_code or ""), *rest)
+
+    def _rest(self, line: int, texts: tuple[str | None, ...]) -> _Rest | None:
+        """Return what the other cells of a row say, or None once every fault of them is recorded."""
+        if found := self._rests.get(texts):
+            return found
+        media_type, devicetype, device_id, target, wave = texts
+        wanted, problems = wanted_target(devicetype, device_id, target)
+        for problem in filter(None, (_media_type_problem(media_type or ""), *problems, wave_problem(wave or ""))):
+            self._faults.add(line, problem)
+            wanted = None
+        if wanted is None:
+            return None
+        rest = _Rest(media_type_of(media_type or ""), wanted, int(wave) if wave else None)
+        if None not in texts and len(self._rests) < MAX_CACHED and sum(len(text or "") for text in texts) <= _MAX_CHARS:
+            self._rests[texts] = rest
+        return rest
 
     def _note(self, line: int, code: str) -> None:
         """Remember what only several numbers together tell, and what deserves a look."""

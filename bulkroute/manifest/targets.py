@@ -5,6 +5,9 @@
 `ivr-code:T1` one by its access code.
 """
 
+import re
+import unicodedata
+
 from bulkroute.manifest.faults import quote
 from bulkroute.manifest.row_rules import device_id_problem, devicetype_problem, whole
 from bulkroute.manifest.spelling import TYPE_NAMES, devicetype_of, folded
@@ -13,25 +16,29 @@ from bulkroute.model import DeviceType, TargetKey, WantedTarget
 MAX_NAME_CHARS = 255
 """A flow's file name is the longest (cec_07_1044)."""
 
+_COLON = re.compile("[:\N{FULLWIDTH COLON}]")
+_NOT_IN_NAMES = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"))
 _PREFIXES: dict[str, tuple[int, TargetKey]] = {
-    **{name: (kind, TargetKey.NAME) for name, kind in TYPE_NAMES.items()},
-    folded("ivr-file"): (DeviceType.IVR.value, TargetKey.FILE),
-    folded("ivr-code"): (DeviceType.IVR.value, TargetKey.CODE),
+    **{name: (kind, "name") for name, kind in TYPE_NAMES.items()},
+    folded("ivr-file"): (DeviceType.IVR.value, "file"),
+    folded("ivr-code"): (DeviceType.IVR.value, "code"),
 }
 
 
 def parse_target(text: str) -> WantedTarget:
     """Return the target that a text like `ivr:Night` or `Night#3015` asks for. Raises ValueError if it names none."""
-    name, devicetype, key = text.strip(), None, TargetKey.NAME
-    prefix, colon, rest = name.replace("\N{FULLWIDTH COLON}", ":", 1).partition(":")
-    if colon and (meant := _PREFIXES.get(folded(prefix))):
-        (devicetype, key), name = meant, rest.strip()
+    name = text.strip()
+    devicetype: int | None = None
+    key: TargetKey = "name"
+    prefix, *rest = _COLON.split(name, maxsplit=1)
+    if rest and (meant := _PREFIXES.get(folded(prefix))):
+        (devicetype, key), name = meant, rest[0].strip()
     if not name or name.startswith("#"):
         raise ValueError(f"target {quote(text)} has no name; write ivr:Night or queue:Billing, for example")
     if len(name) > MAX_NAME_CHARS:
         raise ValueError(f"target {quote(text)} has {len(name)} characters; at most {MAX_NAME_CHARS} are accepted")
-    if not name.isprintable():
-        culprit = next(char for char in name if not char.isprintable())
+    culprit = next((char for char in name if unicodedata.category(char) in _NOT_IN_NAMES), None)
+    if culprit is not None:
         raise ValueError(f"target {quote(text)} holds U+{ord(culprit):04X}, which cannot be printed; remove it")
     return WantedTarget(devicetype, None, name, key)
 

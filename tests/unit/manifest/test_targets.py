@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkroute.manifest.targets import parse_target, split_id, wanted_target
-from bulkroute.model import TargetKey, WantedTarget
+from bulkroute.model import WantedTarget
 
 
 @pytest.mark.parametrize(
@@ -20,14 +20,16 @@ from bulkroute.model import TargetKey, WantedTarget
         ("Skill Queue:Billing", WantedTarget(1, None, "Billing")),
         ("skill_queue:Billing", WantedTarget(1, None, "Billing")),
         ("技能队列：账单", WantedTarget(1, None, "账单")),
-        ("ivr-file:night.xml", WantedTarget(3, None, "night.xml", TargetKey.FILE)),
-        ("IVR file:night.xml", WantedTarget(3, None, "night.xml", TargetKey.FILE)),
-        ("ivr-code:T1", WantedTarget(3, None, "T1", TargetKey.CODE)),
+        ("ivr-file:night.xml", WantedTarget(3, None, "night.xml", "file")),
+        ("IVR file:night.xml", WantedTarget(3, None, "night.xml", "file")),
+        ("ivr-code:T1", WantedTarget(3, None, "T1", "code")),
         ("Night#3015", WantedTarget(None, None, "Night#3015")),
         ("ivr:ivr:Night", WantedTarget(3, None, "ivr:Night")),
         ("note: x", WantedTarget(None, None, "note: x")),
         ("3:Night", WantedTarget(None, None, "3:Night")),
         ("a：b", WantedTarget(None, None, "a：b")),
+        ("ivr:a：b:c", WantedTarget(3, None, "a：b:c")),
+        ("Night\u3000shift\u00a01", WantedTarget(None, None, "Night\u3000shift\u00a01")),
         ("x" * 255, WantedTarget(None, None, "x" * 255)),
     ],
 )
@@ -45,6 +47,7 @@ def test_forms(text: str, wanted: WantedTarget) -> None:
         ("x" * 256, "has 256 characters; at most 255"),
         ("a\x1bb", "holds U+001B, which cannot be printed"),
         ("a\nb", "holds U+000A"),
+        ("a\u202eb", "holds U+202E"),
     ],
 )
 def test_what_names_no_target(text: str, says: str) -> None:
@@ -81,7 +84,7 @@ def test_name_and_id_in_one(name: str, parts: tuple[str, int] | None) -> None:
         (("", "3015", "Night"), WantedTarget(None, 3015, "Night")),
         (("3", "3015", ""), WantedTarget(3, 3015, "")),
         (("Fila", "0101", "Billing"), WantedTarget(1, 101, "Billing")),
-        (("ivr", "", "ivr-file:n.xml"), WantedTarget(3, None, "n.xml", TargetKey.FILE)),
+        (("ivr", "", "ivr-file:n.xml"), WantedTarget(3, None, "n.xml", "file")),
     ],
 )
 def test_the_three_cells_of_a_row(cells: tuple[str, str, str], wanted: WantedTarget) -> None:
