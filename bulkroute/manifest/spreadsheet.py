@@ -13,6 +13,7 @@ AGAIN = "export it again and import that column as text"
 
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
 _POINT_ZERO = re.compile(r"[+-]?[0-9]+[.,]0{1,2}|.*[0-9]\.0")
+_DECIMAL_POINT = f"has a decimal point, a program has taken it for a quantity; {AGAIN}"
 _QUOTES = "\"'`´“”„‟‘’‚‛«»‹›＂＇"
 _DECORATIONS = (
     (re.compile(r"'[0-9.,]+"), "begins with an apostrophe, a spreadsheet's mark for text; remove it"),
@@ -28,7 +29,7 @@ _DECORATIONS = (
         re.compile(r"[0-9]{1,4}(?:[,'’\s][0-9]{2,4})+(?:\.0*)?|[0-9]{1,3}(?:\.[0-9]{3})+(?:,0*)?"),
         f"has thousands separators, a spreadsheet has taken it for a quantity; {AGAIN}",
     ),
-    (re.compile(r"[0-9]+[.,]0*"), f"has a decimal point, a program has taken it for a quantity; {AGAIN}"),
+    (re.compile(r"[0-9]+[.,]0*"), _DECIMAL_POINT),
 )
 _ROUNDED = re.compile(r"[0-9]{15}0+")
 
@@ -42,17 +43,21 @@ def damage_to_id(text: str) -> str | None:
 
     The answer goes on after the quoted text: "'1.1E+18' is in scientific notation, ...".
     """
-    if found := damage_to_number(text):
+    if found := _damage_to_digits(text):
         return found
     return next((words for pattern, words in _DECORATIONS if pattern.fullmatch(text)), None)
 
 
 def damage_to_number(text: str) -> str | None:
     """Likewise for a phone number, in which points, blanks and an apostrophe are nothing unusual."""
+    if _POINT_ZERO.fullmatch(text):
+        return _DECIMAL_POINT
+    return _damage_to_digits(text)
+
+
+def _damage_to_digits(text: str) -> str | None:
     if _SCIENTIFIC.fullmatch(text):
         return f"is in scientific notation, a spreadsheet has changed it; {AGAIN}"
-    if _POINT_ZERO.fullmatch(text):
-        return f"has a decimal point, a program has taken it for a quantity; {AGAIN}"
     odd = next((char for char in text if char.isdecimal() and not char.isascii()), None)
     if odd is not None:
         return f"has the digit {odd} (U+{ord(odd):04X}); write it with the digits 0 to 9"

@@ -26,7 +26,26 @@ def fault(*row: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "id_", ["7", LONG, "0123", "A-b_c.9", "çé", "x" * 64, "9" * 64, "1e", "e18", "1E18x", "'x", "0", "²", "=1+1", "~"]
+    "id_",
+    [
+        "7",
+        LONG,
+        "0123",
+        "A-b_c.9",
+        "çé",
+        "x" * 64,
+        "9" * 64,
+        "1e",
+        "e18",
+        "1E18x",
+        "'x",
+        "0",
+        "²",
+        "=1+1",
+        "~",
+        "x0.0",
+        "10.20.0",
+    ],
 )
 def test_an_id_stays_as_written(id_: str) -> None:
     rows, faults = check((id_, "1", "101"), (id_, "1", "101"))
