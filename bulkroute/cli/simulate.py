@@ -1,84 +1,48 @@
 """`bulkroute simulate`: serves the imitation of the vendor's service until it is told to stop."""
 
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT
+from bulkroute.cli.fault_options import InGroups, fault_options, fields_of
+from bulkroute.cli.options import CONTEXT, PATH
 
 if TYPE_CHECKING:
     import asyncio
 
     from bulkroute.manifest import Faults as ManifestFaults
     from bulkroute.manifest import Manifest
-    from bulkroute.simulator import Flow, Route, Simulator, Skill
-
-_SHARE = click.FloatRange(0, 1)
+    from bulkroute.simulator import ContactCentre, Simulator
 
 
-@click.command(context_settings={**CONTEXT, "show_default": False})
+@click.command(cls=InGroups, context_settings={**CONTEXT, "show_default": False})
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on. [default: a free one]")
 @click.option("--routes", type=click.IntRange(min=0), metavar="N", help="Serve N made-up routes. [default: 100]")
 @click.option("--manifest", metavar="FILE", help="Serve the ids of a manifest, each bound to something earlier.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same routes and same faults.")
 @click.option(
-    "--latency", "latency_ms", type=click.FloatRange(min=0), default=0, metavar="MS", help="Time a call takes."
-)
-@click.option(
-    "--jitter", "jitter_ms", type=click.FloatRange(min=0), default=0, metavar="MS", help="More time, at random."
-)
-@click.option("--fail-500", type=_SHARE, default=0, metavar="SHARE", help="Share of calls answered 500.")
-@click.option("--fail-502", type=_SHARE, default=0, metavar="SHARE", help="Share of calls answered 502.")
-@click.option("--fail-503", type=_SHARE, default=0, metavar="SHARE", help="Share of calls answered 503.")
-@click.option("--fail-504", type=_SHARE, default=0, metavar="SHARE", help="Share of calls answered 504.")
-@click.option("--reset", type=_SHARE, default=0, metavar="SHARE", help="Share of calls reset, half after the change.")
-@click.option("--hang", type=_SHARE, default=0, metavar="SHARE", help="Share of calls never answered, half changed.")
-@click.option("--half-answer", type=_SHARE, default=0, metavar="SHARE", help="Share of answers cut in the middle.")
-@click.option("--garbage", type=_SHARE, default=0, metavar="SHARE", help="Share of answers that are no JSON.")
-@click.option(
-    "--close-after", type=_SHARE, default=0, metavar="SHARE", help="Share of answers that end the connection."
-)
-@click.option("--fail-500-ids", type=_SHARE, default=0, metavar="SHARE", help="Share of ids that answer 500 for ever.")
-@click.option("--business-ids", type=_SHARE, default=0, metavar="SHARE", help="Share of ids that fail with 200.")
-@click.option(
-    "--not-applied-ids", type=_SHARE, default=0, metavar="SHARE", help="Share of ids whose success is untrue."
-)
-@click.option("--locked-ids", type=_SHARE, default=0, metavar="SHARE", help="Share of ids that must not be edited.")
-@click.option(
-    "--throttle", type=click.FloatRange(min=0, min_open=True), metavar="R", help="Calls a second let through."
-)
-@click.option("--throttle-burst", type=click.IntRange(min=0), metavar="N", help="Throttle as nginx does, with a burst.")
-@click.option("--throttle-forever", is_flag=True, help="Answer every call 429.")
-@click.option("--retry-after", metavar="TEXT", help="Of a 429: seconds, date, or any text as it is. [default: none]")
-@click.option("--token-life", "token_life_s", type=click.FloatRange(min=0), metavar="S", help="Tokens live S seconds.")
-@click.option("--token-limit", type=click.IntRange(min=0), metavar="N", help="Refuse to issue more than N tokens.")
-@click.option("--token-single", is_flag=True, help="A new token ends the old one.")
-@click.option("--refuse-after", type=click.IntRange(min=0), metavar="N", help="Revoke a token after N calls under it.")
-@click.option("--read-delay", "read_delay_s", type=click.FloatRange(min=0), default=0, metavar="S",
-              help="Queries show a change after S seconds.")  # fmt: skip
-@click.option(
-    "--unstable-order", type=click.IntRange(min=0), default=0, metavar="N", help="Shuffle the first N queries."
-)
-@click.option("--query-status", type=click.IntRange(400, 599), metavar="STATUS", help="What queryCalledRoute answers.")
-@click.option("--refuse-missing-targets", is_flag=True, help="Binding to a target that does not exist fails.")
-@click.option(
     "--unloaded-flow", type=int, multiple=True, metavar="ID", help="An IVR flow that is not loaded; repeatable."
+)
+@click.option(
+    "--write-token", type=PATH, metavar="FILE", help="Write the ready token there, and again when it is replaced."
 )
 @click.option("--keepalive", "keepalive_s", type=click.FloatRange(min=0), default=75, metavar="S",
               show_default=True, help="Close idle connections after S seconds.")  # fmt: skip
 @click.option("--admin/--no-admin", default=True, show_default=True, help="Serve the truth at /_simulator/state.")
+@fault_options
 def simulate(
     host: str,
     port: int,
     routes: int | None,
     manifest: str | None,
     seed: int,
-    reset: float,
-    hang: float,
-    throttle_burst: int | None,
     unloaded_flow: tuple[int, ...],
+    write_token: Path | None,
+    keepalive_s: float,
     admin: bool,
     **knobs: Any,
 ) -> None:
@@ -88,43 +52,55 @@ def simulate(
     with the secret `demo-secret`, and the token `demo-token`; BULKROUTE_SIMULATOR_APP_KEY,
     BULKROUTE_SIMULATOR_APP_SECRET and BULKROUTE_SIMULATOR_TOKEN in the environment change these.
 
+    SHARE is a number from 0 to 1. OUTAGE is BEGIN+LENGTH:KIND: from when on, for how long, and what calls meet then:
+    `refused` (the port is closed), `reset`, `hang`, or a status from 400 to 599. `/PERIOD` after the length repeats it,
+    `@modify`, `@token` or `@read` after the kind spares the other endpoints, `*SHARE` at the end spares a part of the
+    calls. Times are written 500ms, 5s, 1.5m, 2h, and count from the first call.
+
     \b
     Example:
-        bulkroute simulate --routes 1000 --latency 80 --fail-500 0.05 --throttle 50
+        bulkroute simulate --routes 1000 --latency 80 --throttle 50 --refuse 0.01 --outage '10s+20s:refused'
     """
     # Heavy imports stand inside, so that help comes at once.
-    from bulkroute.simulator import Faults, Simulator, synthetic_routes, targets_for
+    from bulkroute.simulator import Faults, Simulator
 
     if manifest is not None and routes is not None:
         raise click.UsageError("--routes and --manifest exclude each other")
-    if throttle_burst is not None and knobs["throttle"] is None:
-        raise click.UsageError("--throttle-burst needs --throttle")
-    if throttle_burst is not None:
-        knobs |= {"throttle_shape": "leaky", "throttle_burst": throttle_burst}
     try:
-        faults = Faults(
-            reset_before=reset / 2, reset_after=reset / 2, hang_before=hang / 2, hang_after=hang / 2, **knobs
-        )
+        faults = Faults(keepalive_s=keepalive_s, **fields_of(knobs))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    token = os.environ.get("BULKROUTE_SIMULATOR_TOKEN", "demo-token")
+    if write_token is not None:
+        _write(token, write_token)
     if manifest is None:
-        tenant = synthetic_routes(100 if routes is None else routes, seed)
-        skills, flows = targets_for((), unloaded=unloaded_flow)
+        tenant = _made_up(100 if routes is None else routes, seed, unloaded_flow)
     else:
-        tenant, skills, flows = _tenant_of(manifest, seed, unloaded_flow)
+        tenant = _tenant_of(manifest, seed, unloaded_flow)
     simulator = Simulator(
-        tenant,
+        tenant.routes,
         faults=faults,
         seed=seed,
         app_key=os.environ.get("BULKROUTE_SIMULATOR_APP_KEY", "demo-key"),
         app_secret=os.environ.get("BULKROUTE_SIMULATOR_APP_SECRET", "demo-secret"),
-        static_token=os.environ.get("BULKROUTE_SIMULATOR_TOKEN", "demo-token"),
-        skills=skills,
-        flows=flows,
+        static_token=token,
+        token_file=write_token,
+        skills=tenant.skills,
+        flows=tenant.flows,
         keep_calls=False,
         admin=admin,
     )
     _serve_until_told(simulator, host, port)
+
+
+def _write(token: str, path: Path) -> None:
+    """Hand the ready token out. Raises click.UsageError where that cannot be."""
+    from bulkroute.simulator.clockwork import hand_out  # here, as above
+
+    try:
+        hand_out(token, path)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _serve_until_told(simulator: "Simulator", host: str, port: int) -> None:
@@ -140,12 +116,20 @@ def read_targets(manifest: "Manifest", faults: "ManifestFaults") -> dict[str, tu
     return {row.id: (row.devicetype, row.device_id) for row in manifest.rows(faults)}
 
 
-def _tenant_of(
-    manifest: str, seed: int, unloaded: tuple[int, ...]
-) -> tuple[list["Route"], list["Skill"], list["Flow"]]:
+def _made_up(count: int, seed: int, unloaded: tuple[int, ...]) -> "ContactCentre":
+    """Return a contact centre of so many routes, some of whose flows are not loaded."""
+    from bulkroute.simulator import Flow, contact_centre  # here, as above
+
+    made = contact_centre(count, seed)
+    flows = {flow.id: flow for flow in made.flows}
+    flows |= {number: replace(flows.get(number, Flow(number)), loaded=False) for number in unloaded}
+    return made._replace(flows=list(flows.values()))
+
+
+def _tenant_of(manifest: str, seed: int, unloaded: tuple[int, ...]) -> "ContactCentre":
     """Return routes for a manifest's ids, and targets among which are those it asks for. Raises ManifestError."""
     from bulkroute.manifest import Faults, open_manifest  # here, as above
-    from bulkroute.simulator import routes_for, targets_for
+    from bulkroute.simulator import ContactCentre, routes_for, targets_for
 
     faults = Faults()
     with open_manifest(manifest) as opened:
@@ -153,7 +137,7 @@ def _tenant_of(
     if faults.total:
         raise faults.error()
     skills, flows = targets_for(wanted.values(), unloaded=unloaded)
-    return list(routes_for(wanted, seed)), skills, flows
+    return ContactCentre(list(routes_for(wanted, seed)), skills, flows)
 
 
 async def _serve(simulator: "Simulator", host: str, port: int) -> None:

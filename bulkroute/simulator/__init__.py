@@ -8,17 +8,20 @@ It promises to behave as the vendor documents, strictly, and to record what it s
 
 from .calls import Call
 from .faults import Faults
+from .made_up import ContactCentre, contact_centre
 from .server import Simulator
 from .state import Flow, Route, Skill
 from .synthetic import default_flows, default_skills, routes_for, synthetic_routes, targets_for
 
 __all__ = [
     "Call",
+    "ContactCentre",
     "Faults",
     "Flow",
     "Route",
     "Simulator",
     "Skill",
+    "contact_centre",
     "default_flows",
     "default_skills",
     "routes_for",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Literal
 
+Header = tuple[str, str]
 Manner = Literal["whole", "reset", "hang", "half", "wrong_length", "drip", "close"]
 
 
@@ -16,7 +17,7 @@ class Answer:
 
     status: int
     body: bytes
-    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json;charset=UTF-8"),)
+    headers: tuple[Header, ...] = (("Content-Type", "application/json;charset=UTF-8"),)
     manner: Manner = "whole"
     fault: str = ""
 
@@ -29,9 +30,9 @@ class Answer:
         """Return this answer with the name of the knob that made it."""
         return replace(self, fault=fault)
 
-    def with_header(self, name: str, value: str) -> "Answer":
-        """Return this answer with one more header."""
-        return replace(self, headers=(*self.headers, (name, value)))
+    def with_headers(self, *headers: Header) -> "Answer":
+        """Return this answer with more headers."""
+        return replace(self, headers=(*self.headers, *headers))
 
 
 def as_json(status: int, value: object) -> Answer:
@@ -56,15 +57,15 @@ def bad_request(message: str) -> Answer:
 
 UPDATED = vendor("0", "data update success")
 PATH_NOT_FOUND = gateway(404, "The API does not exist", "APIG.0101")
-METHOD_NOT_ALLOWED = gateway(405, "The method is not allowed", "APIG.0101").with_header("Allow", "POST")
-SERVER_ERRORS = {
-    "fail_500": vendor("500", "system busy, try again later", status=500),
-    "fail_502": Answer(502, b"<html><body><h1>502 Bad Gateway</h1></body></html>", (("Content-Type", "text/html"),)),
-    "fail_503": gateway(503, "Service unavailable", "APIG.0202"),
-    "fail_504": gateway(504, "Backend timeout", "APIG.0203"),
+METHOD_NOT_ALLOWED = gateway(405, "The method is not allowed", "APIG.0101").with_headers(("Allow", "POST"))
+_HTML = (("Content-Type", "text/html"),)
+_SERVER_ERRORS = {
+    500: vendor("500", "system busy, try again later", status=500),
+    503: gateway(503, "Service unavailable", "APIG.0202"),
+    504: gateway(504, "Backend timeout", "APIG.0203"),
 }
-THROTTLED = "The throttling threshold has been reached: policy api over ratelimit,limit:{:g},time:1 second"
 
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
 _BEFORE: dict[str, Manner] = {"reset_before": "reset", "hang_before": "hang"}
 _AFTER: dict[str, Manner] = {
     "reset_after": "reset",
@@ -78,10 +79,23 @@ _BIG_BYTES = 8_000_000
 _BOMB_BYTES = 64 * 2**20
 
 
+def failure(status: int) -> Answer:
+    """Return what stands between client and application, or the application itself, answers when it cannot."""
+    page = f"<html><body><h1>{status} {_REASONS.get(status, '')}</h1></body></html>"
+    return _SERVER_ERRORS.get(status) or Answer(status, page.encode(), _HTML)
+
+
+def down(kind: str) -> Answer:
+    """Return what a call gets while the service is down in that way: `refused`, `reset`, `hang`, or a status."""
+    manner: Manner = "hang" if kind == "hang" else "reset"
+    answer = failure(int(kind)) if kind.isdecimal() else Answer(200, b"", manner=manner)
+    return answer.by(f"outage_{kind}")
+
+
 def instead(fault: str, path: str) -> Answer | None:
     """Return the answer of a fault that keeps the call from being carried out; None for any other fault."""
-    if fault in SERVER_ERRORS:
-        return SERVER_ERRORS[fault].by(fault)
+    if fault.startswith("fail_"):
+        return failure(int(fault.removeprefix("fail_"))).by(fault)
     if fault in _BEFORE:
         return Answer(200, b"", manner=_BEFORE[fault], fault=fault)
     if fault == "redirect":
@@ -102,7 +116,7 @@ def damaged(fault: str, answer: Answer) -> Answer:
     if fault == "big_answer":
         return replace(answer, body=_padded_success(_BIG_BYTES), fault=fault)
     if fault == "gzip_bomb":
-        return replace(answer, body=_bomb(), fault=fault).with_header("Content-Encoding", "gzip")
+        return replace(answer, body=_bomb(), fault=fault).with_headers(("Content-Encoding", "gzip"))
     return answer
 
 

@@ -105,11 +105,11 @@ def _skill(skill: Skill) -> Mapping[str, object]:
         "skillId": skill.id,
         "name": skill.name,
         "mediaTypeId": skill.mediatype_id,
-        "description": "",
+        "description": skill.description,
         "maxWaitTime": 60,
         "maxWaitNum": 100,
         "maxAgentWrapupTime": 5,
-        "skillParam": {},
+        "skillParam": skill.param,
     }
 
 
@@ -127,11 +127,11 @@ def _flow(flow: Flow) -> Mapping[str, object]:
     return {
         "id": flow.id,
         "description": flow.name,
-        "accessCode": "",
-        "flowFileName": f"flow{flow.id}.xml",
+        "accessCode": flow.access_code,
+        "flowFileName": flow.file_name or f"flow{flow.id}.xml",
         "isLoad": int(flow.loaded),
         "maxCallNum": 100,
-        "flowType": 0,
+        "flowType": flow.flow_type,
     }
 
 
@@ -143,15 +143,15 @@ def query_access_codes(body: Body, tenant: Tenant, *, bare: bool) -> Answer:
     codes = [
         {
             "id": str(number),
-            "accessCode": route.access_code,
-            "mediatypeId": route.mediatype_id or 5,
+            "accessCode": code,
+            "mediatypeId": media,
             "n400Number": "",
             "description": "",
             "numCallAttr": 1,
         }
-        for number, route in enumerate(tenant.access_codes(), start=1)
-        if str(body.get("accessCode", "")) in route.access_code
-        and body.get("mediatypeId", route.mediatype_id or 5) == (route.mediatype_id or 5)
+        for number, (code, media) in enumerate(tenant.access_codes(), start=1)
+        if str(body.get("accessCode", "")) in code
+        and body.get("mediatypeId", media) == media
         and not body.get("description")
     ]
     rows = codes[page(body, most_offset=100)]

@@ -27,6 +27,21 @@ def digits_or_integer(value: object) -> bool:
     return digits(value) or integer(value)
 
 
+def text_or_null(value: object) -> bool:
+    """Accept a JSON string or null, as `editable` is."""
+    return value is None or text(value)
+
+
+def integer_or_null(value: object) -> bool:
+    """Accept a JSON integer or null, as `mediatypeId` is."""
+    return value is None or integer(value)
+
+
+def mapping(value: object) -> bool:
+    """Accept a JSON object."""
+    return isinstance(value, dict)
+
+
 def texts(value: object) -> bool:
     """Accept an array of strings."""
     return isinstance(value, list) and all(isinstance(item, str) for item in value)

@@ -4,19 +4,23 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
 
+from .admin import Admin
 from .calls import Call, CallLog
-from .door import Gate
-from .faults import Dice, Faults
+from .clockwork import Clockwork
+from .dice import Dice
+from .faults import Faults
+from .port import Port
 from .service import Service
 from .state import Flow, Route, Skill, Target, Tenant
 from .synthetic import default_flows, default_skills
-
-_STOP_S = 5.0
+from .token_service import TokenService
+from .tokens import Tokens
 
 
 class Simulator:
@@ -31,10 +35,11 @@ class Simulator:
         app_key: what tokenByAkSk expects.
         app_secret: likewise.
         static_token: a token that is valid from the start and does not expire.
+        token_file: where the static token is written each time it is replaced (`token_rotate_s`).
         skills: the skill queues there are, `default_skills()` if None.
         flows: the IVR flows there are, `default_flows()` if None.
         keep_calls: whether `calls` is kept; the counters always run.
-        admin: whether `GET /_simulator/state` and `POST /_simulator/rebind` are served.
+        admin: whether `/_simulator/` is served, see `admin`.
 
     """
 
@@ -47,6 +52,7 @@ class Simulator:
         app_key: str = "demo-key",
         app_secret: str = "demo-secret",  # noqa: S107 - opens nothing but this imitation
         static_token: str | None = None,
+        token_file: Path | None = None,
         skills: Iterable[Skill] | None = None,
         flows: Iterable[Flow] | None = None,
         keep_calls: bool = True,
@@ -55,43 +61,51 @@ class Simulator:
         faults = faults or Faults()
         dice = Dice(faults, seed)
         locked = (replace(route, editable=dice.lock(route.id) or route.editable) for route in routes)
-        self._tenant = Tenant(
+        self.tenant = Tenant(
             locked if faults.locked_ids else routes,
             default_skills() if skills is None else skills,
             default_flows() if flows is None else flows,
         )
+        """What the service holds; changed here, it is changed by another hand, at once and outside log and faults."""
         self._log = CallLog(kept=keep_calls)
-        gate = Gate(faults, app_key, app_secret, static_token)
-        self._gate = gate
-        self._service = Service(self._tenant, gate, faults, seed, self._log, admin_on=admin)
+        self._tokens = Tokens(static_token)
+        token_service = TokenService(self._tokens, app_key, app_secret)
+        self._service = Service(self.tenant, self._log, token_service, faults, seed, began=self._begin)
+        self._token_file = token_file
+        self._handler = Admin(self._service, self.set_faults).handle if admin else self._service.handle
         self._keepalive_s = faults.keepalive_s
-        self._server: web.Server | None = None
-        self._socket: asyncio.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._port: Port | None = None
+        self._clockwork: Clockwork | None = None
+        self._ticking: asyncio.Task[None] | None = None
         self.url = ""
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Listen; returns the base URL. OSError if the port is taken, RuntimeError if it listens already."""
-        if self._socket is not None:
+        if self._port is not None:
             raise RuntimeError("the simulator is started already")
-        self._server = web.Server(
-            self._service.handle, handler_cancellation=True, access_log=None, keepalive_timeout=self._keepalive_s
+        server = web.Server(
+            self._handler, handler_cancellation=True, access_log=None, keepalive_timeout=self._keepalive_s
         )
-        self._socket = await asyncio.get_running_loop().create_server(self._server, host, port, backlog=1024)
+        opened = Port(server)
+        number = await opened.open(host, port)
+        self._port = opened
         shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._socket.sockets[0].getsockname()[1]}"
+        self.url = f"http://{shown}:{number}"
+        self._loop = asyncio.get_running_loop()
+        self._clockwork = Clockwork(self._service, opened, self._token_file)
+        self._ticking = asyncio.create_task(self._clockwork.run())
         return self.url
 
     async def stop(self) -> None:
         """Close the port and every connection, answered or not; what was seen stays readable. May be started again."""
-        server, socket = self._server, self._socket
-        self._server = self._socket = None
-        if server is None or socket is None:
+        port, ticking = self._port, self._ticking
+        self._port = self._clockwork = self._ticking = self._loop = None
+        if port is None or ticking is None:
             return
-        socket.close()
-        for connection in server.connections:
-            connection.force_close()
-        await server.shutdown(_STOP_S)
-        await socket.wait_closed()
+        ticking.cancel()
+        await asyncio.wait((ticking,))
+        await port.shut()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -105,12 +119,12 @@ class Simulator:
     @property
     def bindings(self) -> Mapping[str, Target]:
         """The truth: id -> (devicetype, deviceId), live."""
-        return self._tenant.bindings
+        return self.tenant.bindings
 
     @property
     def routes(self) -> Mapping[str, Route]:
         """The routes as they were at the start, locks included."""
-        return self._tenant.routes
+        return self.tenant.routes
 
     @property
     def calls(self) -> list[Call]:
@@ -155,18 +169,39 @@ class Simulator:
     @property
     def tokens_issued(self) -> int:
         """How many tokens tokenByAkSk gave out."""
-        return self._gate.tokens.issued
+        return self._tokens.issued
+
+    @property
+    def others(self) -> tuple[int, int]:
+        """Calls of other people since faults were set, and how many of them were refused."""
+        quota = self._service.door.quota
+        return quota.others_asked, quota.others_refused
 
     def rebind(self, route_id: str, devicetype: int, device_id: int) -> None:
         """Bind a route by another hand: at once, outside log and faults. KeyError for an unknown id."""
-        if route_id not in self._tenant.routes:
+        if route_id not in self.tenant.routes:
             raise KeyError(route_id)
-        self._tenant.rebind(route_id, (devicetype, device_id), 0, 0)
+        self.tenant.rebind(route_id, (devicetype, device_id), 0, 0)
 
     def set_faults(self, faults: Faults) -> None:
-        """Take other knobs from now on. Locks and the keep-alive time stay as they were at the start."""
+        """Take other knobs from now on, from any thread. Locks and the keep-alive time stay as they were at the start.
+
+        Moments of outages and limits count anew; a closed port opens again.
+        """
         self._service.set_faults(faults)
+        if self._loop is not None and self._clockwork is not None:
+            self._loop.call_soon_threadsafe(self._clockwork.wake)
 
     def revoke_tokens(self) -> None:
-        """End every token there is, the static one included."""
-        self._gate.tokens.revoke_all()
+        """End every token there is, the fixed one included."""
+        self._tokens.revoke_all()
+
+    def replace_token(self, token: str) -> None:
+        """Accept another fixed token from now on, and the one before no more."""
+        self._tokens.replace_fixed(token)
+
+    def _begin(self, now: float) -> None:
+        """Let moments count from now, since the first call has come."""
+        self._service.stopwatch.start(now)
+        if self._clockwork is not None:
+            self._clockwork.wake()

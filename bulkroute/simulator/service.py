@@ -2,22 +2,29 @@
 
 A call is judged and carried out at once when its body is there; latency and damage come after, so that a client
 which dies meanwhile leaves the change made, as with the real service. No answer depends on the order in which the
-calls of different ids arrive, throttling and tokens aside.
+calls of different ids arrive, limits, outages and tokens aside.
 """
 
 import asyncio
 import json
+from collections.abc import Callable
 
 from aiohttp import web
 
-from . import admin, wire
-from .answers import METHOD_NOT_ALLOWED, PATH_NOT_FOUND, UPDATED, Answer, bad_request, damaged, instead, vendor
+from . import wire
+from .answers import METHOD_NOT_ALLOWED, PATH_NOT_FOUND, Answer, bad_request, damaged, down, instead
 from .calls import CallLog
-from .door import Gate
+from .dice import Chance, Dice
+from .door import Door
 from .endpoints import Listing, query_access_codes, query_ivr_flows, query_skills
-from .faults import MODIFY, Dice, Faults
-from .fields import Body, complaint, integer, text
-from .state import Tenant, type_names
+from .faults import MODIFY, Faults
+from .fields import Body
+from .modify import modify
+from .moments import Stopwatch
+from .outages import Outages
+from .state import Tenant
+from .texts import in_chinese
+from .token_service import TokenService
 
 _TOKEN = "tokenByAkSk"  # noqa: S105 - an endpoint's name
 _MANAGEMENT = "/apiaccess/rest/cc-management/v1"
@@ -29,109 +36,114 @@ _PATHS = {
     f"{_MANAGEMENT}/accessCodeInfo/queryAccessCodeList": "queryAccessCodeList",
     "/apigovernance/api/oauth/tokenByAkSk": _TOKEN,
 }
-_MODIFY_FIELDS = {"id": text, "devicetype": integer, "deviceId": integer}
 _SETTLING_TURNS = 5  # loop turns in which a connection that the client has closed is noticed
 
 
 class Service:
-    """Handles requests; knows no port."""
+    """Handles requests; knows no port. `began` is called when the first call comes since faults were set."""
 
-    def __init__(self, tenant: Tenant, gate: Gate, faults: Faults, seed: int, log: CallLog, *, admin_on: bool) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        log: CallLog,
+        token_service: TokenService,
+        faults: Faults,
+        seed: int,
+        *,
+        began: Callable[[float], None],
+    ) -> None:
         self.tenant = tenant
         self.log = log
-        self._gate = gate
+        self.token_service = token_service
+        self._began = began
         self._seed = seed
-        self._admin_on = admin_on
+        self._chance = Chance(seed)
         self._nth: dict[str, int] = {}
         self.set_faults(faults)
 
     def set_faults(self, faults: Faults) -> None:
         """Take other knobs from now on; tokens and the counts of calls stay."""
-        self._faults = faults
+        self.faults = faults
+        self.stopwatch = Stopwatch()
+        self.outages = Outages(faults.outages, self._chance.falls)
+        self.door = Door(self.token_service, faults, self._seed, self._chance)
         self._dice = Dice(faults, self._seed)
         self._listing = Listing(self.tenant, faults, self._seed)
-        self._gate.set_faults(faults)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         loop = asyncio.get_running_loop()
         path = request.path
-        raw = await request.read()
-        if self._admin_on and path.startswith(admin.PREFIX):
-            return await wire.send(request, admin.answer(request.method, path, raw, self.tenant, self.log), 0)
         endpoint = _PATHS.get(path, "")
-        body = _parsed(raw)
+        body = _parsed(await request.read())
         route_id = _id_of(body) if endpoint == MODIFY else ""
         if route_id and self.log.is_in_flight(route_id):
             for _ in range(_SETTLING_TURNS):
                 await asyncio.sleep(0)
         now = loop.time()
+        if not self.stopwatch.runs:
+            self._began(now)
         self.log.begin(now, route_id)
         try:
             answer, wait_s = self._judge(request, endpoint, body, now)
             self.log.record(now, endpoint or path, route_id, answer.logged_status, answer.fault)
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            return await wire.send(request, answer, self._faults.drip_s)
+            return await wire.send(request, answer, self.faults.drip_s)
         finally:
             self.log.end(route_id)
 
     def _judge(self, request: web.BaseRequest, endpoint: str, body: Body | None, now: float) -> tuple[Answer, float]:
         """Return the answer, and how many seconds it takes. What the call changes is changed here."""
+        faults = self.faults
+        key = _id_of(body) or endpoint if endpoint == MODIFY else endpoint
+        elapsed_s = self.stopwatch.elapsed_s(now)
+        if self.outages and (kind := self.outages.met(endpoint, key, elapsed_s)):
+            return down(kind), 0
         if not endpoint:
             return PATH_NOT_FOUND, 0
         if request.method != "POST":
             return METHOD_NOT_ALLOWED, 0
         if endpoint == _TOKEN:
-            wait_s = self._faults.token_latency_s
-            return _malformed(request, body) or self._gate.token(request, body or {}, now), wait_s
-        refused = self._gate.refusal(request, now) or _malformed(request, body)
+            answer = _malformed(request, body) or self.token_service.answer(request, body or {}, faults, now)
+            return self._worded(answer), faults.token_latency_s
+        refused = self.door.refusal(request, key, now, elapsed_s) or _malformed(request, body)
         if refused:
-            return refused, self._faults.latency_ms / 1000
-        body = body or {}
-        key = _id_of(body) or endpoint if endpoint == MODIFY else endpoint
+            answer, wait_s = refused, faults.latency_ms / 1000
+        else:
+            answer, wait_s = self._carried_out(request, endpoint, key, body or {}, now)
+            wait_s += self.door.delay_s
+        if faults.rate_headers:
+            answer = self.door.with_rate_headers(answer, request, now)
+        return self._worded(answer), wait_s
+
+    def _carried_out(
+        self, request: web.BaseRequest, endpoint: str, key: str, body: Body, now: float
+    ) -> tuple[Answer, float]:
+        """Return the answer to a call that was let in, and how many seconds it takes."""
         nth = self._nth[key] = self._nth.get(key, 0) + 1
-        fault = self._dice.of_call(key, nth) if endpoint in self._faults.faulty else ""
+        fault = self._dice.of_call(key, nth) if endpoint in self.faults.faulty else ""
         answer = instead(fault, request.path) if fault else None
         if answer is None:
-            answer = self._modify(body, now) if endpoint == MODIFY else self._read(endpoint, body, now)
+            answer = self._answer(endpoint, body, now)
             if fault:
                 answer = damaged(fault, answer)
         return answer, self._dice.latency_s(key, nth)
 
-    def _read(self, endpoint: str, body: Body, now: float) -> Answer:
+    def _answer(self, endpoint: str, body: Body, now: float) -> Answer:
+        if endpoint == MODIFY:
+            return modify(body, self.tenant, self.faults, self._dice, now)
         if endpoint == "queryCalledRoute":
             return self._listing.answer(body, now)
         if endpoint == "querySkills":
             return query_skills(body, self.tenant)
         if endpoint == "queryIVRFlowList":
-            return query_ivr_flows(self.tenant, schema_wrapper=self._faults.schema_wrapper)
-        return query_access_codes(body, self.tenant, bare=self._faults.bare_access_codes)
+            return query_ivr_flows(self.tenant, schema_wrapper=self.faults.schema_wrapper)
+        return query_access_codes(body, self.tenant, bare=self.faults.bare_access_codes)
 
-    def _modify(self, body: Body, now: float) -> Answer:
-        """Answer modifyCalledRoute (cec_07_0042)."""
-        wrong = complaint(body, _MODIFY_FIELDS, {})
-        if wrong:
-            return bad_request(wrong)
-        route_id, target = body["id"], (body["devicetype"], body["deviceId"])
-        if target[0] not in type_names or target[1] < 0:
-            return bad_request("parameter devicetype or deviceId is out of range")
-        fault = self._dice.of_id(route_id)
-        if fault == "fail_500_ids":
-            return vendor("20001", "business failure: check the parameter values", status=500).by(fault)
-        if fault == "business_ids":
-            return vendor("20002", "the called route is in use").by(fault)
-        route = self.tenant.routes.get(route_id)
-        if route is None:
-            return vendor("20003", "the called route does not exist")
-        if self._faults.locked_enforced and route.editable in ("1", "3"):
-            return vendor("20004", "the called route must not be edited")
-        if self._faults.refuse_missing_targets and not self.tenant.has_target(target):
-            return vendor("20005", "the skill queue or IVR flow does not exist")
-        if fault == "not_applied_ids":
-            return UPDATED.by(fault)
-        self.tenant.rebind(route_id, target, now, self._faults.read_delay_s)
-        return UPDATED
+    def _worded(self, answer: Answer) -> Answer:
+        charset = self.faults.charset
+        return in_chinese(answer, charset, declared=self.faults.charset_declared) if charset else answer
 
 
 def _parsed(raw: bytes) -> Body | None:

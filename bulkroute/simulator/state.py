@@ -5,12 +5,17 @@ Nothing here knows of HTTP, of faults or of tokens.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SKILL_QUEUE = 1
 IVR = 3
 
-type_names = {SKILL_QUEUE: "queue", IVR: "flow"}
+VOICE, VIDEO, MULTIMEDIA, VOICE_CLICK, VIDEO_CLICK = 5, 19, 53, 2, 18
+_CODE_MEDIA: Mapping[int | None, int] = {
+    VIDEO: VOICE,
+    VIDEO_CLICK: VOICE_CLICK,
+    None: VOICE,
+}  # an access code's own media type (cec_07_0040)
 
 Target = tuple[int, int]
 
@@ -29,17 +34,19 @@ class Route:
     access_code: str = "9911411"
     ext_code: str = ""
     dnid: int = 1
-    mediatype_id: int | None = 5
+    mediatype_id: int | None = VOICE
     editable: str | None = "0"
 
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """A skill queue (cec_07_0037)."""
+    """A skill queue (cec_07_0037). `param` is `skillParam`: what happens to calls that find nobody (cec_07_0034)."""
 
     id: int
     name: str = ""
-    mediatype_id: int = 5
+    mediatype_id: int = VOICE
+    description: str = ""
+    param: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
     def target(self) -> Target:
@@ -49,11 +56,14 @@ class Skill:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """An IVR flow (cec_07_0046)."""
+    """An IVR flow (cec_07_0046). `name` is its `description` on the wire; '' for `file_name` makes one of the id."""
 
     id: int
     name: str = ""
     loaded: bool = True
+    file_name: str = ""
+    access_code: str = ""
+    flow_type: int = 0
 
     @property
     def target(self) -> Target:
@@ -70,8 +80,6 @@ class Tenant:
         self.order: list[str] = []
         self.skills = {skill.id: skill for skill in skills}
         self.flows = {flow.id: flow for flow in flows}
-        self._names = {skill.target: skill.name for skill in self.skills.values()}
-        self._names |= {flow.target: flow.name for flow in self.flows.values()}
         self._earlier: dict[str, list[tuple[float, Target]]] = {}
         for route in routes:
             if route.id in self.routes:
@@ -83,6 +91,10 @@ class Tenant:
         self.routes[route.id] = route
         self.bindings[route.id] = (route.devicetype, route.device_id)
         self.order.insert(place, route.id)
+
+    def alter(self, route: Route) -> None:
+        """Put a route in the place of the one with its id; its binding stays."""
+        self.routes[route.id] = route
 
     def remove(self, route_id: str) -> None:
         """Take a route out."""
@@ -106,16 +118,16 @@ class Tenant:
         self._earlier[route_id] = waiting
         return waiting[0][1]
 
-    def has_target(self, target: Target) -> bool:
-        """Tell whether the skill queue or IVR flow exists, loaded or not."""
-        return target in self._names
+    def target(self, target: Target) -> Skill | Flow | None:
+        """Return the skill queue or IVR flow that a binding leads to, loaded or not."""
+        return self.skills.get(target[1]) if target[0] == SKILL_QUEUE else self.flows.get(target[1])
 
     def description(self, route: Route, target: Target) -> str:
         """Return `deviceDesc`: the target's name, or the route's own text where the target is not known."""
-        name = self._names.get(target)
-        if name is None:
+        found = self.target(target)
+        if found is None:
             return route.device_desc if target == (route.devicetype, route.device_id) else ""
-        return name or f"{type_names[target[0]]}-{target[1]}"
+        return found.name
 
     def listed(self, route_id: str, now: float) -> Mapping[str, object]:
         """Return one element of `calledRouteList`."""
@@ -133,6 +145,7 @@ class Tenant:
             "editable": route.editable,
         }
 
-    def access_codes(self) -> Iterator[Route]:
-        """Yield the first route of each access code."""
-        return iter({route.access_code: route for route in reversed(self.routes.values())}.values())
+    def access_codes(self) -> Iterator[tuple[str, int]]:
+        """Yield each access code and its media type, which is that of its first route."""
+        first = {route.access_code: route.mediatype_id for route in reversed(self.routes.values())}
+        return ((code, _CODE_MEDIA.get(media) or media or VOICE) for code, media in first.items())

@@ -5,15 +5,17 @@ from itertools import count
 
 
 class Tokens:
-    """The tokens that were issued, and which of them still open the door."""
+    """The tokens that were issued, the fixed one, and which of them still open the door."""
 
-    def __init__(self, static_token: str | None) -> None:
+    def __init__(self, fixed: str | None) -> None:
         self.issued = 0
+        self.fixed = fixed
+        """The token that is good without being issued; None: there is none."""
         self._ends: dict[str, float] = {}
         self._uses: dict[str, int] = {}
         self._numbers = count(1)
-        if static_token is not None:
-            self._ends[static_token] = math.inf
+        if fixed is not None:
+            self._ends[fixed] = math.inf
 
     def issue(self, now: float, life_s: float, *, alone: bool) -> str:
         """Return a new token that lives `life_s` seconds; `alone` ends every token issued before."""
@@ -32,6 +34,13 @@ class Tokens:
             self._uses[token] = self._uses.get(token, 0) + 1
             return self._uses[token] <= most_uses
         return True
+
+    def replace_fixed(self, token: str) -> None:
+        """Accept another fixed token from now on, and the one before no more."""
+        if self.fixed is not None:
+            self._ends.pop(self.fixed, None)
+        self.fixed = token
+        self._ends[token] = math.inf
 
     def revoke_all(self) -> None:
         """End every token there is."""

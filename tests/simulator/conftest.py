@@ -1,7 +1,8 @@
 """A plain aiohttp client beside the simulator: none of bulkroute's own client is used here."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -9,6 +10,7 @@ import aiohttp
 import pytest
 
 from bulkroute.simulator import Faults, Route, Simulator
+from tests.virtual_time import run_virtual
 
 MANAGEMENT = "/apiaccess/rest/cc-management/v1/"
 PATHS = {
@@ -20,6 +22,9 @@ PATHS = {
     "codes": f"{MANAGEMENT}accessCodeInfo/queryAccessCodeList",
 }
 KEYS = {"app_key": "demo-key", "app_secret": "demo-secret"}
+
+ID = "1125397061153369092"
+ONE = [Route(ID)]
 
 
 class Reply(NamedTuple):
@@ -79,3 +84,32 @@ def serve() -> Serve:
             yield Peer(simulator, session)
 
     return run
+
+
+def on_virtual_time(serve: Serve, faults: Faults, use: Callable[[Peer], Awaitable[None]], **options: Any) -> None:
+    """Start a simulator under a jumping clock and hand it to `use`."""
+
+    async def main() -> None:
+        async with serve(ONE, faults, **options) as peer:
+            await use(peer)
+
+    run_virtual(main())
+
+
+async def fire(peer: Peer, spacing_s: float, count: int) -> list[int]:
+    """Send calls at a steady pace; return their statuses in the order sent, 0 for a connection that broke."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    sent = []
+    for index in range(count):
+        await asyncio.sleep(max(0.0, start + index * spacing_s - loop.time()))
+        sent.append(asyncio.ensure_future(peer.modify(ID)))
+    return [await status_of(call) for call in sent]
+
+
+async def status_of(call: Awaitable[Reply]) -> int:
+    """Return the status that a call gets; 0 where the connection breaks or none comes about."""
+    try:
+        return (await call).status
+    except aiohttp.ClientError:
+        return 0

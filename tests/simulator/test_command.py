@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from bulkroute.simulator import contact_centre
 
 COMMAND = [sys.executable, "-c", "from bulkroute.cli.simulate import simulate; simulate()"]
 
@@ -73,6 +76,35 @@ def test_serves_the_ids_and_targets_of_a_manifest(tmp_path: Path) -> None:
         assert {flow["id"] for flow in flows if not flow["isLoad"]} == {888}
 
 
+@pytest.mark.slow
+def test_serves_a_made_up_contact_centre(tmp_path: Path) -> None:
+    token_file = tmp_path / "token"
+    flags = ("--routes", "120", "--seed", "3", "--unloaded-flow", "3001", "--write-token", str(token_file))
+    with simulating(*flags) as url:
+        made = contact_centre(120, 3)
+        assert set(fetch(f"{url}/_simulator/state")["bindings"]) == {route.id for route in made.routes}
+        assert token_file.read_text() == "open\n"
+        flows = fetch(f"{url}/apiaccess/rest/cc-management/v1/ivrFlow/queryIVRFlowList", {})["result"]
+        assert {flow["id"] for flow in flows if not flow["isLoad"]} == {
+            3001,
+            *(flow.id for flow in made.flows if not flow.loaded),
+        }
+
+
+@pytest.mark.slow
+def test_the_port_closes_and_opens_under_the_fast_loop() -> None:
+    with simulating("--outage", "0s+300ms:refused", "--routes", "1") as url:
+        path = "/apiaccess/rest/cc-management/v1/ivrFlow/queryIVRFlowList"
+        refused = 0
+        while True:
+            try:
+                assert fetch(url + path, {})["retCode"] == "0"
+                break
+            except (urllib.error.URLError, ConnectionError) as error:
+                refused += isinstance(getattr(error, "reason", None), ConnectionRefusedError)
+        assert refused
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -80,6 +112,14 @@ def test_serves_the_ids_and_targets_of_a_manifest(tmp_path: Path) -> None:
         (["--fail-500", "2"], "not in the range"),
         (["--routes", "1", "--manifest", "x.csv"], "exclude each other"),
         (["--throttle-burst", "5"], "needs --throttle"),
+        (["--throttle", "40/d"], "write 40, 40/s, 600/m or 9000/h"),
+        (["--others", "5"], "set throttle"),
+        (["--outage", "5s+20s:gone"], "gone is no kind of outage"),
+        (["--outage", "5s+20s"], "write BEGIN+LENGTH[/PERIOD]:KIND[@WHERE][*SHARE]"),
+        (["--throttle-at", "60s"], "write AT:CALLS"),
+        (["--fail-status", "522"], "NAME=VALUE"),
+        (["--bad-id", "1=none"], "none of fail_500_ids"),
+        (["--write-token", "/nowhere/token"], "cannot write /nowhere/token"),
         (["--host", "192.0.2.1"], "cannot listen on"),
     ],
 )

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from bulkroute.simulator import Faults, Flow, Route, Skill, synthetic_routes
+from bulkroute.simulator.names import flow_name
 from tests.simulator.conftest import KEYS, PATHS, Serve
 
 EXAMPLE = [
@@ -42,7 +43,7 @@ async def test_modify_answers_as_documented_and_binds(serve: Serve) -> None:
         assert (answer.status, answer.json) == (200, {"returnCode": "0", "description": "data update success"})
         assert peer.simulator.bindings["1125397061153369092"] == (3, 201)
         row = (await peer.query(extCode="11"))["calledRouteList"][0]
-        assert row == EXAMPLE_ROW | {"devicetype": 3, "deviceId": 201, "deviceDesc": "flow-201"}
+        assert row == EXAMPLE_ROW | {"devicetype": 3, "deviceId": 201, "deviceDesc": flow_name(201)}
 
 
 async def test_query_example_with_exact_and_with_loose_filters(serve: Serve) -> None:

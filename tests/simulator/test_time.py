@@ -2,38 +2,13 @@
 
 import asyncio
 import email.utils
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from bulkroute.simulator import Faults, Route, synthetic_routes
-from tests.simulator.conftest import Peer, Serve
+from bulkroute.simulator import Faults, synthetic_routes
+from tests.simulator.conftest import ID, Peer, Serve, fire, on_virtual_time
 from tests.virtual_time import run_virtual
-
-ID = "1125397061153369092"
-ONE = [Route(ID)]
-
-
-def on_virtual_time(serve: Serve, faults: Faults, use: Callable[[Peer], Awaitable[None]], **options: Any) -> None:
-    """Start a simulator under a jumping clock and hand it to `use`."""
-
-    async def main() -> None:
-        async with serve(ONE, faults, **options) as peer:
-            await use(peer)
-
-    run_virtual(main())
-
-
-async def fire(peer: Peer, spacing_s: float, count: int) -> list[int]:
-    """Send calls at a steady pace; return their statuses in the order sent."""
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    sent = []
-    for index in range(count):
-        await asyncio.sleep(max(0.0, start + index * spacing_s - loop.time()))
-        sent.append(asyncio.ensure_future(peer.modify(ID)))
-    return [(await call).status for call in sent]
 
 
 def test_window_lets_r_calls_through_in_any_second(serve: Serve) -> None:

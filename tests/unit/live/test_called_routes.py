@@ -99,7 +99,7 @@ def test_a_route_deleted_meanwhile_is_forgotten() -> None:
     gone = MANY[7].id
 
     def delete(simulator: Simulator) -> None:
-        simulator._tenant.remove(gone)
+        simulator.tenant.remove(gone)
         simulator.set_faults(Faults(latency_ms=10))
 
     found = read(MANY, Faults(wrong_total=1, latency_ms=10), after_s=0.035, then=delete)
