@@ -1,41 +1,106 @@
-"""The question before the first call: asked once, on a terminal only, and never where nobody could answer."""
+"""The question before the first call: asked once, wherever a person sits, and never where nobody could answer.
+
+A person sits where standard input is a terminal, whatever became of stdout and stderr: the question is shown on a
+terminal, never in a file or a pipe. Only --yes and rehearsals ask nothing; --quiet is no yes.
+"""
 
 import asyncio
+import contextlib
 import os
 import sys
-from typing import Any
-
-import click
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO
 
 from bulkroute.engine import Confirm
+from bulkroute.errors import UsageError
+from bulkroute.output.tables import say_each
+from bulkroute.output.words import clock, duration, rate
 from bulkroute.run.prepare import Prepared
+from bulkroute.settings import Settings
 
 LINE_BYTES = 1024
 
 
-def confirm_with(options: dict[str, Any]) -> Confirm | None:
-    """Return what asks on the terminal; None where nothing is to be asked."""
-    silent = options["yes"] or options["quiet"] or options.get("simulate")
-    return None if silent or not (sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()) else _confirm
+def confirm_with(options: dict[str, Any], settings: Settings, warnings: Sequence[str]) -> Confirm | None:
+    """Return what asks on the terminal; None where nothing is to be asked. `warnings` are those told until then."""
+    if options["yes"] or options.get("simulate") or sys.stdin is None or not sys.stdin.isatty():
+        return None
+
+    async def confirm(prepared: Prepared) -> bool:
+        with _terminal() as terminal:
+            say_each(describe(prepared, settings, warnings), terminal)
+            terminal.write("Send now? [y/N] ")
+            terminal.flush()
+            answer = await _answer()
+        return answer.strip().lower() in (b"y", b"yes")
+
+    return confirm
 
 
-async def _confirm(prepared: Prepared) -> bool:
-    click.echo(f"{describe(prepared)}. Send now? [y/N] ", err=True, nl=False)
+@contextlib.contextmanager
+def _terminal() -> Iterator[TextIO]:
+    """Give the terminal of the person who is to answer. Raises UsageError."""
+    if sys.stderr.isatty():
+        yield sys.stderr
+        return
+    # In a container the terminal may have no name here, and without a session there is no /dev/tty.
+    names = [os.ttyname(0)] if _is_named(0) else []
+    for name in (*names, "/dev/tty"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+            break
+    else:
+        raise UsageError("the question cannot be shown: stderr is no terminal, and no other is found", hint="add --yes")
+    with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as terminal:
+        yield terminal
+
+
+def _is_named(descriptor: int) -> bool:
+    try:
+        return bool(os.ttyname(descriptor))
+    except OSError:
+        return False
+
+
+async def _answer() -> bytes:
+    """Return the line that the person types. Not input(): it would keep Ctrl-C waiting."""
     answered = asyncio.Event()
-    # Not input(): it would keep Ctrl-C waiting.
     loop, terminal = asyncio.get_running_loop(), sys.stdin.fileno()
     loop.add_reader(terminal, answered.set)
     try:
         await answered.wait()
     finally:
         loop.remove_reader(terminal)
-    return os.read(terminal, LINE_BYTES).strip().lower() in (b"y", b"yes")
+    try:
+        return os.read(terminal, LINE_BYTES)
+    except OSError:  # the terminal is gone, and with it whoever could say yes
+        return b""
 
 
-def describe(prepared: Prepared) -> str:
-    """Return what is about to happen, in rows."""
+def describe(prepared: Prepared, settings: Settings, warnings: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is about to happen, labelled: where, which rows, how long it takes, and what to look at."""
     counts = prepared.counts
     verb = "to change" if prepared.batch.parent is None else "to put back"
-    parts = [f"{counts.pending:,} rows {verb}", f"{counts.succeeded + counts.unchanged:,} already right"]
-    parts += [f"{rows:,} failed: {error}" for error, rows in sorted(counts.failures.items())]
-    return ", ".join(parts)
+    done = counts.succeeded + counts.unchanged
+    known = f"{done:,} already right" if prepared.decided.at else f"{done:,} done by the ledger; live was not read"
+    lines = [
+        ("service", settings.service_name),
+        ("rows", f"{counts.pending:,} {verb}, {known}"),
+    ]
+    if counts.failures:
+        refused = ", ".join(f"{rows:,} {error}" for error, rows in sorted(counts.failures.items()))
+        lines.append(("refused", f"{refused}; nothing is sent for them"))
+    lines.append(("pace", _pace(counts.pending, settings)))
+    if not prepared.decided.at:
+        lines.append(("warning", "with --no-snapshot no earlier binding is kept: this cannot be rolled back"))
+    lines += [("warning", text) for text in warnings]
+    return lines
+
+
+def _pace(rows: int, settings: Settings) -> str:
+    text = f"{rate(settings.rate_per_s)}, {settings.concurrency} at once"
+    if settings.rate_per_s is None:
+        return text
+    takes_s = rows / settings.rate_per_s
+    return f"{text}: about {duration(takes_s)}, until {clock(time.time() + takes_s)}"

@@ -33,6 +33,8 @@ from bulkroute.settings import Credentials, Secret, Settings
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""
 
+WARNING = "warning: "
+"""What a notice begins with that whoever is asked must see."""
 
 Settle = Callable[[Interrupts, AsyncExitStack], Awaitable[Settings]]
 Work = Callable[[Engine], Coroutine[Any, Any, Summary]]
@@ -183,12 +185,17 @@ async def _work(
         for face in shown:
             exits.callback(face.close)
 
+        warnings: list[str] = []
+
         def watch(event: Event) -> None:
+            if isinstance(event, Notice) and event.text.startswith(WARNING):
+                warnings.append(event.text.removeprefix(WARNING))
             for face in shown:
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
                     face.watch(event)
 
-        engine = await exits.enter_async_context(Engine(settings, watch=watch, confirm=confirm_with(options)))
+        confirm = confirm_with(options, settings, warnings)
+        engine = await exits.enter_async_context(Engine(settings, watch=watch, confirm=confirm))
         interrupts.engine = engine
         tickers = [asyncio.create_task(_tick(engine, face, watch), name="progress") for face in shown]
         try:

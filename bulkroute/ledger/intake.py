@@ -35,7 +35,7 @@ def staged(source: Source, format_: str | None, on_notice: Callable[[str], None]
         staging.load(rows, faults)
         if faults.total:
             raise faults.error()
-        for text in (*faults.warnings, *faults.notices):
+        for text in (*(f"warning: {text}" for text in faults.warnings), *faults.notices):
             on_notice(text)
         yield Staged(staging, name_of(source), manifest.digest if manifest else "")
 

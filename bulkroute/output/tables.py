@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TextIO
 
 FRAMED_COLUMNS = 60
@@ -66,6 +66,17 @@ def say(text: str, stream: TextIO) -> None:
     columns = columns_of(stream)
     lines = [text] if columns is None else _filled(_WORD.findall(text), columns, between="", indent="")
     stream.writelines(f"{line}\n" for line in lines)
+
+
+def say_each(facts: Sequence[tuple[str, str]], stream: TextIO) -> None:
+    """Write labelled sentences below each other; on a terminal a long one goes on below its own beginning."""
+    columns = columns_of(stream)
+    margin = max((len(label) for label, _text in facts), default=0) + 2
+    for label, text in facts:
+        words = _WORD.findall(text)
+        lines = [text] if columns is None else _filled(words, max(columns - margin, 1), between="", indent="")
+        for number, line in enumerate(lines):
+            print(f"{'' if number else label:<{margin}}{line}", file=stream)
 
 
 def advise(purpose: str, command: str, width: int, stream: TextIO) -> None:

@@ -2,11 +2,7 @@
 
 import csv
 import json
-import os
-import pty
-import select
 import signal
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +14,6 @@ from bulkroute.simulator.names import queue_name
 from tests.harness import (
     Target,
     bulkroute,
-    command,
-    environment,
     exported,
     ids,
     serving,
@@ -214,40 +208,6 @@ def test_targets_that_calls_cannot_reach(tmp_path: Path) -> None:
             for warning in ("skill_queue 777 does not exist", "ivr 201 is not loaded", "ivr 888 does not exist"):
                 assert warning in text
             assert "skill_queue 101 " not in text.replace(f"to skill_queue 101 ({queue_name(101)})", "")
-
-
-@pytest.mark.slow
-def test_a_terminal_is_asked_once_with_the_counts(tmp_path: Path) -> None:
-    routes, wanted = tenant(30, right=4, locked=1)
-    write_csv(tmp_path / "night.csv", wanted)
-    with serving(routes) as service:
-        for answer, code, modified in ((b"\n", 4, 0), (b"y\n", 1, 24)):
-            controller, terminal = pty.openpty()
-            process = subprocess.Popen(
-                command("run", "night.csv", "--base-url", service.url, *FAST),
-                cwd=tmp_path,
-                env=environment(),
-                stdin=terminal,
-                stdout=subprocess.DEVNULL,
-                stderr=terminal,
-            )
-            os.close(terminal)
-            shown = b""
-            while b"[y/N]" not in shown:
-                assert select.select([controller], [], [], 30)[0], shown
-                shown += os.read(controller, 4096)
-            assert b"24 rows to change, 4 already right, 1 failed: locked, 1 failed: unknown_id" in shown
-            assert service.modified == 0
-            os.write(controller, answer)
-            while process.poll() is None:
-                if select.select([controller], [], [], 0.05)[0]:
-                    try:
-                        os.read(controller, 4096)
-                    except OSError:  # the terminal has no more programs
-                        process.wait(30)
-            os.close(controller)
-            assert process.returncode == code
-            assert service.modified == modified
 
 
 @pytest.mark.slow
