@@ -194,6 +194,19 @@ class FailureKind(StrEnum):
     """The live binding is neither the earlier nor the wanted one: another hand changed it; never sent."""
 
 
+class PaceCause(StrEnum):
+    """Why a run's pace changed: `cause` in the ledger."""
+
+    STARTED = "started"
+    """The run began."""
+    OPERATOR = "operator"
+    """Somebody asked for another rate, or for more or fewer calls at once."""
+    THROTTLED = "throttled"
+    """The service refused calls."""
+    SERVICE = "service"
+    """What the service allows went up or down by itself."""
+
+
 OF_THE_ROW = frozenset(
     {
         FailureKind.BUSINESS,

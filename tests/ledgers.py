@@ -10,14 +10,16 @@ from pathlib import Path
 
 from bulkroute.ledger.file import checked, open_for_writing
 
-FORMAT_1 = Path(__file__).with_name("cases") / "ledgers" / "format-1.sql"
+CASES = Path(__file__).with_name("cases") / "ledgers"
+
+OLD_FORMATS = (1, 2)
 
 
-def of_format_1(path: Path) -> Path:
-    """Make a ledger as format 1 wrote it: batch 3 is `night.csv` with the first nine `ids` and their `targets`."""
+def of_format(version: int, path: Path) -> Path:
+    """Make a ledger as an earlier format had it: batch 3 is `night.csv` with the first nine `ids` and their `targets`."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-        connection.executescript(FORMAT_1.read_text())
+        connection.executescript((CASES / f"format-{version}.sql").read_text())
     path.chmod(0o600)
     return path
 

@@ -1,12 +1,10 @@
-"""What the ledger is working through: batches, their rows still to be sent, and runs.
+"""What the ledger is working through: batches, and their rows still to be sent.
 
 Every function is one transaction on the connection of the run that holds the lock.
 """
 
-import os
-import socket
+import hashlib
 import sqlite3
-import time
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import NamedTuple
 from bulkroute.errors import LedgerError, UsageError
 from bulkroute.ledger.file import transaction
 from bulkroute.model import FailureKind, Row, Status
+from bulkroute.settings import Settings
 
 CHUNK_ROWS = 256
 """Rows read ahead of the work: few enough to stay small, many enough that reading costs nothing."""
@@ -37,6 +36,21 @@ class Batch(NamedTuple):
     manifest: str
     digest: str
     parent: int | None = None
+
+
+class Tenant(NamedTuple):
+    """Whose routes a batch changes, and where."""
+
+    service: str
+    """Base URL of the service."""
+    app_key: str
+    """Fingerprint of the app key; '' if a ready token is used."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Tenant":
+        """Return the tenant of settings."""
+        key = settings.credentials.app_key
+        return cls(settings.service_name, hashlib.sha256(key.encode()).hexdigest()[:12] if key else "")
 
 
 class Work(NamedTuple):
@@ -109,14 +123,10 @@ def require_service(connection: sqlite3.Connection, batch: Batch, service: str, 
 
     Raises UsageError.
     """
-    found = connection.execute(
-        "SELECT service FROM run WHERE batch IN (SELECT batch FROM batch WHERE ?1 IN (batch, parent))"
-        " ORDER BY run DESC LIMIT 1",
-        (batch.number,),
-    ).fetchone()
-    if found and found[0] != service:
+    (own,) = connection.execute("SELECT service FROM batch WHERE batch = ?", (batch.number,)).fetchone()
+    if own is not None and own != service:
         raise UsageError(
-            f"this ledger's batch is of {found[0]}, not of {service}",
+            f"this ledger's batch is of {own}, not of {service}",
             where=str(ledger),
             hint="name another ledger, or start a new batch (--fresh); --service-moved if it is the same service",
         )
@@ -188,34 +198,3 @@ def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> It
         if len(chunk) < CHUNK_ROWS:
             return
         after = chunk[-1][0]
-
-
-def begin_run(
-    connection: sqlite3.Connection, batch: Batch, *, command: str, version: str, service: str, rate_per_s: float | None
-) -> int:
-    """Record that a run starts; return its number."""
-    made = connection.execute(
-        "INSERT INTO run (batch, command, started_at, pid, host, version, service, rate) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (batch.number, command, time.time(), os.getpid(), socket.gethostname(), version, service, rate_per_s),
-    )
-    return made.lastrowid or 0
-
-
-class RunEnd(NamedTuple):
-    """What is recorded of a run when it ends."""
-
-    seconds: float
-    attempts: int
-    retries: int
-    throttled: int
-    stopped: str | None
-    exit_code: int
-
-
-def end_run(connection: sqlite3.Connection, run: int, end: RunEnd) -> None:
-    """Record how a run ended."""
-    connection.execute(
-        "UPDATE run SET ended_at = ?, seconds = ?, attempts = ?, retries = ?, throttled = ?, stopped = ?, exit_code = ?"
-        " WHERE run = ?",
-        (time.time(), *end, run),
-    )

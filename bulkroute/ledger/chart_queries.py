@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bulkroute.ledger.file import format_of
 from bulkroute.ledger.queries import COUNTED
 from bulkroute.model import Ruling, Status
 
@@ -62,6 +61,7 @@ class PaceChange(NamedTuple):
     rate: float | None
     concurrency: int
     reason: str
+    cause: str
 
 
 class FailedRow(NamedTuple):
@@ -147,9 +147,7 @@ def waits(connection: sqlite3.Connection, batch: int, limit: int) -> list[Wait]:
 
 
 def pace_changes(connection: sqlite3.Connection, batch: int, after: int) -> Iterator[PaceChange]:
-    """Yield the changes of pace of the batch's runs later than the change `after`; none in a ledger of format 1."""
-    if format_of(connection) < 2:
-        return iter(())
+    """Yield the changes of pace of the batch's runs later than the change `after`."""
     columns = ", ".join(f"pace.{name}" for name in PaceChange._fields)
     found = connection.execute(
         f"SELECT {columns} FROM pace JOIN run USING (run) WHERE pace > ? AND batch = ? ORDER BY pace", (after, batch)

@@ -16,7 +16,7 @@ from bulkroute.model import Status
 APPLICATION_ID = 0x62726F75
 """`brou`, in the header of every ledger: tells it from another program's database."""
 
-FORMAT = 2
+FORMAT = 3
 """The ledger's format, kept in `user_version`. `migrations` tells what each one added."""
 
 OLDEST_FORMAT = 1

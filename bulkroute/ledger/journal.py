@@ -18,7 +18,7 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger.batches import Work
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.guard import ledger_errors
-from bulkroute.model import UNCOUNTED, FailureKind, Status, Verdict
+from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
 
 
 class Attempt(NamedTuple):
@@ -50,7 +50,7 @@ _WAIT_BEGAN = "INSERT INTO wait (run, started_at, reason) VALUES (?, ?, ?)"
 
 _WAIT_ENDED = "UPDATE wait SET ended_at = ? WHERE wait = ?"
 
-_PACE = "INSERT INTO pace (run, at, asked, rate, concurrency, reason) VALUES (?, ?, ?, ?, ?, ?)"
+_PACE = "INSERT INTO pace (run, at, asked, rate, concurrency, cause, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 _ATTEMPT = (
     "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict, http_status, return_code, description)"
@@ -94,7 +94,7 @@ class Notes:
     """Keys of rows, as are those sent."""
     sent: list[tuple[int]] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
-    paces: list[tuple[float, Pace, str]] = field(default_factory=list)
+    paces: list[tuple[float, Pace, PaceCause, str]] = field(default_factory=list)
     """When, at which pace from then on, and why."""
 
 
@@ -144,9 +144,9 @@ class Journal:
         self._notes.waits.append(wait)
         self._commit_soon()
 
-    def paced(self, pace: Pace, reason: str) -> None:
-        """Note at which pace calls go from now on."""
-        self._notes.paces.append((time.time(), pace, reason))
+    def paced(self, pace: Pace, cause: PaceCause, reason: str) -> None:
+        """Note at which pace calls go from now on, and why."""
+        self._notes.paces.append((time.time(), pace, cause, reason))
         self._commit_soon()
 
     async def flush(self) -> None:
@@ -195,7 +195,7 @@ class Journal:
             for wait in notes.waits:
                 self._write_wait(wait)
             if notes.paces:
-                connection.executemany(_PACE, [(self._run, at, *pace, reason) for at, pace, reason in notes.paces])
+                connection.executemany(_PACE, [(self._run, at, *pace, *why) for at, pace, *why in notes.paces])
 
     def _move(self, sql: str, rows: Sequence[tuple[object, ...]], doing: str) -> None:
         """Write the status of rows, each of which must be in the state that it is to leave. Raises LedgerError."""

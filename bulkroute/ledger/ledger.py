@@ -14,11 +14,13 @@ What goes wrong is a LedgerError that says what to do; no connection and no `sql
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from sqlite3 import Connection
 from typing import NamedTuple
 
 from bulkroute.ledger import lock, migrations
 from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
-from bulkroute.ledger.reader import LedgerReader
+from bulkroute.ledger.guard import ledger_errors
+from bulkroute.ledger.reader import READ, LedgerReader
 from bulkroute.ledger.writer import LedgerWriter
 
 
@@ -40,6 +42,7 @@ class Ledger:
     def read(self) -> Iterator[LedgerReader]:
         """Open an existing ledger for the block, to read it, also while a run writes it. Raises LedgerError."""
         with closing(open_for_reading(self.path)) as connection:
+            _read_as_today(connection, self.path)
             yield LedgerReader(connection, self.path)
 
     @contextmanager
@@ -70,6 +73,7 @@ class HeldLedger:
         What the block reads is to be relied on only once the block has ended without a LedgerError.
         """
         with checked(self.path) as connection:
+            _read_as_today(connection, self.path)
             yield LedgerReader(connection, self.path)
 
     @contextmanager
@@ -81,3 +85,8 @@ class HeldLedger:
         with closing(open_for_writing(self.path)) as connection:
             migrations.bring_up(connection, self.path, on_notice)
             yield LedgerWriter(connection, self.path)
+
+
+def _read_as_today(connection: Connection, path: Path) -> None:
+    with ledger_errors(path, READ):
+        migrations.read_as_today(connection)

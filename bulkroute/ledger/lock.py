@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.events import iso
@@ -31,21 +32,87 @@ def hold(ledger: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def holder(ledger: Path) -> str | None:
-    """Return who seems to hold the ledger, without touching its lock; None where nobody does, or who does has died."""
+class Process(NamedTuple):
+    """A process of some machine; `started_ticks` tells it from a later one that got its pid."""
+
+    pid: int
+    host: str
+    started_ticks: int | None
+    """In the kernel's clock ticks since the machine started; None if not known."""
+
+    @classmethod
+    def own(cls) -> "Process":
+        """Return this process."""
+        found = _stat(os.getpid())
+        return cls(os.getpid(), socket.gethostname(), found.started_ticks if found else None)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is of this machine, so that it can be looked for."""
+        return self.host == socket.gethostname()
+
+    def is_alive(self) -> bool:
+        """Tell whether it is still there, if it is of this machine."""
+        found = _stat(self.pid)
+        if found is not None:
+            return found.state not in (b"Z", b"X") and self.started_ticks in (None, found.started_ticks)
+        try:
+            os.kill(self.pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+        except PermissionError:
+            pass  # somebody else's
+        return True
+
+    def may_be(self, other: "Process") -> bool:
+        """Tell whether both are one process, as far as is known of them."""
+        starts = {self.started_ticks, other.started_ticks} - {None}
+        return (self.pid, self.host) == (other.pid, other.host) and len(starts) < 2
+
+
+class _Stat(NamedTuple):
+    state: bytes
+    """One letter; `Z` and `X`: it is dead and only not yet forgotten."""
+    started_ticks: int
+
+
+def _stat(pid: int) -> _Stat | None:
+    """Return what the kernel tells of a process of this machine (proc(5), stat); None if it tells nothing."""
     try:
-        noted = lock_file(ledger).read_bytes()
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        fields = stat.rpartition(b")")[2].split()  # the name before it may hold anything
+        return _Stat(fields[0], int(fields[19]))
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+class Holder(NamedTuple):
+    """Who holds a ledger, and since when (ISO 8601 UTC)."""
+
+    process: Process
+    since: str
+
+    def __str__(self) -> str:
+        """Return `pid 4711 on host, since 2026-03-29T02:00:00.000Z`."""
+        if self == JUST_STARTED:
+            return "it has just started"
+        return f"pid {self.process.pid} on {self.process.host}, since {self.since}"
+
+
+JUST_STARTED = Holder(Process(0, "", None), "")
+"""Holds a ledger and has not yet written who it is."""
+
+
+def holder(ledger: Path) -> Holder | None:
+    """Return who holds the ledger, without touching its lock; None if nobody does, or if who did has died.
+
+    The one answer to whether a run is alive, for `ctl`, `status` and the page.
+    """
+    try:
+        found = _read(lock_file(ledger).read_bytes())
     except OSError:
         return None
-    try:
-        facts = json.loads(noted)
-        if facts["host"] == socket.gethostname():
-            os.kill(facts["pid"], 0)
-    except ProcessLookupError:
-        return None
-    except (ValueError, KeyError, TypeError, OverflowError, PermissionError):
-        pass  # not written yet, or a process of somebody else's
-    return _describe(noted)
+    return None if found.process.is_here and not found.process.is_alive() else found
 
 
 def _acquire(path: Path, ledger: Path) -> int:
@@ -64,7 +131,7 @@ def _acquire(path: Path, ledger: Path) -> int:
             noted = os.pread(lock, 4096, 0)
             os.close(lock)
             raise LedgerBusy(
-                f"another run holds this ledger ({_describe(noted)})",
+                f"another run holds this ledger ({_read(noted)})",
                 where=str(ledger),
                 hint=f"nothing was done; `bulkroute ctl {shlex.quote(str(ledger))} status` shows how far that one is",
             ) from None
@@ -73,15 +140,17 @@ def _acquire(path: Path, ledger: Path) -> int:
             if os.path.samestat(os.fstat(lock), path.stat()):
                 break
         os.close(lock)
-    facts = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "started": iso(time.time())})
+    me = Process.own()
+    facts = {"pid": me.pid, "host": me.host, "started": iso(time.time()), "pid_started": me.started_ticks}
     os.ftruncate(lock, 0)
-    os.pwrite(lock, facts.encode(), 0)
+    os.pwrite(lock, json.dumps(facts).encode(), 0)
     return lock
 
 
-def _describe(noted: bytes) -> str:
+def _read(noted: bytes) -> Holder:
     try:
         facts = json.loads(noted)
-        return f"pid {facts['pid']} on {facts['host']}, since {facts['started']}"
-    except (ValueError, KeyError, TypeError):
-        return "it has just started"
+        process = Process(int(facts["pid"]), str(facts["host"]), facts.get("pid_started"))
+        return Holder(process, str(facts["started"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return JUST_STARTED

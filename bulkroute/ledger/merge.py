@@ -10,9 +10,9 @@ import sqlite3
 import time
 
 from bulkroute.ledger import lifecycle
-from bulkroute.ledger.batches import Batch, Changes, blank
+from bulkroute.ledger.batches import Batch, Changes, Tenant, blank
 from bulkroute.ledger.file import sql_list, transaction
-from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.model import Status
 
 TABLES = {
@@ -36,27 +36,30 @@ _WRITTEN = ", ".join(
 _RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
 
 
-def merge(
-    connection: sqlite3.Connection, batch: Batch | None, staging: Staging, name: str, digest: str
-) -> tuple[Batch, Changes]:
-    """Take the staged manifest over: into `batch`, or into a new one where it is None."""
+def merge(connection: sqlite3.Connection, batch: Batch | None, staged: Staged, tenant: Tenant) -> tuple[Batch, Changes]:
+    """Take the staged manifest over: into `batch`, or into a new one of that tenant if it is None."""
     # After an error the connection is closed, and what is attached with it.
-    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
+    connection.execute("ATTACH ? AS incoming", (str(staged.rows.path),))
     connection.execute("PRAGMA incoming.cache_size=-500")
     with transaction(connection):
         changes = Changes()
         if batch is None:
-            batch = _create(connection, name)
+            batch = _create(connection, staged.name, tenant)
         else:
             changes = _update(connection, batch.number)
-        connection.execute("UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (name, digest, batch.number))
+        connection.execute(
+            "UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (staged.name, staged.digest, batch.number)
+        )
     connection.execute("DETACH incoming")
-    return batch._replace(manifest=name, digest=digest), changes
+    return batch._replace(manifest=staged.name, digest=staged.digest), changes
 
 
-def _create(connection: sqlite3.Connection, name: str) -> Batch:
+def _create(connection: sqlite3.Connection, name: str, tenant: Tenant) -> Batch:
     """Make a batch of the staged rows. Their keys keep the distances they have in the staging, which `_update` uses."""
-    made = connection.execute("INSERT INTO batch (created_at, manifest, digest) VALUES (?, ?, '')", (time.time(), name))
+    made = connection.execute(
+        "INSERT INTO batch (created_at, manifest, digest, service, app_key) VALUES (?, ?, '', ?, ?)",
+        (time.time(), name, *tenant),
+    )
     batch = made.lastrowid or 0
     # Ids come in any order: a million of them are put into the index in 7 s one by one, in 1 s sorted.
     (index,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'row_id'").fetchone()

@@ -1,7 +1,7 @@
 """Ledgers of earlier formats: what they lack, and how they are brought to the format of today.
 
-Reading commands read them as they are. A command that writes brings them up first, in one transaction: whatever ends
-it on the way leaves a sound ledger of the earlier format.
+Reading commands leave them as they are: temporary views show them as they would be. A command that writes brings them up
+first, in one transaction: whatever ends it on the way leaves a sound ledger of the earlier format.
 """
 
 import sqlite3
@@ -11,24 +11,66 @@ from pathlib import Path
 from bulkroute.ledger.file import FORMAT, OLDEST_FORMAT, format_of, transaction
 from bulkroute.ledger.guard import ledger_errors
 
-TO_FORMAT_2 = """
-CREATE TABLE pace (
-    pace        INTEGER PRIMARY KEY,
-    run         INTEGER NOT NULL REFERENCES run,
-    at          REAL NOT NULL,
-    asked       REAL,
-    rate        REAL,
-    concurrency INTEGER NOT NULL,
-    reason      TEXT NOT NULL
-) STRICT
-"""
+TO_FORMAT_2 = (
+    """
+    CREATE TABLE pace (
+        pace        INTEGER PRIMARY KEY,
+        run         INTEGER NOT NULL REFERENCES run,
+        at          REAL NOT NULL,
+        asked       REAL,
+        rate        REAL,
+        concurrency INTEGER NOT NULL,
+        reason      TEXT NOT NULL
+    ) STRICT
+    """,
+)
 
-STEPS = ((TO_FORMAT_2,),)
+_SERVICE = (
+    "(SELECT run.service FROM main.run JOIN main.batch AS own ON own.batch = run.batch"
+    " WHERE batch.batch IN (own.batch, own.parent) ORDER BY run.run DESC LIMIT 1)"
+)
+"""The service of a batch's latest run, or of the latest run of its rollbacks."""
+
+_CAUSE = (
+    "CASE WHEN reason = 'start of the run' THEN 'started' WHEN reason = 'what the service allows' THEN 'service'"
+    " WHEN reason LIKE '%the operator%' THEN 'operator' ELSE 'throttled' END"
+)
+
+TO_FORMAT_3 = (
+    "ALTER TABLE batch ADD COLUMN service TEXT",
+    "ALTER TABLE batch ADD COLUMN app_key TEXT",
+    f"UPDATE batch SET service = {_SERVICE}",
+    "ALTER TABLE run ADD COLUMN stop TEXT",
+    "ALTER TABLE run ADD COLUMN pid_started INTEGER",
+    "ALTER TABLE pace ADD COLUMN cause TEXT NOT NULL DEFAULT 'service'",
+    f"UPDATE pace SET cause = {_CAUSE}",
+)
+
+STEPS = (TO_FORMAT_2, TO_FORMAT_3)
 """The statements of each step in their order; the first step leads from the oldest format to the one after it."""
 
+_VIEWS_OF_2 = {
+    "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key FROM main.batch",
+    "run": "SELECT *, NULL AS stop, NULL AS pid_started FROM main.run",
+    "pace": f"SELECT *, {_CAUSE} AS cause FROM main.pace",
+}
+_NO_PACE = ("pace", "run", "at", "asked", "rate", "concurrency", "reason", "cause")
 
-def bring_up(connection: sqlite3.Connection, ledger: Path, tell: Callable[[str], None]) -> None:
-    """Bring a ledger of an earlier format to today's; `tell` gets a notice if that was needed.
+VIEWS = {
+    1: {**_VIEWS_OF_2, "pace": f"SELECT {', '.join(f'NULL AS {column}' for column in _NO_PACE)} WHERE 0"},
+    2: _VIEWS_OF_2,
+}
+"""By format: what shows in place of a table of that name, as it would be after `bring_up`."""
+
+
+def read_as_today(connection: sqlite3.Connection) -> None:
+    """Let what is read over this connection be of today's format, whatever the ledger's is; nothing of it is changed."""
+    for name, select in VIEWS.get(format_of(connection), {}).items():
+        connection.execute(f"CREATE TEMP VIEW {name} AS {select}")
+
+
+def bring_up(connection: sqlite3.Connection, ledger: Path, on_notice: Callable[[str], None]) -> None:
+    """Bring a ledger of an earlier format to today's; `on_notice` gets a notice if that was needed.
 
     The caller holds the lock, and the ledger has passed its check. Raises LedgerError.
     """
@@ -41,4 +83,4 @@ def bring_up(connection: sqlite3.Connection, ledger: Path, tell: Callable[[str],
                 for statement in step:
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version={FORMAT}")
-    tell(f"the ledger is of format {found}; brought to format {FORMAT}")
+    on_notice(f"the ledger is of format {found}; brought to format {FORMAT}")

@@ -61,27 +61,6 @@ class Reason(NamedTuple):
     """The id of one of them."""
 
 
-class RunRecord(NamedTuple):
-    """One run, as recorded; times in seconds since the epoch, None where it has not ended or was killed."""
-
-    run: int
-    batch: int
-    command: str
-    started_at: float
-    ended_at: float | None
-    seconds: float | None
-    pid: int
-    host: str
-    version: str
-    service: str
-    rate: float | None
-    attempts: int | None
-    retries: int | None
-    throttled: int | None
-    stopped: str | None
-    exit_code: int | None
-
-
 def count(connection: sqlite3.Connection, batch: int) -> Counts:
     """Count the rows of a batch. A row of no known status, as bytes that went bad make it, is a sqlite3.DatabaseError."""
     # One walk with counters; GROUP BY would sort a million rows, which takes twice as long as the walk.
@@ -118,34 +97,6 @@ def reasons(connection: sqlite3.Connection, batch: int) -> list[Reason]:
         (batch,),
     )
     return [Reason(*reason) for reason in found]
-
-
-def runs(connection: sqlite3.Connection, batch: int) -> list[RunRecord]:
-    """Return the runs of a batch, the first one first."""
-    columns = ", ".join(RunRecord._fields)
-    return [
-        RunRecord(*run)
-        for run in connection.execute(f"SELECT {columns} FROM run WHERE batch = ? ORDER BY run", (batch,))
-    ]
-
-
-class Calls(NamedTuple):
-    """The calls of one run that were answered or given up; `last_at` is the end of the last one."""
-
-    attempts: int
-    retries: int
-    throttled: int
-    last_at: float | None = None
-
-
-def calls(connection: sqlite3.Connection, run: int) -> Calls:
-    """Count the calls of a run, also while it is going on."""
-    found = connection.execute(
-        "SELECT count(*), coalesce(sum(number > 1), 0), coalesce(sum(verdict = 'throttled'), 0),"
-        " max(started_at + latency_ms / 1000) FROM attempt WHERE run = ?",
-        (run,),
-    )
-    return Calls(*found.fetchone())
 
 
 def export(connection: sqlite3.Connection, batch: int, statuses: Iterable[Status] = ()) -> Iterator[dict[str, Any]]:

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bulkroute.ledger import batches, chart_queries, compare, queries
+from bulkroute.ledger import batches, chart_queries, compare, queries, runs
 from bulkroute.ledger.batches import Batch, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
 from bulkroute.ledger.compare import Difference
 from bulkroute.ledger.file import read_transaction
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
-from bulkroute.ledger.queries import Calls, Counts, Reason, RunRecord
+from bulkroute.ledger.queries import Counts, Reason
+from bulkroute.ledger.runs import RunEnd, RunRecord
 from bulkroute.model import Status
 
 READ = "read the ledger"
@@ -56,12 +57,12 @@ class BatchReader:
     @guarded(READ)
     def runs(self) -> list[RunRecord]:
         """Return its runs, the first one first."""
-        return queries.runs(self._connection, self.number)
+        return runs.of_batch(self._connection, self.number)
 
     @guarded(READ)
-    def calls(self, run: int) -> Calls:
-        """Count the calls of a run, also while it goes on."""
-        return queries.calls(self._connection, run)
+    def end_of(self, run: RunRecord) -> RunEnd:
+        """Return how a run ended; of one that has not, how far it is."""
+        return run.end(*runs.count_calls(self._connection, run.run))
 
     def export(self, statuses: Iterable[Status] = ()) -> Iterator[dict[str, Any]]:
         """Yield its rows in the manifest's order, under the names of EXPORT_COLUMNS; of all statuses if none is named."""

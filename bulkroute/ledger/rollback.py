@@ -47,8 +47,9 @@ def _under_way(connection: sqlite3.Connection, parent: Batch) -> int | None:
 
 def _create(connection: sqlite3.Connection, parent: Batch) -> int:
     made = connection.execute(
-        "INSERT INTO batch (created_at, manifest, digest, parent) VALUES (?, ?, '', ?)",
-        (time.time(), parent.manifest, parent.number),
+        "INSERT INTO batch (created_at, manifest, digest, parent, service, app_key)"
+        " SELECT ?, manifest, '', batch, service, app_key FROM batch WHERE batch = ?",
+        (time.time(), parent.number),
     )
     return made.lastrowid or 0
 

@@ -1,4 +1,4 @@
--- The ledger, format 2. Times are seconds since the epoch (UTC), latencies milliseconds.
+-- The ledger, format 3. Times are seconds since the epoch (UTC), latencies milliseconds.
 -- Live phone routes depend on it: WAL with synchronous=FULL, set by whoever opens it.
 
 CREATE TABLE batch (
@@ -7,7 +7,9 @@ CREATE TABLE batch (
     manifest    TEXT NOT NULL,              -- its name, for messages
     digest      TEXT NOT NULL,              -- of the manifest merged last; '' while a merge never finished
     parent      INTEGER REFERENCES batch,   -- of a rollback: the batch whose rows it puts back
-    closed      INTEGER NOT NULL DEFAULT 0  -- of a rollback: its batch was run again since, so it is not gone on with
+    closed      INTEGER NOT NULL DEFAULT 0, -- of a rollback: its batch was run again since, so it is not gone on with
+    service     TEXT,                       -- base URL of the service whose routes it changes; NULL: not known yet
+    app_key     TEXT                        -- fingerprint of the app key; '': a ready token was used; NULL: not known
 ) STRICT;
 
 CREATE TABLE run (
@@ -25,8 +27,10 @@ CREATE TABLE run (
     attempts    INTEGER,                    -- calls answered or given up, those refused by throttling too
     retries     INTEGER,                    -- of these, not the first try of their row
     throttled   INTEGER,                    -- of these, refused by throttling
-    stopped     TEXT,                       -- why it stopped early
-    exit_code   INTEGER                     -- of the command
+    stopped     TEXT,                       -- why it stopped early, in words
+    exit_code   INTEGER,                    -- of the command
+    stop        TEXT,                       -- why it stopped early, in one word; NULL too: of a run before format 3
+    pid_started INTEGER                     -- when the process started, in the kernel's ticks; NULL: not known
 ) STRICT;
 
 CREATE TABLE row (
@@ -86,5 +90,6 @@ CREATE TABLE pace (
     asked       REAL,                       -- calls per second asked for; NULL: unlimited
     rate        REAL,                       -- in force: less than asked for while the service allows no more
     concurrency INTEGER NOT NULL,           -- calls that may be in flight at once
-    reason      TEXT NOT NULL               -- why it changed, in words
+    reason      TEXT NOT NULL,              -- why it changed, in words
+    cause       TEXT NOT NULL DEFAULT 'service' -- why it changed, in one word
 ) STRICT;

@@ -1,15 +1,18 @@
 """How a ledger stands: totals of its batch, why rows failed, the runs so far. Read from the ledger alone."""
 
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, LedgerError
 from bulkroute.events import Summary
+from bulkroute.ledger import lock
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.ledger import Ledger
-from bulkroute.ledger.queries import Calls, Counts, Reason, RunRecord
-from bulkroute.ledger.reader import BatchReader, LedgerReader
+from bulkroute.ledger.lock import Holder
+from bulkroute.ledger.queries import Counts, Reason
+from bulkroute.ledger.reader import LedgerReader
+from bulkroute.ledger.runs import Calls, RunEnd, RunRecord, RunState
 
 
 class BatchStatus(NamedTuple):
@@ -21,6 +24,8 @@ class BatchStatus(NamedTuple):
     runs: list[RunRecord]
     rolled_back: bool
     """Whether there is a rollback of it."""
+    state: RunState | None
+    """What its last run is doing; None if there was none."""
 
 
 def read_status(ledger: LedgerReader, *, rollback: bool = False) -> BatchStatus:
@@ -28,68 +33,46 @@ def read_status(ledger: LedgerReader, *, rollback: bool = False) -> BatchStatus:
 
     Raises LedgerError, for a ledger without a batch too, and UsageError if there was no rollback.
     """
+    before = lock.holder(ledger.path)
     with ledger.at_one_moment():
         batch = ledger.require_batch(Which.ROLLBACK if rollback else Which.LATEST)
         rolled_back = not rollback and ledger.find_batch(Which.ROLLBACK) is not None
         counts, reasons, runs = batch.counts(), batch.reasons(), batch.runs()
-        calls = batch.calls(runs[-1].run) if runs else Calls(0, 0, 0)
-    return BatchStatus(_summary(batch, counts, runs, calls), batch.manifest, reasons, runs, rolled_back)
+        end = batch.end_of(runs[-1]) if runs else RunEnd(0.0, Calls())
+    summary = summarise(ledger.path, batch.number, counts, runs[-1].run if runs else None, end)
+    state = state_of(runs, ledger.path, before)
+    return BatchStatus(summary, batch.manifest, reasons, runs, rolled_back, state)
 
 
-def _summary(batch: BatchReader, counts: Counts, runs: list[RunRecord], calls: Calls) -> Summary:
+def state_of(runs: list[RunRecord], ledger: Path, before: Holder | None) -> RunState | None:
+    """Return what the last of the runs is doing, None if there is none; `before`: who held the ledger before it was read."""
     if not runs:
-        return summarise(batch.path, batch.number, counts, calls, 0.0, run=None, stopped=None, exit_code=None)
-    run = runs[-1]
-    lasted_s = run.seconds
-    if lasted_s is None:
-        lasted_s = max(0.0, (calls.last_at or run.started_at) - run.started_at)
-    return summarise(
-        batch.path, batch.number, counts, calls, lasted_s, run=run.run, stopped=run.stopped, exit_code=run.exit_code
-    )
+        return None
+    state = runs[-1].state(before)
+    # It may have begun since.
+    return runs[-1].state(lock.holder(ledger)) if state is RunState.KILLED else state
 
 
-def summarise(
-    ledger: Path,
-    batch: int,
-    counts: Counts,
-    calls: Calls,
-    seconds: float,
-    *,
-    run: int | None,
-    stopped: str | None,
-    exit_code: int | None,
-) -> Summary:
-    """Return the summary of a batch and of its last run, which took so many seconds."""
+def summarise(ledger: Path, batch: int | None, counts: Counts, run: int | None, end: RunEnd) -> Summary:
+    """Return the summary of a batch, and of how its last run ended."""
     return Summary(
         ledger=str(ledger),
         batch=batch,
         run=run,
         **counts._asdict(),
-        attempts=calls.attempts,
-        retries=calls.retries,
-        throttled=calls.throttled,
-        seconds=round(seconds, 3),
-        rate=round(calls.attempts / seconds, 2) if seconds else 0.0,
-        stopped=stopped,
-        exit_code=None if exit_code is None else int(exit_code),
+        **end.calls._asdict(),
+        seconds=round(end.seconds, 3),
+        rate=round(end.calls.attempts / end.seconds, 2) if end.seconds else 0.0,
+        stopped=end.stopped,
+        exit_code=None if end.exit_code is None else int(end.exit_code),
+        stop=end.stop,
     )
 
 
 def ended_by(error: BulkrouteError, ledger: Path) -> Summary:
     """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
-    try:
-        with Ledger(ledger).read() as reader:
-            found = read_status(reader).summary
-    except LedgerError:
-        found = Summary(str(ledger), None, None, total=0, succeeded=0, unchanged=0, failed=0, pending=0, in_doubt=0)
-    return replace(
-        found,
-        run=None,
-        attempts=0,
-        retries=0,
-        throttled=0,
-        seconds=0.0,
-        rate=0.0,
-        stopped=str(error),
-        exit_code=int(error.exit_code),
-    )
+    number, counts = None, Counts(0, 0, 0, 0, 0, 0, {})
+    with suppress(LedgerError), Ledger(ledger).read() as reader:
+        batch = reader.require_batch()
+        number, counts = batch.number, batch.counts()
+    return summarise(ledger, number, counts, None, RunEnd(0.0, Calls(), str(error), error.exit_code, error.stop))

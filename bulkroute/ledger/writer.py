@@ -8,12 +8,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bulkroute.ledger import batches, merge, rollback, settle
-from bulkroute.ledger.batches import Batch, Changes, RunEnd, Work
+from bulkroute.ledger import batches, merge, rollback, runs, settle
+from bulkroute.ledger.batches import Batch, Changes, Tenant, Work
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.live_bindings import LiveBindings, Target
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.runs import RunEnd
 from bulkroute.ledger.settle import Decided, Doubts, Finding
 from bulkroute.ledger.staging import Staged
 
@@ -70,16 +71,16 @@ class BatchWriter(BatchReader):
         return rollback.without_before(self._connection, self.facts)
 
     @guarded("begin the run")
-    def begin_run(self, *, command: str, version: str, service: str, rate_per_s: float | None) -> int:
-        """Record that a run starts; return its number."""
-        return batches.begin_run(
-            self._connection, self.facts, command=command, version=version, service=service, rate_per_s=rate_per_s
+    def begin_run(self, *, command: str, version: str, tenant: Tenant, rate_per_s: float | None) -> int:
+        """Record that this process starts a run, and whose routes the batch changes from now on; return the run's number."""
+        return runs.begin(
+            self._connection, self.facts, command=command, version=version, tenant=tenant, rate_per_s=rate_per_s
         )
 
     @guarded("record the end of the run")
     def end_run(self, run: int, end: RunEnd) -> None:
         """Record how a run ended."""
-        batches.end_run(self._connection, run, end)
+        runs.end(self._connection, run, end)
 
     def journal(self, run: int, announce: Callable[[list[Attempt]], None]) -> Journal:
         """Return what writes a run's calls; `announce` gets the attempts that have just been committed."""
@@ -129,11 +130,9 @@ class LedgerWriter:
         return self._writer(batch.facts)
 
     @guarded("take over the manifest")
-    def take_over(self, staged: Staged, into: BatchWriter | None = None) -> tuple[BatchWriter, Changes]:
-        """Take a checked manifest over into a batch, or into a new one if none is given."""
-        batch, changes = merge.merge(
-            self._connection, into.facts if into else None, staged.rows, staged.name, staged.digest
-        )
+    def take_over(self, staged: Staged, tenant: Tenant, into: BatchWriter | None = None) -> tuple[BatchWriter, Changes]:
+        """Take a checked manifest over into a batch, or into a new one of that tenant if none is given."""
+        batch, changes = merge.merge(self._connection, into.facts if into else None, staged, tenant)
         return self._writer(batch), changes
 
     @guarded("prepare the rollback")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from bulkroute.errors import ExitCode
 from bulkroute.events import Summary
-from bulkroute.ledger.queries import Reason, RunRecord
+from bulkroute.ledger.queries import Reason
+from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import BatchStatus
 from bulkroute.output.tables import Column, Table, advise, say, show
 from bulkroute.output.words import duration, rate
@@ -39,13 +40,12 @@ def outcomes(summary: Summary, reasons: Sequence[Reason]) -> Table:
     return Table(title, columns, rows, foot=("total", f"{summary.total:,}"))
 
 
-def runs(records: Sequence[RunRecord]) -> Table:
-    """Return when each run was, how many calls it made, and how it ended."""
+def runs(records: Sequence[RunRecord], state: RunState | None) -> Table:
+    """Return when each run was, how many calls it made, and how it ended; `state` is what the last one is doing."""
     columns = [Column("run"), Column("started"), *(Column(name, right=True) for name in ("took", "calls", "exit"))]
     rows: list[tuple[str, ...]] = []
     for run in records:
         started = datetime.fromtimestamp(run.started_at, UTC).astimezone()
-        ended = run.ended_at is not None
         rows.append(
             (
                 f"{run.run} {run.command}" if run.command != "run" else f"{run.run}",
@@ -53,16 +53,27 @@ def runs(records: Sequence[RunRecord]) -> Table:
                 duration(run.seconds) if run.seconds is not None else "",
                 f"{run.attempts:,}" if run.attempts is not None else "",
                 f"{run.exit_code}" if run.exit_code is not None else "",
-                run.stopped or "went through" if ended else "has not ended: it goes on, or was killed",
+                _how(run, state if run is records[-1] else RunState.KILLED),
             )
         )
     return Table("runs", [*columns, Column("how it ended")], rows)
 
 
+def _how(run: RunRecord, state: RunState | None) -> str:
+    """Return how a run ended; `state` is what it is doing if that is not recorded."""
+    if run.exit_code is not None:
+        return run.stopped or "went through"
+    if state is RunState.RUNNING:
+        return "goes on"
+    if state is RunState.ELSEWHERE:
+        return f"has not ended: it goes on at {run.host}, or was killed there"
+    return "broke off"
+
+
 def print_status(found: BatchStatus) -> None:
     """Print how a ledger stands on stdout."""
     show(outcomes(found.summary, found.reasons), sys.stdout)
-    show(runs(found.runs), sys.stdout)
+    show(runs(found.runs, found.state), sys.stdout)
     if found.rolled_back:
         ledger = shlex.quote(found.summary.ledger)
         say(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands", sys.stdout)

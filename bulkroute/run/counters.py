@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from bulkroute.events import RowFailed, Watcher
 from bulkroute.ledger.journal import Attempt
+from bulkroute.ledger.runs import Calls
 from bulkroute.ledger.settle import Finding
 from bulkroute.model import OF_THE_ROW, Ruling, Status
 from bulkroute.run.failure_limits import Limits
@@ -22,6 +23,11 @@ class Tally:
         self.throttled = 0
         self.succeeded = 0
         self.failed = 0
+
+    @property
+    def calls(self) -> Calls:
+        """The calls so far."""
+        return Calls(self.attempts, self.retries, self.throttled)
 
     @property
     def settled(self) -> int:

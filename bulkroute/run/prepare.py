@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
 from bulkroute.ledger import intake
-from bulkroute.ledger.batches import Changes
+from bulkroute.ledger.batches import Changes, Tenant
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger
 from bulkroute.ledger.live_bindings import LiveBindings
@@ -167,7 +167,7 @@ class Preparation:
     async def _begin(self, opened: NewBatch, held: HeldLedger, exits: ExitStack, inputs: ExitStack) -> Consulted:
         """Make a new batch; until live bindings are read nothing is written."""
         live = await self._read(inputs) if self._settings.snapshot else Unread()
-        batch, changes = self._write(held, exits).take_over(opened.staged)
+        batch, changes = self._write(held, exits).take_over(opened.staged, Tenant.of(self._settings))
         return Consulted(batch, changes, live)
 
     async def _go_on(
@@ -185,7 +185,7 @@ class Preparation:
                 self._on_notice(f"rows in doubt after a crash, held against their live bindings: {doubts}")
         changes = Changes()
         if staged is not None:
-            batch, changes = writer.take_over(staged, batch)
+            batch, changes = writer.take_over(staged, Tenant.of(self._settings), batch)
         return Consulted(batch, changes, live, again)
 
     async def _read(self, inputs: ExitStack) -> LiveBindings | Unread:

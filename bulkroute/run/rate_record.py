@@ -8,15 +8,13 @@ import asyncio
 from collections.abc import Callable
 
 from bulkroute.ledger.journal import Journal, Pace
+from bulkroute.model import PaceCause
 
 LEAST_GAP_S = 1.0
 """Between two lines."""
 
 LEAST_CHANGE = 0.01
 """The share by which the rate in force must have moved by itself to be noted; nobody sees less in a chart."""
-
-STARTED = "start of the run"
-BY_ITSELF = "what the service allows"
 
 
 class Paces:
@@ -26,15 +24,15 @@ class Paces:
         """`now` tells the pace; it is noted at once, as that of the start."""
         self._now = now
         self._journal = journal
-        self._reasons: list[str] = []
+        self._announced: dict[str, PaceCause] = {}
+        """What is still to be noted: reasons, each with its cause."""
         self._noted = now()
-        self._write(self._noted, STARTED)
+        self._write(self._noted, PaceCause.STARTED, "start of the run")
         self._timer: asyncio.TimerHandle | None = self._look_again()
 
-    def changed(self, reason: str) -> None:
-        """Note that the pace has changed, at once or at the end of this second."""
-        if reason not in self._reasons:
-            self._reasons.append(reason)
+    def changed(self, cause: PaceCause, reason: str) -> None:
+        """Note that the pace has changed, at once or at the end of this second; then the last cause stands for all."""
+        self._announced[reason] = cause
         if self._timer is None:
             self._look()
 
@@ -56,15 +54,18 @@ class Paces:
     def _note(self) -> bool:
         """Note the pace if it differs; return whether it did."""
         pace = self._now()
-        reason, self._reasons = "; ".join(self._reasons), []
-        if pace == self._noted or not (reason or _differs(self._noted, pace)):
+        announced, self._announced = self._announced, {}
+        if pace == self._noted or not (announced or _differs(self._noted, pace)):
             return False
-        self._write(pace, reason or BY_ITSELF)
+        if announced:
+            self._write(pace, [*announced.values()][-1], "; ".join(announced))
+        else:
+            self._write(pace, PaceCause.SERVICE, "what the service allows")
         return True
 
-    def _write(self, pace: Pace, reason: str) -> None:
+    def _write(self, pace: Pace, cause: PaceCause, reason: str) -> None:
         self._noted = pace
-        self._journal.paced(pace, reason)
+        self._journal.paced(pace, cause, reason)
 
 
 def _differs(noted: Pace, pace: Pace) -> bool:

@@ -6,17 +6,17 @@ starts once it is stopping.
 
 import contextlib
 import time
-from dataclasses import replace
 from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
 from bulkroute.events import Notice, Progress, RateChanged, RunStarted, Stopping, Summary, Watcher, exit_code_for
-from bulkroute.ledger.batches import RunEnd
+from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.journal import Attempt, Pace
-from bulkroute.ledger.queries import Calls
+from bulkroute.ledger.runs import RunEnd
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
+from bulkroute.model import PaceCause
 from bulkroute.run.admission import GateClosed
 from bulkroute.run.canary import Canary
 from bulkroute.run.counters import Tally
@@ -65,7 +65,7 @@ class Run:
         self._number = batch.begin_run(
             command=command,
             version=__version__,
-            service=settings.service_name,
+            tenant=Tenant.of(settings),
             rate_per_s=settings.rate_per_s,
         )
         self._counts = prepared.counts
@@ -74,7 +74,7 @@ class Run:
         self._broken: BaseException | None = None
         self._journal = batch.journal(self._number, self._committed)
         self._pauses = Pauses(self._pacer, watch, self._journal)
-        self._throttle = throttle_for(service, self._pauses.begin, self._rate_changed)
+        self._throttle = throttle_for(service, self._pauses.begin, self._throttled)
         self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
         self._sending = Sending(service, self._journal, self._feedback, self._give_up)
@@ -145,20 +145,23 @@ class Run:
     def set_rate(self, rate_per_s: float | None) -> None:
         """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""
         self._throttle.ask(rate_per_s)
-        self._rate_changed("asked for by the operator")
+        self._rate_changed(PaceCause.OPERATOR, "asked for by the operator")
 
     def set_concurrency(self, slots: int) -> None:
         """Change how many calls may be in flight, at once: 1 to `MOST_IN_FLIGHT`, else ValueError."""
         if not 1 <= slots <= MOST_IN_FLIGHT:
             raise ValueError(f"from 1 to {MOST_IN_FLIGHT:,} calls may be in flight, not {slots}")
         self._pool.resize(slots)
-        self._rate_changed("asked for by the operator")
+        self._rate_changed(PaceCause.OPERATOR, "asked for by the operator")
 
     def _pace(self) -> Pace:
         return Pace(self._throttle.asked_per_s, self._pacer.rate_per_s, self._gate.slots)
 
-    def _rate_changed(self, reason: str) -> None:
-        self._paces.changed(reason)
+    def _throttled(self, reason: str) -> None:
+        self._rate_changed(PaceCause.THROTTLED, reason)
+
+    def _rate_changed(self, cause: PaceCause, reason: str) -> None:
+        self._paces.changed(cause, reason)
         self._watch(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
     def stop(self, kind: StopKind, reason: str) -> None:
@@ -278,21 +281,10 @@ class Run:
         exit_code = exit_code_for(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt)
         if stop:
             exit_code = self._exit_code(stop.kind)
-        reason = stop.reason if stop else None
-        calls = Calls(self._tally.attempts, self._tally.retries, self._tally.throttled)
-        end = RunEnd(seconds, calls.attempts, calls.retries, calls.throttled, reason, exit_code)
+        kind, reason = stop or (None, None)
+        end = RunEnd(seconds, self._tally.calls, reason, exit_code, kind)
         self._batch.end_run(self._number, end)
-        found = summarise(
-            self._batch.path,
-            self._batch.number,
-            counts,
-            calls,
-            seconds,
-            run=self._number,
-            stopped=reason,
-            exit_code=exit_code,
-        )
-        return replace(found, stop=stop.kind if stop else None)
+        return summarise(self._batch.path, self._batch.number, counts, self._number, end)
 
     def _exit_code(self, kind: StopKind) -> ExitCode:
         """Return the exit code of a stop: a service that is out of reach once rows were tried is one to resume at."""

@@ -1,15 +1,15 @@
 """Everything a page shows of a ledger, as one JSON object: for the report once, for the live page again and again."""
 
-import os
-import socket
 import time
 from collections.abc import Iterable
 from typing import Any
 
+from bulkroute.ledger import lock
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.chart_queries import FailedRow, Search, Wait
-from bulkroute.ledger.queries import RunRecord
 from bulkroute.ledger.reader import LedgerReader
+from bulkroute.ledger.runs import RunRecord, RunState
+from bulkroute.ledger.status import state_of
 from bulkroute.version import __version__
 from bulkroute.web.row_counts import RowCounts
 from bulkroute.web.timeline import Timeline, distribution, percentiles
@@ -45,6 +45,7 @@ class Snapshots:
 
         Raises UsageError if there is no batch of that number, and LedgerError.
         """
+        before = lock.holder(self._ledger.path)
         with self._ledger.at_one_moment():
             batch = self._ledger.require_batch(which)
             if batch.number != self._counted:
@@ -54,8 +55,9 @@ class Snapshots:
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
             counts, reasons = self._row_counts.read(stage)
             waits = batch.waits(MOST_WAITS)
-            state = state_of(runs, waits)
-            self._timeline.advance(runs, time.time() if state["state"] == "running" else None)
+            running = state_of(runs, self._ledger.path, before)
+            state = describe_state(runs, running, waits)
+            self._timeline.advance(runs, time.time() if running is RunState.RUNNING else None)
             failed = list(batch.failed_rows(Search(), limit=failed_rows))
         stretches = self._timeline.stretches
         return {
@@ -115,24 +117,23 @@ class Snapshots:
         }
 
 
-def state_of(runs: list[RunRecord], waits: list[Wait]) -> dict[str, Any]:
+def describe_state(runs: list[RunRecord], state: RunState | None, waits: list[Wait]) -> dict[str, Any]:
     """Return what the batch is doing: `state` is none, running, killed, unknown or ended; `text` says it in words.
 
     `tone` is "wait" while the run waits.
     """
-    if not runs:
+    if state is None:
         return {"state": "none", "text": "nothing was sent yet"}
+    told: dict[str, Any] = {"state": state.value}
     run = runs[-1]
-    if run.exit_code is not None:
-        return {"state": "ended", "text": ended(run)}
-    if run.host != socket.gethostname():
-        return {"state": "unknown", "text": f"has not ended: it goes on at {run.host}, or was killed there"}
-    if is_alive(run.pid):
-        reasons = [wait.reason for wait in waits if wait.run == run.run and wait.ended_at is None]
-        if reasons:
-            return {"state": "running", "tone": "wait", "text": f"waiting: {'; '.join(reasons)}"}
-        return {"state": "running", "text": "running"}
-    return {"state": "killed", "text": "broke off without a word; the same command again resumes"}
+    if state is RunState.ENDED:
+        return told | {"text": ended(run)}
+    if state is RunState.ELSEWHERE:
+        return told | {"text": f"has not ended: it goes on at {run.host}, or was killed there"}
+    if state is RunState.KILLED:
+        return told | {"text": "broke off without a word; the same command again resumes"}
+    reasons = [wait.reason for wait in waits if wait.run == run.run and wait.ended_at is None]
+    return told | ({"tone": "wait", "text": f"waiting: {'; '.join(reasons)}"} if reasons else {"text": "running"})
 
 
 def ended(run: RunRecord) -> str:
@@ -140,17 +141,6 @@ def ended(run: RunRecord) -> str:
     if run.stopped:
         return f"stopped: {run.stopped}"
     return "went through, every row is done" if run.exit_code == 0 else "went through, some rows are not done"
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether a process of this machine lives."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def packed(rows: Iterable[FailedRow], total: int) -> dict[str, Any]:

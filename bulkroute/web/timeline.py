@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulkroute.ledger.chart_queries import DONE, FAILED, THROTTLED, Cell, PaceChange
-from bulkroute.ledger.queries import RunRecord
 from bulkroute.ledger.reader import BatchReader
-from bulkroute.run.rate_record import BY_ITSELF, STARTED
+from bulkroute.ledger.runs import RunRecord
+from bulkroute.model import PaceCause
 from bulkroute.web.mean_rate import Course
 
 MOST_BUCKETS = 240
@@ -21,6 +21,8 @@ PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 BARS_PER_DECADE = 10
 MOST_CHANGES = 100
 """Changes of pace that are kept to be listed, the latest ones."""
+UNLISTED = frozenset({PaceCause.STARTED, PaceCause.SERVICE})
+"""Causes of changes that nobody need be told of; they are drawn all the same."""
 
 
 @dataclass
@@ -135,7 +137,7 @@ class Timeline:
         for change in self._batch.pace_changes(self._paces_to):
             self._paces_to = change.pace
             self.stretches[change.run].change(change, self.width_s)
-            if change.reason not in {STARTED, BY_ITSELF}:
+            if change.cause not in UNLISTED:
                 self.changes.append(change)
         if self._read_to > read_to:
             for cell in self._batch.cells(read_to, self.width_s):

@@ -219,6 +219,7 @@ def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
 
 
 def _serve() -> None:
+    import bulkroute.atomic_file
     import bulkroute.cli.check
     import bulkroute.cli.export
     import bulkroute.cli.rollback

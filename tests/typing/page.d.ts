@@ -75,6 +75,7 @@ interface PaceChange {
   rate: number | null;
   concurrency: number;
   reason: string;
+  cause: string;
 }
 
 /** Failed rows on their way: a value for each column; that of `description` is its place in `texts`. */

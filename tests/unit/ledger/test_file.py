@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.errors import LedgerBusy, LedgerError
-from bulkroute.ledger import batches, file, lock, merge, queries
-from bulkroute.ledger.batches import Batch, Changes, Which, Work
+from bulkroute.errors import LedgerError
+from bulkroute.ledger import batches, file, merge, queries, runs
+from bulkroute.ledger.batches import Batch, Changes, Tenant, Which, Work
 from bulkroute.ledger.journal import Attempt, Journal
-from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.manifest import Faults
 from bulkroute.model import FailureKind, Row, Ruling, Status, Verdict
 from tests.ledgers import written
@@ -36,12 +36,14 @@ def merged(
 ) -> tuple[Batch, Changes]:
     with Staging() as staging:
         staging.load([Row(line, *row) for line, row in enumerate(rows, start=first_line)], Faults("m.csv"))
-        return merge.merge(connection, batch, staging, "m.csv", "digest")
+        return merge.merge(connection, batch, Staged(staging, "m.csv", "digest"), TENANT)
 
 
 def statuses(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT id, status FROM row WHERE listed ORDER BY line"))
 
+
+TENANT = Tenant("https://cc.example.com", "")
 
 DONE = Verdict(Ruling.DONE, None, 200, "0", "data update success")
 
@@ -123,17 +125,6 @@ def test_a_maker_killed_in_its_first_moment_leaves_a_ledger_that_can_be_made(tmp
         half_made.execute("PRAGMA journal_mode=WAL")
     with closing(written(path)) as connection:
         assert batches.find(connection, Which.LATEST) is None
-
-
-def test_the_lock_names_its_holder_and_leaves_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "x.ledger.db"
-    with lock.hold(path):
-        with pytest.raises(LedgerBusy, match=r"pid \d+ on "), lock.hold(path):
-            pass
-        assert stat.S_IMODE((tmp_path / "x.ledger.db.lock").stat().st_mode) == 0o600
-    assert list(tmp_path.iterdir()) == []
-    with lock.hold(path):
-        pass
 
 
 def test_staging_drops_same_targets_and_names_both_lines_of_different_ones() -> None:
@@ -245,7 +236,7 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
     told: list[Attempt] = []
     with closing(written(path)) as connection, closing(file.open_for_reading(path)) as other:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
-        run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
+        run = runs.begin(connection, batch, command="run", version="0", tenant=TENANT, rate_per_s=None)
         journal = Journal(connection, path, run, told.extend)
         first, second = journal.sent([1]), journal.sent([2])
         assert first is second
@@ -275,7 +266,7 @@ async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) 
     path = tmp_path / "x.ledger.db"
     with closing(written(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
-        run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
+        run = runs.begin(connection, batch, command="run", version="0", tenant=TENANT, rate_per_s=None)
         connection.execute("UPDATE row SET status = ? WHERE id = 'a'", (illegal,))
         journal = Journal(connection, path, run, lambda _attempts: None)
         with pytest.raises(LedgerError, match="1 rows were not in the state"):
@@ -290,7 +281,7 @@ async def test_an_answer_needs_a_sent_row(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
     with closing(written(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1)])
-        run = batches.begin_run(connection, batch, command="run", version="0", service="s", rate_per_s=None)
+        run = runs.begin(connection, batch, command="run", version="0", tenant=TENANT, rate_per_s=None)
         journal = Journal(connection, path, run, lambda _attempts: None)
         journal.answered(attempt(1, Status.SUCCEEDED))
         with pytest.raises(LedgerError, match="to be answered"):

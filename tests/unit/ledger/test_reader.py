@@ -15,9 +15,9 @@ from bulkroute.ledger.chart_queries import Search
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader, LedgerReader
-from tests.ledgers import made, of_format_1
+from tests.ledgers import made, of_format
 
-GIVEN = {"service": "s", "run": 1, "search": Search(), "after": 0, "width_s": 1.0, "limit": 10}
+GIVEN = {"service": "s", "search": Search(), "after": 0, "width_s": 1.0, "limit": 10}
 
 
 def public_methods(kind: type) -> list[str]:
@@ -40,12 +40,13 @@ def test_a_batch_that_cannot_be_read_is_a_ledger_error(tmp_path: Path, name: str
     ledger = made(tmp_path / "l.db", rows=3)
     with Ledger(ledger).read() as reader, LiveBindings() as live:
         batch = reader.require_batch()
+        (run,) = batch.runs()
         with closing(sqlite3.connect(ledger)) as connection:
             connection.executescript(
-                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row"
+                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE batch"
             )
         with pytest.raises(LedgerError, match=r"cannot read the .*no such table") as caught:
-            call(getattr(batch, name), {**GIVEN, "live": live})
+            call(getattr(batch, name), {**GIVEN, "live": live, "run": run})
     assert caught.value.where == str(ledger)
     assert caught.value.hint
 
@@ -60,7 +61,7 @@ def test_a_ledger_that_cannot_be_read_is_a_ledger_error(tmp_path: Path, name: st
 
 
 def test_a_batch_is_found_by_what_is_meant_and_by_its_number(tmp_path: Path) -> None:
-    with Ledger(of_format_1(tmp_path / "l.db")).read() as ledger:
+    with Ledger(of_format(1, tmp_path / "l.db")).read() as ledger:
         found = {which: ledger.require_batch(which).number for which in (Which.LATEST, Which.SHOWN, 1, 2)}
         assert found == {Which.LATEST: 3, Which.SHOWN: 3, 1: 1, 2: 2}
         assert ledger.require_batch(2).parent == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.ledger.settle import Doubts
@@ -21,7 +22,7 @@ ROWS = [Row(2, "a", 1, 101), Row(3, "b", 3, 201), Row(4, "c", 1, 101), Row(5, "d
 def batch(tmp_path: Path) -> Iterator[BatchWriter]:
     with Staging() as rows, Ledger(tmp_path / "l.db").hold() as held, held.write(print) as writer:
         rows.load(ROWS, Faults("m.csv"))
-        yield writer.take_over(Staged(rows, "m.csv", "digest"))[0]
+        yield writer.take_over(Staged(rows, "m.csv", "digest"), Tenant("s", ""))[0]
 
 
 @contextmanager

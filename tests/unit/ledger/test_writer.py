@@ -8,20 +8,22 @@ from pathlib import Path
 import pytest
 
 from bulkroute.errors import LedgerBusy, LedgerError
-from bulkroute.ledger.batches import RunEnd
+from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.runs import Calls, RunEnd
 from bulkroute.ledger.settle import Decided
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.manifest import Faults
 from bulkroute.model import Row
-from tests.ledgers import made, of_format_1
+from tests.ledgers import made, of_format
 from tests.unit.ledger.test_reader import call, public_methods
 
-RUN = {"command": "run", "version": "0", "service": "s", "rate_per_s": 1.0}
-GIVEN = {**RUN, "run": 1, "rows": [1], "count": 2, "decided": Decided(1.0), "end": RunEnd(1.0, 1, 0, 0, None, 0)}
+TENANT = Tenant("s", "")
+RUN = {"command": "run", "version": "0", "tenant": TENANT, "rate_per_s": 1.0}
+GIVEN = {**RUN, "run": 1, "rows": [1], "count": 2, "decided": Decided(1.0), "end": RunEnd(1.0, Calls(1), None, 0)}
 OWN_METHODS = sorted({*public_methods(BatchWriter)} - {*public_methods(BatchReader), "journal"})
 
 
@@ -64,7 +66,7 @@ def test_a_ledger_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name:
         with pytest.raises(
             LedgerError, match=r"cannot (end earlier rollbacks|take over the manifest|prepare the rollb)"
         ):
-            call(getattr(writer, name), {"staged": manifest, "parent": batch, "live": live})
+            call(getattr(writer, name), {"staged": manifest, "tenant": TENANT, "parent": batch, "live": live})
 
 
 def test_a_ledger_is_made_when_it_is_first_written_and_reads_as_an_empty_one_before(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_a_ledger_is_made_when_it_is_first_written_and_reads_as_an_empty_one_bef
             assert reader.find_batch() is None
             assert not ledger.path.exists()
         with held.write(print) as writer:
-            batch, changes = writer.take_over(manifest)
+            batch, changes = writer.take_over(manifest, TENANT)
             assert [work.row for work in batch.pending()] == [Row(2, "a", 1, 101)]
             assert not changes
         with held.checked() as reader:
@@ -91,7 +93,7 @@ def test_only_one_may_hold_a_ledger_and_whoever_reads_needs_not(tmp_path: Path) 
 
 
 def test_writing_brings_an_old_ledger_up_and_reading_leaves_it(tmp_path: Path) -> None:
-    ledger, told = Ledger(of_format_1(tmp_path / "l.db")), list[str]()
+    ledger, told = Ledger(of_format(1, tmp_path / "l.db")), list[str]()
     with ledger.read() as reader:
         before = reader.require_batch().counts()
     with ledger.hold() as held:

@@ -71,13 +71,6 @@ class Night:
     def statuses(self, batch: int = 1) -> dict[str, str]:
         return dict(self.execute("SELECT id, status FROM row WHERE batch = ?", batch))
 
-    def ran(self, service: str = "the service") -> None:
-        """Record a run of the first batch."""
-        self.execute(
-            "INSERT INTO run (batch, command, started_at, pid, host, version, service) VALUES (1, 'run', 1, 1, 'h', '0', ?)",
-            service,
-        )
-
     def take_in(self, **options: Any) -> Found:
         return self._prepare(
             lambda engine, held, exits: engine._preparation.take_in(str(self.manifest), None, held, exits), **options
@@ -246,8 +239,7 @@ def test_fresh_begins_a_batch_and_leaves_the_one_before(night: Night) -> None:
 
 
 def test_a_batch_of_another_service_is_refused_unless_it_has_moved(night: Night) -> None:
-    night.take_in()
-    night.ran("https://elsewhere.example.com")
+    night.take_in(service="https://elsewhere.example.com")
     before = night.ledger.read_bytes()
     for work in (night.take_in, night.take_back):
         with pytest.raises(UsageError, match=r"of https://elsewhere\.example\.com, not of the service"):
@@ -268,7 +260,6 @@ def test_targets_that_calls_cannot_reach_are_warned_of_or_refused(night: Night) 
 
 def test_a_rollback_puts_back_what_was_overwritten_and_leaves_alone_what_others_changed(night: Night) -> None:
     night.take_in()
-    night.ran()
     night.execute("UPDATE row SET status = 'succeeded', attempts = 1")
     night.execute("UPDATE row SET before_devicetype = NULL, before_device_id = NULL WHERE id = ?", C)
     night.live |= {A: WANTED[A], B: OTHERS, C: WANTED[C]}

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, ClientSession, web
 
+from bulkroute.ledger import lock
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.web import feed as feeds
 from bulkroute.web import page_data as snapshots
@@ -96,9 +97,9 @@ def test_a_tick_costs_what_is_new_not_what_is_there(tmp_path: Path, calls: int) 
 
     def steps(rows: int) -> int:
         ledger = made(tmp_path / f"{rows}.db", rows=rows, failed=rows // 10, ended=False)
-        with closing(written(ledger)) as writer, Ledger(ledger).read() as reader:
+        with lock.hold(ledger), closing(written(ledger)) as writer, Ledger(ledger).read() as reader:
             snapshots = Snapshots(reader)
-            snapshots.read()
+            assert snapshots.read()["state"]["state"] == "running"
             writer.execute(
                 "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict)"
                 f" SELECT row, 1, 2, unixepoch(), 10, 'done' FROM row WHERE row <= {calls}"
@@ -192,34 +193,35 @@ async def test_memory_is_flat_while_calls_come_in_and_browsers_come_and_go(
         connection.execute("UPDATE run SET started_at = unixepoch() - 3600")
         connection.commit()
     run = Run(ledger)
-    async with (
-        served(ledger, tick_s=0.002) as (host, port),
-        ClientSession(f"http://{host}:{port}") as browser,
-        browser.get("/events") as first,
-        browser.get("/events") as second,
-    ):
-        with socket.create_connection((host, port)) as deaf:
-            deaf.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    with lock.hold(ledger):
+        async with (
+            served(ledger, tick_s=0.002) as (host, port),
+            ClientSession(f"http://{host}:{port}") as browser,
+            browser.get("/events") as first,
+            browser.get("/events") as second,
+        ):
+            with socket.create_connection((host, port)) as deaf:
+                deaf.sendall(b"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
 
-            async def watch(ticks: int) -> int:
-                for tick in range(ticks):
-                    run.tick()
-                    for response in (first, second):
-                        await news(response)
-                    if tick % 5 == 0:
-                        async with browser.get("/events") as short:
-                            assert await news(short)
-                gc.collect()
-                return tracemalloc.get_traced_memory()[0]
+                async def watch(ticks: int) -> int:
+                    for tick in range(ticks):
+                        run.tick()
+                        for response in (first, second):
+                            await news(response)
+                        if tick % 5 == 0:
+                            async with browser.get("/events") as short:
+                                assert await news(short)
+                    gc.collect()
+                    return tracemalloc.get_traced_memory()[0]
 
-            tracemalloc.start(1)
-            try:
-                before = await watch(warm)
-                after = await watch(ticks)
-            finally:
-                tracemalloc.stop()
-                run.close()
-    assert after - before < 150_000
+                tracemalloc.start(1)
+                try:
+                    before = await watch(warm)
+                    after = await watch(ticks)
+                finally:
+                    tracemalloc.stop()
+                    run.close()
+        assert after - before < 150_000
 
 
 async def news(response: ClientResponse) -> bytes:

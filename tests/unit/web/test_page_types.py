@@ -76,7 +76,7 @@ def test_the_data_of_a_page_is_of_its_types(tmp_path: Path) -> None:
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute("INSERT INTO wait (run, started_at, ended_at, reason) VALUES (1, 1, 2, 'lunch')")
         connection.execute(
-            "INSERT INTO pace (run, at, asked, rate, concurrency, reason) VALUES (1, 1, 20, NULL, 16, 'by the operator')"
+            "INSERT INTO pace (run, at, asked, rate, concurrency, reason, cause) VALUES (1, 1, 20, NULL, 16, 'x', 'operator')"
         )
         connection.commit()
     data = page_data(ledger)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.reader import LedgerReader
-from bulkroute.run.rate_record import BY_ITSELF, STARTED
+from bulkroute.model import PaceCause
 from bulkroute.web.mean_rate import Course
 from bulkroute.web.timeline import MOST_BUCKETS, Bucket, Stretch, Timeline, distribution, percentiles
 from tests.ledgers import made, written
@@ -147,14 +147,14 @@ def test_the_target_is_what_was_asked_for_at_the_time(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=100, run_s=100)
     with closing(written(ledger)) as connection:
         connection.executemany(
-            "INSERT INTO pace (run, at, asked, rate, concurrency, reason) SELECT 1, started_at + ?, ?, ?, 16, ? FROM run",
+            "INSERT INTO pace (run, at, asked, rate, concurrency, reason, cause) SELECT 1, started_at + ?, ?, ?, 16, ?, ? FROM run",
             [
-                (0, 1, 1, STARTED),
-                (20, 5, 5, "asked for by the operator"),
-                (40, 5, 2, "throttled"),
-                (50, 5, 3, BY_ITSELF),
-                (60, None, None, "asked for by the operator"),
-                (80, 7, 7, "asked for by the operator"),
+                (0, 1, 1, "a", PaceCause.STARTED),
+                (20, 5, 5, "b", PaceCause.OPERATOR),
+                (40, 5, 2, "c", PaceCause.THROTTLED),
+                (50, 5, 3, "d", PaceCause.SERVICE),
+                (60, None, None, "e", PaceCause.OPERATOR),
+                (80, 7, 7, "f", PaceCause.OPERATOR),
             ],
         )
         batch = LedgerReader(connection, ledger).require_batch()
@@ -164,7 +164,7 @@ def test_the_target_is_what_was_asked_for_at_the_time(tmp_path: Path) -> None:
         lines = connection.execute("SELECT * FROM pace ORDER BY pace").fetchall()
         connection.execute("DELETE FROM pace")
         for line in lines:
-            connection.execute("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?)", line)
+            connection.execute("INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?, ?, ?)", line)
             parts.advance(runs, None)
     series = whole.series()
     assert parts.series() == series
@@ -178,6 +178,4 @@ def test_the_target_is_what_was_asked_for_at_the_time(tmp_path: Path) -> None:
         (None, None),
         (7, None),
     ]
-    assert [change.reason for change in whole.changes] == [
-        line[6] for line in lines if line[6] not in {STARTED, BY_ITSELF}
-    ]
+    assert [change.reason for change in whole.changes] == ["b", "c", "e", "f"]

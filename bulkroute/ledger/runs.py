@@ -1,0 +1,130 @@
+"""The runs of a batch: how each began and ended, and what it is doing if it has not."""
+
+import sqlite3
+import time
+from enum import Enum
+from typing import NamedTuple
+
+from bulkroute.errors import StopKind
+from bulkroute.ledger.batches import Batch, Tenant
+from bulkroute.ledger.file import transaction
+from bulkroute.ledger.lock import Holder, Process
+
+
+class Calls(NamedTuple):
+    """The calls of one run that were answered or given up."""
+
+    attempts: int = 0
+    retries: int = 0
+    """Of these, not the first try of their row."""
+    throttled: int = 0
+    """Of these, refused by throttling."""
+
+
+class RunEnd(NamedTuple):
+    """How a run ended; of one that goes on or was killed, how far it is."""
+
+    seconds: float
+    calls: Calls
+    stopped: str | None = None
+    """Why it stopped early, in words."""
+    exit_code: int | None = None
+    stop: StopKind | None = None
+    """Why it stopped early, in one word."""
+
+
+class RunState(Enum):
+    """What a run is doing."""
+
+    RUNNING = "running"
+    ELSEWHERE = "unknown"
+    """It goes on at another host, or was killed there."""
+    KILLED = "killed"
+    ENDED = "ended"
+
+
+class RunRecord(NamedTuple):
+    """One run, as recorded; times in seconds since the epoch, None where it has not ended or was killed."""
+
+    run: int
+    batch: int
+    command: str
+    started_at: float
+    ended_at: float | None
+    seconds: float | None
+    pid: int
+    host: str
+    version: str
+    service: str
+    rate: float | None
+    attempts: int | None
+    retries: int | None
+    throttled: int | None
+    stopped: str | None
+    exit_code: int | None
+    stop: str | None
+    pid_started: int | None
+
+    def state(self, holder: Holder | None) -> RunState:
+        """Return what it is doing, if that is who holds the ledger."""
+        if self.exit_code is not None:
+            return RunState.ENDED
+        process = Process(self.pid, self.host, self.pid_started)
+        if holder is None or not process.may_be(holder.process):
+            return RunState.KILLED
+        return RunState.RUNNING if process.is_here else RunState.ELSEWHERE
+
+    def end(self, calls: Calls, last_call_at: float | None) -> RunEnd:
+        """Return how it ended; of one that has not, how far it was at its last call."""
+        seconds = self.seconds
+        if seconds is None:
+            seconds = max(0.0, (last_call_at or self.started_at) - self.started_at)
+        stop = next((kind for kind in StopKind if kind.value == self.stop), None)
+        return RunEnd(seconds, calls, self.stopped, self.exit_code, stop)
+
+
+def begin(
+    connection: sqlite3.Connection,
+    batch: Batch,
+    *,
+    command: str,
+    version: str,
+    tenant: Tenant,
+    rate_per_s: float | None,
+) -> int:
+    """Record that this process starts a run, and whose routes the batch changes from now on; return the run's number."""
+    own, parent = batch.number, batch.parent
+    with transaction(connection):
+        connection.execute("UPDATE batch SET service = ?, app_key = ? WHERE batch IN (?, ?)", (*tenant, own, parent))
+        made = connection.execute(
+            "INSERT INTO run (batch, command, started_at, version, service, rate, pid, host, pid_started)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (own, command, time.time(), version, tenant.service, rate_per_s, *Process.own()),
+        )
+    return made.lastrowid or 0
+
+
+def end(connection: sqlite3.Connection, run: int, end: RunEnd) -> None:
+    """Record how a run ended."""
+    connection.execute(
+        "UPDATE run SET ended_at = ?, seconds = ?, attempts = ?, retries = ?, throttled = ?, stopped = ?, exit_code = ?,"
+        " stop = ? WHERE run = ?",
+        (time.time(), end.seconds, *end.calls, end.stopped, end.exit_code, end.stop, run),
+    )
+
+
+def of_batch(connection: sqlite3.Connection, batch: int) -> list[RunRecord]:
+    """Return the runs of a batch, the first one first."""
+    columns = ", ".join(RunRecord._fields)
+    found = connection.execute(f"SELECT {columns} FROM run WHERE batch = ? ORDER BY run", (batch,))
+    return [RunRecord(*run) for run in found]
+
+
+def count_calls(connection: sqlite3.Connection, run: int) -> tuple[Calls, float | None]:
+    """Count the calls of a run, also while it goes on; return the end of the last one too, in seconds since the epoch."""
+    *counts, last_at = connection.execute(
+        "SELECT count(*), coalesce(sum(number > 1), 0), coalesce(sum(verdict = 'throttled'), 0),"
+        " max(started_at + latency_ms / 1000) FROM attempt WHERE run = ?",
+        (run,),
+    ).fetchone()
+    return Calls(*counts), last_at
