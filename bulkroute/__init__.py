@@ -11,162 +11,31 @@
 
     asyncio.run(cutover())
 
-This is the public API: everything that `Engine` takes, hands out or raises. Everything else may change. Names are
-imported when they are first used, so that the command line's help need not wait for the network libraries.
+This is the public API: everything that `Engine` takes, hands out or raises. Everything else may change. Its names stand in `bulkroute/api.py` and are imported when the
+first of them is used, so that the command line's help need not wait for the network libraries.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bulkroute.version import __version__
+from bulkroute.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from bulkroute.engine import Confirm, Engine
-    from bulkroute.errors import (
-        BulkrouteError,
-        CredentialsRefused,
-        ExitCode,
-        KeysRefused,
-        LedgerBusy,
-        LedgerError,
-        ManifestError,
-        NotRunning,
-        ProxyRefused,
-        ReadingRefused,
-        ServiceUnreachable,
-        StopKind,
-        StoppedEarly,
-        UsageError,
-    )
-    from bulkroute.events import (
-        Event,
-        Notice,
-        Pause,
-        Progress,
-        RateChanged,
-        RowFailed,
-        RunEnded,
-        RunStarted,
-        Stopping,
-        Summary,
-        WaitBegan,
-        WaitEnded,
-        Watcher,
-    )
-    from bulkroute.ledger.compare import Change, Difference, PlanCounts, PlanRow
-    from bulkroute.ledger.intake import Source
-    from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
-    from bulkroute.live.plan import Plan
-    from bulkroute.live.verify import Verified
-    from bulkroute.manifest.given_rows import GivenRow
-    from bulkroute.model import Binding, DeviceType, FailureKind, Row, Status
-    from bulkroute.run.prepare import Prepared
-    from bulkroute.run.run import Run
-    from bulkroute.settings import Credentials, FailureLimit, Secret, Settings
+    from bulkroute.api import *  # noqa: F403
 
-_HOMES = {
-    "engine": ["Confirm", "Engine"],
-    "errors": [
-        "BulkrouteError",
-        "CredentialsRefused",
-        "ExitCode",
-        "KeysRefused",
-        "LedgerBusy",
-        "LedgerError",
-        "ManifestError",
-        "NotRunning",
-        "ProxyRefused",
-        "ReadingRefused",
-        "ServiceUnreachable",
-        "StopKind",
-        "StoppedEarly",
-        "UsageError",
-    ],
-    "events": [
-        "Event",
-        "Notice",
-        "Pause",
-        "Progress",
-        "RateChanged",
-        "RowFailed",
-        "RunEnded",
-        "RunStarted",
-        "Stopping",
-        "Summary",
-        "WaitBegan",
-        "WaitEnded",
-        "Watcher",
-    ],
-    "ledger.compare": ["Change", "Difference", "PlanCounts", "PlanRow"],
-    "ledger.intake": ["Source"],
-    "ledger.live_bindings": ["LiveBindings", "LiveRoute"],
-    "live.plan": ["Plan"],
-    "live.verify": ["Verified"],
-    "manifest.given_rows": ["GivenRow"],
-    "model": ["Binding", "DeviceType", "FailureKind", "Row", "Status"],
-    "run.prepare": ["Prepared"],
-    "run.run": ["Run"],
-    "settings": ["Credentials", "FailureLimit", "Secret", "Settings"],
-}
+    __all__: list[str]
+else:
 
-__all__ = [
-    "Binding",
-    "BulkrouteError",
-    "Change",
-    "Confirm",
-    "Credentials",
-    "CredentialsRefused",
-    "DeviceType",
-    "Difference",
-    "Engine",
-    "Event",
-    "ExitCode",
-    "FailureKind",
-    "FailureLimit",
-    "GivenRow",
-    "KeysRefused",
-    "LedgerBusy",
-    "LedgerError",
-    "LiveBindings",
-    "LiveRoute",
-    "ManifestError",
-    "NotRunning",
-    "Notice",
-    "Pause",
-    "Plan",
-    "PlanCounts",
-    "PlanRow",
-    "Prepared",
-    "Progress",
-    "ProxyRefused",
-    "RateChanged",
-    "ReadingRefused",
-    "Row",
-    "RowFailed",
-    "Run",
-    "RunEnded",
-    "RunStarted",
-    "Secret",
-    "ServiceUnreachable",
-    "Settings",
-    "Source",
-    "Status",
-    "StopKind",
-    "StoppedEarly",
-    "Stopping",
-    "Summary",
-    "UsageError",
-    "Verified",
-    "WaitBegan",
-    "WaitEnded",
-    "Watcher",
-    "__version__",
-]
+    def __getattr__(name: str) -> object:
+        """Return a public name; `__all__` is the list of them."""
+        if not name.startswith("__") or name == "__all__":
+            public = {each: held for each, held in vars(import_module("bulkroute.api")).items() if each[0] != "_"}
+            if name == "__all__":
+                return [*sorted(public), "__version__"]
+            if name in public:
+                return public[name]
+        raise AttributeError(f"module 'bulkroute' has no attribute {name!r}")
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name from its home."""
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(f"bulkroute.{home}"), name)
-    raise AttributeError(f"module 'bulkroute' has no attribute {name!r}")
+    def __dir__() -> list[str]:
+        """Return the public names, for completion and `help`."""
+        return [*globals(), *__getattr__("__all__")]

@@ -15,8 +15,8 @@ from typing import Self
 from bulkroute.cec.client import Client
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
-from bulkroute.errors import StopKind, StoppedEarly
-from bulkroute.events import Event, Notice, RunEnded, Summary, Watcher
+from bulkroute.errors import StopKind, StoppedEarly, UsageError
+from bulkroute.events import Event, Notice, Proposal, RunEnded, Summary, Watcher
 from bulkroute.ledger import intake
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import Ledger
@@ -39,12 +39,15 @@ def unwatched(_event: Event) -> None:
     """Watch nothing."""
 
 
-Confirm = Callable[[Prepared], Awaitable[bool]]
+Confirm = Callable[[Proposal], Awaitable[bool]]
 """Asks a person to agree to what is about to be sent, before the first call of a run or rollback."""
 
 
 class Engine:
     """Rebinds called routes at one service. Use as an async context manager, within one event loop."""
+
+    current: Run | None = None
+    """The run under way, or the last one: to see how far it is, or to stop it."""
 
     def __init__(self, settings: Settings, *, watch: Watcher = unwatched, confirm: Confirm | None = None) -> None:
         """`watch` gets the events of a run as they happen; it must not block. `confirm` is asked before sending."""
@@ -52,9 +55,8 @@ class Engine:
         self._settings = settings
         self._watch = watch
         self._exits = contextlib.AsyncExitStack()
-        self.current: Run | None = None
-        """The run under way, or the last one: to see how far it is, or to stop it."""
         self._blocking = Blocking()
+        self._open = False
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
@@ -81,12 +83,14 @@ class Engine:
         self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
         self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
         self._deadlines = Deadlines(settings.max_duration_s, settings.until)
+        self._open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
+        self._open = False
         await self._exits.aclose()
 
     async def run(self, source: Source, *, ledger: str | Path | None = None, format: str | None = None) -> Summary:  # noqa: A002  as in --format
@@ -96,6 +100,7 @@ class Engine:
         where there is none; for rows and `-` it must be named. Raises ManifestError, LedgerBusy, LedgerError,
         UsageError; whatever else ends the run is in `Summary.stopped` and `Summary.exit_code`.
         """
+        self._require_open()
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         intake.require_readable(source, format)
         with Ledger(path).hold() as held, contextlib.ExitStack() as exits:
@@ -110,8 +115,10 @@ class Engine:
         """Put back the earlier bindings of rows that the ledger's batch changed; the same call again goes on.
 
         Only where the live binding is still what was written; others fail as `conflict`. Raises LedgerBusy,
-        LedgerError, and what reading live bindings raises.
+        LedgerError, UsageError (a ledger of another service), and for reading live bindings ServiceUnreachable,
+        CredentialsRefused and StoppedEarly (throttled for too long).
         """
+        self._require_open()
         found = Ledger(Path(ledger))
         with found.read():
             pass  # nothing is made if there is no ledger, not even a lock
@@ -122,8 +129,10 @@ class Engine:
     async def plan(self, source: Source, *, format: str | None = None) -> AsyncIterator[Plan]:  # noqa: A002  as in --format
         """Read live bindings and give what a run of the manifest would change, for the block. Changes nothing.
 
-        Raises ManifestError, UsageError (strict targets), and what reading live bindings raises.
+        Raises ManifestError, UsageError (strict targets), LedgerError (no room for temporary files), and for reading
+        live bindings ServiceUnreachable, CredentialsRefused and StoppedEarly (throttled for too long).
         """
+        self._require_open()
         with contextlib.ExitStack() as inputs:
             with self._blocking.alone():
                 staged = inputs.enter_context(intake.staged(source, format, self._notice))
@@ -136,8 +145,10 @@ class Engine:
     async def verify(self, ledger: str | Path) -> Verified:
         """Hold the rows that the ledger calls done against live bindings, also while a run writes it.
 
-        Raises LedgerError, and what reading live bindings raises.
+        Raises LedgerError, UsageError (a ledger of another service), and for reading live bindings ServiceUnreachable,
+        CredentialsRefused and StoppedEarly (throttled for too long).
         """
+        self._require_open()
         with Ledger(Path(ledger)).read() as opened:
             batch = opened.require_batch()
             if not self._settings.service_moved:
@@ -146,7 +157,12 @@ class Engine:
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LiveBindings]:
-        """Read the live bindings and give them for the block. Raises what reading raises."""
+        """Read the live bindings and give them for the block.
+
+        Raises ServiceUnreachable, CredentialsRefused, StoppedEarly (throttled for too long) and LedgerError (no room
+        for temporary files).
+        """
+        self._require_open()
         with LiveBindings() as live:
             await self._reader.read(live)
             yield live
@@ -157,10 +173,12 @@ class Engine:
             self._confirm is not None
             and prepared.halted is None
             and prepared.counts.pending
-            and not await self._confirm(prepared)
+            and not await self._confirm(prepared.proposal(self._settings))
         ):
             raise StoppedEarly(
-                "nothing was sent", hint="the same command asks again; --yes asks nothing", stop=StopKind.DECLINED
+                "nothing was sent: it was not agreed to",
+                hint="it is asked again next time; with --yes, or without `confirm`, nothing is asked",
+                stop=StopKind.DECLINED,
             )
         # Reading may have been throttled; the run learns by itself.
         self._service.pacer.set_rate(self._settings.rate_per_s)
@@ -171,6 +189,11 @@ class Engine:
             summary = await run.execute()
         self._watch(RunEnded(summary))
         return summary
+
+    def _require_open(self) -> None:
+        """Refuse to work outside of the block that opens connections and closes them. Raises UsageError."""
+        if not self._open:
+            raise UsageError("this Engine is not open", hint="use it within `async with Engine(settings) as engine:`")
 
     def _notice(self, text: str) -> None:
         self._watch(Notice(text))

@@ -160,6 +160,31 @@ class Progress(NamedTuple):
         }
 
 
+class Proposal(NamedTuple):
+    """What is about to be sent, for whoever has to agree to it. Counts are rows of the batch."""
+
+    ledger: str
+    """The ledger's path."""
+    batch: int
+    """The batch's number in its ledger."""
+    puts_back: int | None
+    """The number of the batch that a rollback puts back; None for a run."""
+    service: str
+    """The service that gets the calls."""
+    pending: int
+    """Rows to be sent."""
+    done: int
+    """Rows that need no call: right already, or done earlier."""
+    failures: dict[str, int]
+    """Rows that fail without a call, or failed earlier, by failure kind."""
+    live_read: bool
+    """Whether live bindings were read; if not, all of this goes by the ledger."""
+    rate_per_s: float | None
+    """Calls per second; None: unlimited."""
+    concurrency: int
+    """Calls in flight at once."""
+
+
 class Notice(NamedTuple):
     """Something that stops nothing but deserves a look: about the manifest, the live bindings, a file that cannot be written."""
 

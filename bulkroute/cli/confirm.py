@@ -14,22 +14,21 @@ from typing import Any, TextIO
 
 from bulkroute.engine import Confirm
 from bulkroute.errors import UsageError
+from bulkroute.events import Proposal
 from bulkroute.output.tables import say_each
 from bulkroute.output.words import clock, duration, rate
-from bulkroute.run.prepare import Prepared
-from bulkroute.settings import Settings
 
 LINE_BYTES = 1024
 
 
-def confirm_with(options: dict[str, Any], settings: Settings, warnings: Sequence[str]) -> Confirm | None:
+def confirm_with(options: dict[str, Any], warnings: Sequence[str]) -> Confirm | None:
     """Return what asks on the terminal; None where nothing is to be asked. `warnings` are those told until then."""
     if options["yes"] or options.get("simulate") or sys.stdin is None or not sys.stdin.isatty():
         return None
 
-    async def confirm(prepared: Prepared) -> bool:
+    async def confirm(proposal: Proposal) -> bool:
         with _terminal() as terminal:
-            say_each(describe(prepared, settings, warnings), terminal)
+            say_each(describe(proposal, warnings), terminal)
             terminal.write("Send now? [y/N] ")
             terminal.flush()
             answer = await _answer()
@@ -78,29 +77,27 @@ async def _answer() -> bytes:
         return b""
 
 
-def describe(prepared: Prepared, settings: Settings, warnings: Sequence[str]) -> list[tuple[str, str]]:
+def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str]]:
     """Return what is about to happen, labelled: where, which rows, how long it takes, and what to look at."""
-    counts = prepared.counts
-    verb = "to change" if prepared.batch.parent is None else "to put back"
-    done = counts.succeeded + counts.unchanged
-    known = f"{done:,} already right" if prepared.decided.at else f"{done:,} done by the ledger; live was not read"
+    verb = "to change" if proposal.puts_back is None else "to put back"
+    known = "already right" if proposal.live_read else "done by the ledger; live was not read"
     lines = [
-        ("service", settings.service_name),
-        ("rows", f"{counts.pending:,} {verb}, {known}"),
+        ("service", proposal.service),
+        ("rows", f"{proposal.pending:,} {verb}, {proposal.done:,} {known}"),
     ]
-    if counts.failures:
-        refused = ", ".join(f"{rows:,} {error}" for error, rows in sorted(counts.failures.items()))
+    if proposal.failures:
+        refused = ", ".join(f"{rows:,} {error}" for error, rows in sorted(proposal.failures.items()))
         lines.append(("refused", f"{refused}; nothing is sent for them"))
-    lines.append(("pace", _pace(counts.pending, settings)))
-    if not prepared.decided.at:
+    lines.append(("pace", _pace(proposal)))
+    if not proposal.live_read:
         lines.append(("warning", "with --no-snapshot no earlier binding is kept: this cannot be rolled back"))
     lines += [("warning", text) for text in warnings]
     return lines
 
 
-def _pace(rows: int, settings: Settings) -> str:
-    text = f"{rate(settings.rate_per_s)}, {settings.concurrency} at once"
-    if settings.rate_per_s is None:
+def _pace(proposal: Proposal) -> str:
+    text = f"{rate(proposal.rate_per_s)}, {proposal.concurrency} at once"
+    if proposal.rate_per_s is None:
         return text
-    takes_s = rows / settings.rate_per_s
+    takes_s = proposal.pending / proposal.rate_per_s
     return f"{text}: about {duration(takes_s)}, until {clock(time.time() + takes_s)}"

@@ -194,7 +194,7 @@ async def _work(
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
                     face.watch(event)
 
-        confirm = confirm_with(options, settings, warnings)
+        confirm = confirm_with(options, warnings)
         engine = await exits.enter_async_context(Engine(settings, watch=watch, confirm=confirm))
         interrupts.engine = engine
         tickers = [asyncio.create_task(_tick(engine, face, watch), name="progress") for face in shown]

@@ -79,7 +79,9 @@ def name_of(source: Source) -> str:
 def default_ledger(source: Source) -> Path:
     """Return the ledger beside the manifest: `cutover.csv` -> `cutover.ledger.db`. Raises UsageError for `-` and rows."""
     if not isinstance(source, str | Path) or str(source) == "-":
-        raise UsageError(f"{name_of(source)}: no ledger is named", hint="name one with --ledger FILE")
+        raise UsageError(
+            f"{name_of(source)}: no ledger is named", hint="name one with --ledger FILE, or ledger= in Python"
+        )
     return Path(source).with_suffix(".ledger.db")
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
+from bulkroute.events import Proposal
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import Changes, Tenant
 from bulkroute.ledger.intake import Source
@@ -83,6 +84,21 @@ class Prepared(NamedTuple):
     """What live bindings decided: nothing if they were not read."""
     halted: BulkrouteError | None = None
     """Why nothing may be sent: the live bindings could not be read."""
+
+    def proposal(self, settings: Settings) -> Proposal:
+        """Return what is to be sent, for whoever has to agree to it."""
+        return Proposal(
+            ledger=str(self.batch.path),
+            batch=self.batch.number,
+            puts_back=self.batch.parent,
+            service=settings.service_name,
+            pending=self.counts.pending,
+            done=self.counts.succeeded + self.counts.unchanged,
+            failures=self.counts.failures,
+            live_read=bool(self.decided.at),
+            rate_per_s=settings.rate_per_s,
+            concurrency=settings.concurrency,
+        )
 
     def findings(self) -> Iterator[Finding]:
         """Yield the rows that fail without a call."""

@@ -43,8 +43,9 @@ def _section(name: str, what: object) -> list[str]:
 
 def _alias(name: str) -> list[str]:
     """Return what a name stands for, as the code writes it, and the literal below."""
-    (home,) = [home for home, held in bulkroute._HOMES.items() if name in held]
-    body = ast.parse(inspect.getsource(importlib.import_module(f"bulkroute.{home}"))).body
+    imports = ast.parse(inspect.getsource(importlib.import_module("bulkroute.api"))).body
+    (home,) = [each.module for each in imports if isinstance(each, ast.ImportFrom) and each.names[0].name == name]
+    body = ast.parse(inspect.getsource(importlib.import_module(str(home)))).body
     for statement, below in itertools.pairwise([*body, ast.Pass()]):
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == name:
             said = below.value.value if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant) else ""
