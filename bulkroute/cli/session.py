@@ -223,18 +223,17 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
     """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
     if not options["simulate"]:
         return settings_from(options)
-    from bulkroute.cli.simulate import read_targets  # here, since only simulations need it
-    from bulkroute.simulator import Simulator, routes_for, targets_for
+    from bulkroute.cli.rehearsal import rehearsed  # here, since only simulations need it
+    from bulkroute.simulator import Simulator
 
     interrupts.blocking = True
     with open_manifest(manifest, options["format_"]) as opened:
         if not opened.rereadable:
             raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
-        wanted = read_targets(opened, Faults())  # the faults are told by the run itself
+        tenant = rehearsed(opened, Faults())  # the faults are told by the run itself
     interrupts.blocking = False
-    skills, flows = targets_for(wanted.values())
     simulator = await exits.enter_async_context(
-        Simulator(routes_for(wanted), app_key=SIMULATED, app_secret=SIMULATED, skills=skills, flows=flows)
+        Simulator(tenant.routes, app_key=SIMULATED, app_secret=SIMULATED, skills=tenant.skills, flows=tenant.flows)
     )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
     return settings_from(options, base_url=simulator.url, credentials=credentials, service="the simulator")

@@ -13,9 +13,7 @@ from bulkroute.cli.options import CONTEXT, PATH
 if TYPE_CHECKING:
     import asyncio
 
-    from bulkroute.manifest import Faults as ManifestFaults
-    from bulkroute.manifest import Manifest
-    from bulkroute.simulator import ContactCentre, Simulator
+    from bulkroute.simulator import ContactCentre, Flow, Simulator
 
 
 @click.command(cls=InGroups, context_settings={**CONTEXT, "show_default": False})
@@ -62,7 +60,7 @@ def simulate(
         bulkroute simulate --routes 1000 --latency 80 --throttle 50 --refuse 0.01 --outage '10s+20s:refused'
     """
     # Heavy imports stand inside, so that help comes at once.
-    from bulkroute.simulator import Faults, Simulator
+    from bulkroute.simulator import Faults, Simulator, contact_centre
 
     if manifest is not None and routes is not None:
         raise click.UsageError("--routes and --manifest exclude each other")
@@ -74,9 +72,9 @@ def simulate(
     if write_token is not None:
         _write(token, write_token)
     if manifest is None:
-        tenant = _made_up(100 if routes is None else routes, seed, unloaded_flow)
+        tenant = contact_centre(100 if routes is None else routes, seed)
     else:
-        tenant = _tenant_of(manifest, seed, unloaded_flow)
+        tenant = _of_manifest(manifest, seed)
     simulator = Simulator(
         tenant.routes,
         faults=faults,
@@ -86,7 +84,7 @@ def simulate(
         static_token=token,
         token_file=write_token,
         skills=tenant.skills,
-        flows=tenant.flows,
+        flows=_unloaded(tenant, unloaded_flow),
         keep_calls=False,
         admin=admin,
     )
@@ -111,33 +109,26 @@ def _serve_until_told(simulator: "Simulator", host: str, port: int) -> None:
         runner.run(_serve(simulator, host, port))
 
 
-def read_targets(manifest: "Manifest", faults: "ManifestFaults") -> dict[str, tuple[int, int]]:
-    """Return what each id of a manifest is to be bound to."""
-    return {row.id: (row.devicetype, row.device_id) for row in manifest.rows(faults)}
-
-
-def _made_up(count: int, seed: int, unloaded: tuple[int, ...]) -> "ContactCentre":
-    """Return a contact centre of so many routes, some of whose flows are not loaded."""
-    from bulkroute.simulator import Flow, contact_centre  # here, as above
-
-    made = contact_centre(count, seed)
-    flows = {flow.id: flow for flow in made.flows}
-    flows |= {number: replace(flows.get(number, Flow(number)), loaded=False) for number in unloaded}
-    return made._replace(flows=list(flows.values()))
-
-
-def _tenant_of(manifest: str, seed: int, unloaded: tuple[int, ...]) -> "ContactCentre":
-    """Return routes for a manifest's ids, and targets among which are those it asks for. Raises ManifestError."""
-    from bulkroute.manifest import Faults, open_manifest  # here, as above
-    from bulkroute.simulator import ContactCentre, routes_for, targets_for
+def _of_manifest(manifest: str, seed: int) -> "ContactCentre":
+    """Return what a manifest speaks of. Raises ManifestError."""
+    from bulkroute.cli.rehearsal import rehearsed  # here, as above
+    from bulkroute.manifest import Faults, open_manifest
 
     faults = Faults()
     with open_manifest(manifest) as opened:
-        wanted = read_targets(opened, faults)
+        tenant = rehearsed(opened, faults, seed)
     if faults.total:
         raise faults.error()
-    skills, flows = targets_for(wanted.values(), unloaded=unloaded)
-    return ContactCentre(list(routes_for(wanted, seed)), skills, flows)
+    return tenant
+
+
+def _unloaded(tenant: "ContactCentre", numbers: tuple[int, ...]) -> list["Flow"]:
+    """Return its flows, of which those with these numbers are not loaded; they are added where they are missing."""
+    from bulkroute.simulator import Flow  # here, as above
+
+    flows = {flow.id: flow for flow in tenant.flows}
+    flows |= {number: replace(flows.get(number, Flow(number)), loaded=False) for number in numbers}
+    return list(flows.values())
 
 
 async def _serve(simulator: "Simulator", host: str, port: int) -> None:

@@ -11,7 +11,15 @@ from .faults import Faults
 from .made_up import ContactCentre, contact_centre
 from .server import Simulator
 from .state import Flow, Route, Skill
-from .synthetic import default_flows, default_skills, routes_for, synthetic_routes, targets_for
+from .synthetic import (
+    default_flows,
+    default_skills,
+    made_up_ids,
+    routes_for,
+    synthetic_routes,
+    targets_for,
+    with_number,
+)
 
 __all__ = [
     "Call",
@@ -24,7 +32,9 @@ __all__ = [
     "contact_centre",
     "default_flows",
     "default_skills",
+    "made_up_ids",
     "routes_for",
     "synthetic_routes",
     "targets_for",
+    "with_number",
 ]

@@ -5,21 +5,27 @@ A contact centre with everything that real ones have is `made_up`'s business. Sa
 
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from .names import flow_name, queue_name
-from .state import IVR, SKILL_QUEUE, VIDEO, VOICE, Flow, Route, Skill, Target
+from .state import IVR, MULTIMEDIA, SKILL_QUEUE, VIDEO, VIDEO_CLICK, VOICE, VOICE_CLICK, Flow, Route, Skill, Target
 
 _FIRST_ID = 1125397061153369092  # the id of the vendor's example; beyond 2^53, so a float spoils it
 _ID_STEP = 2**40  # a million ids still have 19 digits
 _EARLIER_SKILLS = range(90001, 90006)
+_EARLIER_OTHERS = {MULTIMEDIA: 90006, VIDEO: 90007, VOICE_CLICK: 90008, VIDEO_CLICK: 90009}
 _EARLIER_FLOWS = range(90101, 90104)
 _CODES = 64
 
 
 def default_skills() -> list[Skill]:
-    """Return the queues a tenant has unless told otherwise: 1, 101 to 160, and 90001 to 90005."""
-    numbers = (*range(101, 161), *_EARLIER_SKILLS)
-    return [Skill(1, "defaultVideoSkill", VIDEO), *(Skill(number, queue_name(number)) for number in numbers)]
+    """Return the queues a tenant has unless told otherwise: 1, 101 to 160, and 90001 to 90009, the last four no voice."""
+    voice = (*range(101, 161), *_EARLIER_SKILLS)
+    return [
+        Skill(1, "defaultVideoSkill", VIDEO),
+        *(Skill(number, queue_name(number)) for number in voice),
+        *(Skill(number, queue_name(number), media) for media, number in _EARLIER_OTHERS.items()),
+    ]
 
 
 def default_flows() -> list[Flow]:
@@ -69,6 +75,14 @@ def routes_for(ids: Iterable[str], seed: int = 0) -> Iterator[Route]:
             mediatype_id=rng.choice((VOICE, VOICE, VOICE, None)),
             editable=rng.choice(("0", "0", None, "2")),
         )
+
+
+def with_number(route: Route, access_code: str, ext_code: str, mediatype_id: int | None) -> Route:
+    """Return a route with another number and medium, bound to an earlier queue of that medium unless it is voice."""
+    route = replace(route, access_code=access_code, ext_code=ext_code, mediatype_id=mediatype_id)
+    if mediatype_id in _EARLIER_OTHERS:
+        return replace(route, devicetype=SKILL_QUEUE, device_id=_EARLIER_OTHERS[mediatype_id])
+    return route
 
 
 def targets_for(bindings: Iterable[Target], *, unloaded: Iterable[int] = ()) -> tuple[list[Skill], list[Flow]]:
