@@ -3,6 +3,8 @@
 Importing this imports the network libraries; the package itself does so only once one of the names is used.
 """
 
+from bulkroute.credentials import Credentials as Credentials
+from bulkroute.credentials import Secret as Secret
 from bulkroute.engine import Confirm as Confirm
 from bulkroute.engine import Engine as Engine
 from bulkroute.errors import BulkrouteError as BulkrouteError
@@ -49,7 +51,5 @@ from bulkroute.model import FailureKind as FailureKind
 from bulkroute.model import Row as Row
 from bulkroute.model import Status as Status
 from bulkroute.run.run import Run as Run
-from bulkroute.settings import Credentials as Credentials
 from bulkroute.settings import FailureLimit as FailureLimit
-from bulkroute.settings import Secret as Secret
 from bulkroute.settings import Settings as Settings

@@ -61,6 +61,8 @@ class Engine:
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
         settings = self._settings
+        for text in settings.credentials.warnings:
+            self._notice(f"warning: {text}")
         client = Client(
             settings.base_url,
             auth_url=settings.auth_url,

@@ -1,92 +1,19 @@
-"""Settings of a run: checked, frozen, and with secrets that never print."""
+"""Settings of a run: checked and frozen."""
 
 import math
-import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
 
 MOST_IN_FLIGHT = 10_000
 """Each call in flight holds a connection; a process may have some thousands of them at the very most."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class Secret:
-    """A text that shows itself to nobody who does not ask for it by name."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        """Return stars."""
-        return "***"
-
-    __str__ = __repr__
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """A fixed token, or a key pair that buys one (tokenByAkSk)."""
-
-    token: Secret | None = None
-    """A ready access token."""
-    app_key: str | None = None
-    """The key that a token is fetched with; it also goes with every call as `X-APP-Key`."""
-    app_secret: Secret | None = None
-    """The key's secret."""
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Credentials":
-        """Read BULKROUTE_TOKEN[_FILE], or BULKROUTE_APP_KEY with BULKROUTE_APP_SECRET[_FILE].
-
-        Raises UsageError where they are missing, halved or unreadable.
-        """
-        token = _secret(environment, "BULKROUTE_TOKEN")
-        app_key = _sendable("BULKROUTE_APP_KEY", environment.get("BULKROUTE_APP_KEY") or "") or None
-        app_secret = _secret(environment, "BULKROUTE_APP_SECRET")
-        if token is None and (app_key is None or app_secret is None):
-            missing = "BULKROUTE_APP_SECRET" if app_key else "BULKROUTE_APP_KEY" if app_secret else None
-            raise UsageError(
-                f"{missing} is not set" if missing else "no credentials",
-                hint="set BULKROUTE_APP_KEY and BULKROUTE_APP_SECRET (or BULKROUTE_APP_SECRET_FILE), or BULKROUTE_TOKEN",
-            )
-        return cls(token, app_key, app_secret)
-
-
-def _secret(environment: Mapping[str, str], name: str) -> Secret | None:
-    """Return a secret from the variable or from the file that `<name>_FILE` names."""
-    value, file = environment.get(name), environment.get(name + "_FILE")
-    if value and file:
-        raise UsageError(f"both {name} and {name}_FILE are set", hint="set one of them")
-    if file:
-        try:
-            value = Path(file).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise UsageError(f"cannot read the file of {name}_FILE: {reason}", where=file) from error
-    value = _sendable(name, value or "")
-    return Secret(value) if value else None
-
-
-def _sendable(name: str, value: str) -> str:
-    """Return `value` without blanks around it. Raises UsageError where no HTTP header can carry it."""
-    value = value.strip()
-    if not value.isascii() or not value.isprintable():
-        raise UsageError(f"{name} has characters that no HTTP header can carry", hint="check it for line breaks")
-    return value
 
 
 class FailureLimit(NamedTuple):

@@ -14,8 +14,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.settings import Settings
 from tests.harness import APP_KEY, APP_SECRET, Service
 
 _context = multiprocessing.get_context("forkserver")

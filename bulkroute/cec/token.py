@@ -23,9 +23,9 @@ from tenacity.wait import wait_random_exponential
 
 from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply
 from bulkroute.cec.client import Client
+from bulkroute.credentials import Credentials
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ProxyRefused, ServiceUnreachable
 from bulkroute.model import printable
-from bulkroute.settings import Credentials
 
 RENEW_AT = 0.8
 """The share of its life after which a token is renewed."""

@@ -10,7 +10,8 @@ import click
 
 from bulkroute.cli.config_file import DEFAULT_FILE
 from bulkroute.cli.times import parse_until
-from bulkroute.settings import Credentials, Settings, parse_duration, parse_failure_limit, parse_header, parse_rate
+from bulkroute.credentials import Credentials
+from bulkroute.settings import Settings, parse_duration, parse_failure_limit, parse_header, parse_rate
 
 F = TypeVar("F", bound=Callable[..., Any])
 

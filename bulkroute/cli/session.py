@@ -15,6 +15,7 @@ import click
 from bulkroute.cli.confirm import confirm_with
 from bulkroute.cli.options import settings_from
 from bulkroute.cli.signals import Interrupts
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, UsageError
 from bulkroute.events import Event, Notice, Progress, Summary, Watcher
@@ -28,7 +29,7 @@ from bulkroute.output import json_log
 from bulkroute.output.closing import closing_line, next_commands, print_closing
 from bulkroute.output.json_log import Records
 from bulkroute.output.lines import Lines
-from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.settings import Settings
 
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.events import Summary
-from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
 from tests.harness import Target
 from tests.virtual_time import run_virtual

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import StopKind
 from bulkroute.events import Event, RateChanged, Summary, WaitBegan, WaitEnded
-from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
 from tests.harness import TOKEN, ids
 from tests.virtual_time import run_virtual

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.settings import Settings
 from bulkroute.simulator import Call, Faults
 from bulkroute.simulator.faults import PER_CALL
 from tests.flow.engine import Night, spend_night

@@ -5,6 +5,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 import stat
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -248,3 +249,36 @@ def test_names_with_signs_in_them(tmp_path: Path, name: str) -> None:
         assert run.code == 0, run.err
         assert dict(service.bindings) == wanted
     assert bulkroute("status", "--", str(Path(name).with_suffix(".ledger.db")), cwd=tmp_path).code == 0
+
+
+@pytest.mark.slow
+def test_what_cannot_be_a_token_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    write_csv(tmp_path / "night.csv", targets(ids(2)))
+    with serving(ids(2)) as service:
+        run = ("run", "night.csv", "--base-url", service.url)
+        for token, why in (
+            (
+                f"Bearer {TOKEN}",
+                "BULKROUTE_TOKEN holds the word Bearer, which bulkroute itself writes before the token;",
+            ),
+            (f'"{TOKEN}"', "BULKROUTE_TOKEN holds a quote; give the token alone"),
+        ):
+            done = bulkroute(*run, cwd=tmp_path, env={**FIXED, "BULKROUTE_TOKEN": token})
+            assert done.code == 2
+            assert why in done.err
+            assert TOKEN not in done.err
+        assert not service.simulator.calls_per_endpoint.total()
+        (tmp_path / "token").write_text("flow-token-hush")
+        (tmp_path / "token").chmod(0o644)
+        done = bulkroute(*run, cwd=tmp_path, env={**FIXED, "BULKROUTE_TOKEN": "", "BULKROUTE_TOKEN_FILE": "token"})
+        assert done.code == 0
+        assert "warning: token: every user of this machine may read the file of BULKROUTE_TOKEN_FILE" in done.err
+
+
+def test_a_secrets_file_without_a_writer_holds_nothing_up(tmp_path: Path) -> None:
+    write_csv(tmp_path / "night.csv", targets(ids(2)))
+    os.mkfifo(tmp_path / "token")
+    env = {**FIXED, "BULKROUTE_TOKEN": "", "BULKROUTE_TOKEN_FILE": "token"}
+    done = bulkroute("run", "night.csv", "--base-url", "http://127.0.0.1:1", cwd=tmp_path, env=env)
+    assert done.code == 2
+    assert "token: the file of BULKROUTE_TOKEN_FILE is no regular file" in done.err

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
-from bulkroute.settings import Credentials, Secret
 from bulkroute.simulator import Faults, Simulator
 from tests.flow.engine import spend_night
 from tests.harness import ids, targets

@@ -1,11 +1,10 @@
 """Settings: what is accepted, and that secrets stay hidden."""
 
-from pathlib import Path
-
 import pytest
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.errors import UsageError
-from bulkroute.settings import Credentials, Secret, Settings, parse_duration, parse_header, parse_rate
+from bulkroute.settings import Settings, parse_duration, parse_header, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -98,28 +97,3 @@ def test_a_secret_shows_itself_to_nobody() -> None:
     assert "hush" not in f"{settings} {settings!r} {credentials.token} {credentials.token!r}"
     assert credentials.token is not None
     assert credentials.token.reveal() == "hush"
-
-
-def test_secrets_from_files(tmp_path: Path) -> None:
-    file = tmp_path / "secret"
-    file.write_text("hush\n")
-    found = Credentials.from_environment({"BULKROUTE_APP_KEY": "key", "BULKROUTE_APP_SECRET_FILE": str(file)})
-    assert found.app_secret is not None
-    assert found.app_secret.reveal() == "hush"
-
-
-@pytest.mark.parametrize(
-    ("environment", "why"),
-    [
-        ({}, "no credentials"),
-        ({"BULKROUTE_APP_KEY": "key"}, "BULKROUTE_APP_SECRET is not set"),
-        ({"BULKROUTE_APP_SECRET": "hush"}, "BULKROUTE_APP_KEY is not set"),
-        ({"BULKROUTE_TOKEN": "a", "BULKROUTE_TOKEN_FILE": "b"}, "both"),
-        ({"BULKROUTE_TOKEN_FILE": "/does/not/exist"}, "cannot read"),
-        ({"BULKROUTE_TOKEN": "hu\nsh"}, "no HTTP header"),
-    ],
-)
-def test_credentials_that_are_missing_or_broken(environment: dict[str, str], why: str) -> None:
-    with pytest.raises(UsageError, match=why) as caught:
-        Credentials.from_environment(environment)
-    assert "hush" not in str(caught.value)

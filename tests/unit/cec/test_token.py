@@ -7,8 +7,8 @@ import pytest
 
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.rate.backoff import full_jitter
-from bulkroute.settings import Credentials, Secret
 from bulkroute.simulator import Faults, Simulator
 
 SECRET = 'hush"of/the night'

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import CredentialsRefused, LedgerError, ReadingRefused, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, Target, TargetState
 from bulkroute.live import targets
-from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Route, Simulator, synthetic_routes
 from tests.virtual_time import run_virtual
 

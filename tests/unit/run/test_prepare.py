@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import CredentialsRefused, LedgerError, ManifestError, ReadingRefused, UsageError
 from bulkroute.events import Event, Notice
@@ -17,7 +18,7 @@ from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.settle import Finding
 from bulkroute.run.prepare import Prepared
-from bulkroute.settings import Credentials, Secret, Settings
+from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Route, Simulator
 from tests.virtual_time import run_virtual
 
