@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import Connection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkroute.ledger import lock, migrations
 from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.reader import READ, LedgerReader
-from bulkroute.ledger.writer import LedgerWriter
+
+if TYPE_CHECKING:
+    from bulkroute.ledger.writer import LedgerWriter
 
 
 class Identity(NamedTuple):
@@ -77,11 +79,13 @@ class HeldLedger:
             yield LedgerReader(connection, self.path)
 
     @contextmanager
-    def write(self, on_notice: Callable[[str], None]) -> Iterator[LedgerWriter]:
+    def write(self, on_notice: Callable[[str], None]) -> Iterator["LedgerWriter"]:
         """Open the ledger for the block, once `checked` found it sound; it is made if there is none yet.
 
         One of an earlier format is brought to today's, which `on_notice` gets. Raises LedgerError.
         """
+        from bulkroute.ledger.writer import LedgerWriter  # here, since whoever reads needs neither asyncio nor YAML
+
         with closing(open_for_writing(self.path)) as connection:
             migrations.bring_up(connection, self.path, on_notice)
             yield LedgerWriter(connection, self.path)

@@ -65,14 +65,18 @@ class RunRecord(NamedTuple):
     stop: str | None
     pid_started: int | None
 
+    @property
+    def process(self) -> Process:
+        """The process that made it."""
+        return Process(self.pid, self.host, self.pid_started)
+
     def state(self, holder: Holder | None) -> RunState:
         """Return what it is doing, if that is who holds the ledger."""
         if self.exit_code is not None:
             return RunState.ENDED
-        process = Process(self.pid, self.host, self.pid_started)
-        if holder is None or not process.may_be(holder.process):
+        if holder is None or not self.process.may_be(holder.process):
             return RunState.KILLED
-        return RunState.RUNNING if process.is_here else RunState.ELSEWHERE
+        return RunState.RUNNING if self.process.is_here else RunState.ELSEWHERE
 
     def end(self, calls: Calls, last_call_at: float | None) -> RunEnd:
         """Return how it ended; of one that has not, how far it was at its last call."""

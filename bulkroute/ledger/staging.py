@@ -1,28 +1,19 @@
 """The checked manifest on its way into the ledger.
 
 Duplicates are found here, where the whole file is at hand. Nothing of it reaches the ledger before every fault is
-known; the ledger then takes it over in one transaction (`ledger.merging`).
+known; the ledger then takes it over in one transaction (`ledger.merge`).
 """
 
 import itertools
 import sqlite3
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from bulkroute.ledger.temp_db import Scratch
+from bulkroute.manifest import Faults
 from bulkroute.model import Binding, Row
 
 CHUNK_ROWS = 5_000
-
-
-class FaultList(Protocol):
-    """What the staging needs of the manifest's list of faults."""
-
-    def add(self, line: int, text: str) -> None:
-        """Note a fault at `line`."""
-
-    def warn(self, text: str) -> None:
-        """Note something that does not stop the run."""
 
 
 class Staging(Scratch):
@@ -40,7 +31,7 @@ class Staging(Scratch):
         self.dropped = 0
         """Rows left out because the same id with the same target stands further up."""
 
-    def load(self, rows: Iterable[Row], faults: FaultList) -> None:
+    def load(self, rows: Iterable[Row], faults: Faults) -> None:
         """Take all rows; an id that stands twice is dropped (same target) or a fault (different targets).
 
         Raises LedgerError, where the disk of the temporary folder is full for instance.
@@ -48,7 +39,7 @@ class Staging(Scratch):
         with self.errors():
             self._load(rows, faults)
 
-    def _load(self, rows: Iterable[Row], faults: FaultList) -> None:
+    def _load(self, rows: Iterable[Row], faults: Faults) -> None:
         execute = self._connection.executemany
         self._connection.execute("BEGIN")
         remaining = iter(rows)
@@ -61,7 +52,7 @@ class Staging(Scratch):
             self._settle_duplicates(faults)
         (self.count,) = self._connection.execute("SELECT count(*) FROM staged").fetchone()
 
-    def _settle_duplicates(self, faults: FaultList) -> None:
+    def _settle_duplicates(self, faults: Faults) -> None:
         self._connection.executescript(
             "CREATE INDEX staged_duplicate ON staged (id);"
             "CREATE TEMP TABLE kept AS SELECT id, min(rowid) AS place FROM staged GROUP BY id HAVING count(*) > 1;"

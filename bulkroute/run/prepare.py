@@ -44,6 +44,11 @@ class KnownBatch(NamedTuple):
     staged: Staged | None
     """The manifest to take over; None if the batch holds this very one already."""
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing to ask, settle or send."""
+        return self.staged is None and self.counts.is_finished
+
 
 Opened = NewBatch | KnownBatch
 
@@ -148,12 +153,10 @@ class Preparation:
             opened = self._open(source, format_, held, inputs)
             if isinstance(opened, NewBatch):
                 consulted = await self._begin(opened, held, exits, inputs)
+            elif opened.is_finished:
+                return Prepared(self._write(held, exits).work_on(opened.batch), Changes(), opened.counts)
             else:
-                writer = self._write(held, exits)
-                batch = writer.work_on(opened.batch)
-                if opened.staged is None and opened.counts.is_finished:
-                    return Prepared(batch, Changes(), opened.counts)  # nothing to ask, settle or send
-                consulted = await self._go_on(writer, batch, opened.staged, inputs)
+                consulted = await self._go_on(opened, held, exits, inputs)
             prepared = _decide(consulted)
             await self._check_targets(prepared, consulted.live)
         return prepared
@@ -186,10 +189,10 @@ class Preparation:
         batch, changes = self._write(held, exits).take_over(opened.staged, Tenant.of(self._settings))
         return Consulted(batch, changes, live)
 
-    async def _go_on(
-        self, writer: LedgerWriter, batch: BatchWriter, staged: Staged | None, inputs: ExitStack
-    ) -> Consulted:
+    async def _go_on(self, opened: KnownBatch, held: HeldLedger, exits: ExitStack, inputs: ExitStack) -> Consulted:
         """Settle the rows in doubt, and then take over what has changed in the manifest."""
+        writer, staged = self._write(held, exits), opened.staged
+        batch = writer.work_on(opened.batch)
         live: LiveBindings | Unread = Unread()
         again = 0
         if self._settings.snapshot and (batch.has_work() or (staged is not None and batch.brings_work(staged))):

@@ -103,13 +103,16 @@ def test_nothing_looks_like_a_call_in_the_air_while_the_run_is_paused(tmp_path: 
         assert json.loads(bulkroute("status", "m.ledger.db", "--json", cwd=tmp_path).out)["in_doubt"] == 0
 
 
-@pytest.mark.parametrize("flag", [("--max-rows", "3"), ("--max-duration", "1s")])
-def test_quiet_stays_quiet_when_the_window_closes(tmp_path: Path, flag: tuple[str, str]) -> None:
+@pytest.mark.parametrize(("flag", "stop"), [(("--max-rows", "3"), "max_rows"), (("--max-duration", "1s"), "window")])
+def test_quiet_stays_quiet_when_the_window_closes(tmp_path: Path, flag: tuple[str, str], stop: str) -> None:
     wanted = targets(ids(60))
     write_csv(tmp_path / "m.csv", wanted)
     with serving(wanted) as service:
         ended = bulkroute("run", "m.csv", "--base-url", service.url, "--rate", "20", "--quiet", *flag, cwd=tmp_path)
     assert (ended.code, ended.out, ended.err) == (4, "", "")
+    told = bulkroute("status", "m.ledger.db", "--json", cwd=tmp_path).summary
+    assert (told["stop"], told["exit_code"]) == (stop, 4)
+    assert flag[0] in told["stopped"]
 
 
 def test_a_missing_manifest_in_a_missing_folder_is_a_manifest_error(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bulkroute.errors import LedgerBusy, LedgerError
+from bulkroute.credentials import Credentials, Secret
+from bulkroute.errors import LedgerBusy, LedgerError, StopKind, UsageError
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.lock import Process
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.runs import Calls, RunEnd
 from bulkroute.ledger.settle import Decided
@@ -18,6 +20,7 @@ from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.manifest import Faults
 from bulkroute.model import Row
+from bulkroute.settings import Settings
 from tests.ledgers import made, of_format
 from tests.unit.ledger.test_reader import call, public_methods
 
@@ -109,3 +112,32 @@ def test_writing_brings_an_old_ledger_up_and_reading_leaves_it(tmp_path: Path) -
 def reader_batch(ledger: Ledger) -> BatchReader:
     with ledger.read() as reader:
         return reader.require_batch()
+
+
+def test_a_batch_knows_whose_routes_it_changes_from_its_first_row_on_and_when_they_move(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.db")
+    settings = Settings(
+        base_url="https://cc.example.com/", credentials=Credentials(app_key="k", app_secret=Secret("s"))
+    )
+    at_first, moved = Tenant.of(settings), Tenant("https://moved.example.com", "")
+    assert at_first == ("https://cc.example.com", "8254c329a928")  # the first 12 digits of SHA-256("k")
+
+    def known() -> list[tuple[str, str]]:
+        with closing(sqlite3.connect(ledger.path)) as connection:
+            return connection.execute("SELECT service, app_key FROM batch ORDER BY batch").fetchall()
+
+    with ledger.hold() as held, staged() as manifest, LiveBindings() as live, held.write(print) as writer:
+        batch, _changes = writer.take_over(manifest, at_first)
+        assert known() == [at_first]
+        rollback = writer.open_rollback(batch, live)
+        assert known() == [at_first, at_first]
+        number = rollback.begin_run(command="rollback", version="0", tenant=moved, rate_per_s=None)
+        assert known() == [moved, moved]
+        batch.require_service("https://moved.example.com")
+        with pytest.raises(UsageError, match=r"of https://moved\.example\.com, not of"):
+            batch.require_service("https://cc.example.com")
+
+        rollback.end_run(number, RunEnd(2.5, Calls(7, 3, 1), "stopped by hand", 4, StopKind.CTL))
+        (run,) = rollback.runs()
+        assert (run.process, run.seconds, run.attempts, run.retries, run.throttled) == (Process.own(), 2.5, 7, 3, 1)
+        assert rollback.end_of(run) == RunEnd(2.5, Calls(), "stopped by hand", 4, StopKind.CTL)
