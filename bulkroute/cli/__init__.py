@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.config_file import read_config
+from bulkroute.cli.profile import config_options, take_config
 from bulkroute.cli.streams import ReaderGone, flush, open_closed, told_apart
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__
@@ -65,31 +65,26 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "BULKROUTE", "max_content_width": 100})
 @click.version_option(__version__, prog_name="bulkroute")
-@click.option(
-    "--config",
-    metavar="FILE",
-    type=click.Path(dir_okay=False),
-    help="Settings file. [default: bulkroute.toml in this folder, if there is one]",
-)
+@config_options()
 @click.pass_context
-def cli(ctx: click.Context, config: str | None) -> None:
+def cli(ctx: click.Context) -> None:
     """Rebind thousands of called routes of Huawei Cloud CEC: paced, resumable, and on record.
 
     Every option can also be set as BULKROUTE_<OPTION> in the environment, or in bulkroute.toml.
     """
-    settings = read_config(config, lambda: _settings(ctx))
-    ctx.default_map = dict.fromkeys(COMMANDS, settings)
+    take_config(ctx)
 
 
-def _settings(ctx: click.Context) -> set[str]:
-    """Return the names of all options of all commands."""
+def known_options() -> dict[str, str]:
+    """Return the flags of all commands, without dashes and with `_`, and the name of the parameter that each sets."""
+    ctx = click.Context(cli)
     commands = [cli.get_command(ctx, name) for name in COMMANDS]
+    options = [each for command in commands if command for each in command.params if isinstance(each, click.Option)]
     return {
-        parameter.name
-        for command in commands
-        if command
-        for parameter in command.params
-        if isinstance(parameter, click.Option) and parameter.name
+        flag.removeprefix("--").replace("-", "_"): option.name
+        for option in options
+        for flag in option.opts
+        if flag.startswith("--") and option.name and option.expose_value
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from bulkroute.cli.config_file import DEFAULT_FILE
+from bulkroute.cli.profile import config_options, environment_of_credentials
 from bulkroute.cli.times import parse_until
 from bulkroute.credentials import Credentials
 from bulkroute.settings import Settings, parse_duration, parse_failure_limit, parse_header, parse_rate
@@ -96,7 +97,7 @@ def settings_from(options: Mapping[str, Any], **given: Any) -> Settings:
             f" or write base-url into {DEFAULT_FILE}{rehearsal}"
         )
     if "credentials" not in fields:
-        fields["credentials"] = Credentials.from_environment()
+        fields["credentials"] = Credentials.from_environment(environment_of_credentials())
     return Settings(**fields)
 
 
@@ -124,6 +125,7 @@ service_moved = setting(
 ask_nothing = click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
 
 connection_options = together(
+    config_options(after_command=True),
     setting("--base-url", metavar="URL", help="The service's root, https://host[:port]. Required."),
     setting("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
     setting("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),

@@ -14,6 +14,7 @@ import click
 
 from bulkroute.cli.confirm import confirm_with
 from bulkroute.cli.options import settings_from
+from bulkroute.cli.profile import unknown_variables
 from bulkroute.cli.signals import Interrupts
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
@@ -110,7 +111,10 @@ def with_engine(settings: Settings, work: Callable[[Engine], Coroutine[Any, Any,
     interrupts = Interrupts()
 
     async def main() -> int:
-        async with Engine(settings, watch=Lines().watch) as engine:
+        lines = Lines()
+        for text in unknown_variables():
+            lines.say(text)
+        async with Engine(settings, watch=lines.watch) as engine:
             interrupts.engine = engine
             return await work(engine)
 
@@ -195,6 +199,8 @@ async def _work(
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
                     face.watch(event)
 
+        for text in unknown_variables():
+            watch(Notice(text))
         confirm = confirm_with(options, warnings)
         engine = await exits.enter_async_context(Engine(settings, watch=watch, confirm=confirm))
         interrupts.engine = engine

@@ -2,13 +2,13 @@
 
 import re
 import shlex
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bulkroute.cli import COMMANDS
+from bulkroute.cli import COMMANDS, known_options
+from bulkroute.cli.config_file import read_config
 from tests.docs import command_line
 from tests.docs.blocks import PAGES, ROOT
 from tests.docs.markdown import anchors, blocks, links
@@ -74,19 +74,18 @@ def test_commands_and_flags_that_are_named_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
-def test_settings_that_a_page_writes_exist(page: Path) -> None:
-    found = [block for block in blocks(page.read_text("utf-8")) if block.tag == "toml"]
-    known = {parameter.name for command in command_line.all_commands().values() for parameter in command.params}
-    for block in found:
-        names = {name.replace("-", "_") for name in tomllib.loads("\n".join(block.lines))}
-        assert names <= known
+def test_settings_that_a_page_writes_exist(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page.read_text("utf-8")):
+        if block.tag == "toml":
+            (tmp_path / "bulkroute.toml").write_text("\n".join(block.lines))
+            read_config(str(tmp_path / "bulkroute.toml"), None, known_options)
 
 
 def _calls(line: str) -> Iterator[tuple[str, list[str]]]:
     """Yield each command of bulkroute in a line of shell, with its flags."""
     line = re.sub(r"\s#\s.*", "", line)
     for call in re.split(r"[|;&)>]+", line):
-        if not (found := re.search(r"(?:^|[\s/])bulkroute ((?:--config \S+ )?\w+)(?P<rest>.*)", call)):
+        if not (found := re.search(r"(?:^|[\s/])bulkroute ((?:--(?:config|profile) \S+ )*\w+)(?P<rest>.*)", call)):
             continue
         name = found[1].split()[-1]
         assert name in COMMANDS or name in ("COMMAND",), line
