@@ -7,14 +7,14 @@ import importlib
 import sys
 from typing import Any
 
-from bulkroute.manifest import Faults
+from bulkroute.manifest import Faults, Kind
 from bulkroute.manifest.csv_reader import CsvReader
 from bulkroute.manifest.decoding import TextBlocks
 from bulkroute.manifest.yaml_reader import YamlReader
 
 
 def read(data: bytes) -> None:
-    """Read one made-up manifest: the first byte chooses the format and the size of the blocks."""
+    """Read one made-up manifest: the first byte chooses the format, the size of the blocks and what is asked for."""
     kind, rest = data[:1], data[1:]
     size = (1, 7, 4096)[(kind[0] >> 1) % 3] if kind else 1
     places = iter(range(0, len(rest) + size, size))
@@ -25,7 +25,12 @@ def read(data: bytes) -> None:
 
     faults = Faults("night")
     reader: Any = YamlReader if kind and kind[0] & 1 else CsvReader
-    count = sum(1 for _ in reader(TextBlocks(block), faults).rows())
+    reading = reader(TextBlocks(block), faults)
+    if reading.kind is Kind.BY_NUMBER:
+        rows = reading.numbered_rows()
+    else:
+        rows = reading.labelled_rows() if kind and kind[0] & 8 else reading.rows()
+    count = sum(1 for _ in rows)
     if not count and not faults.total:
         raise AssertionError("neither rows nor faults")
 
