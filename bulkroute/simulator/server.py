@@ -1,6 +1,7 @@
 """The service on a port of this machine: started, stopped, and looked into."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -98,14 +99,20 @@ class Simulator:
         return self.url
 
     async def stop(self) -> None:
-        """Close the port and every connection, answered or not; what was seen stays readable. May be started again."""
+        """Close the port and every connection, answered or not; what was seen stays readable. May be started again.
+
+        OSError if a port that an outage had closed could not be opened again.
+        """
         port, ticking = self._port, self._ticking
         self._port = self._clockwork = self._ticking = self._loop = None
         if port is None or ticking is None:
             return
         ticking.cancel()
-        await asyncio.wait((ticking,))
-        await port.shut()
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await ticking
+        finally:
+            await port.shut()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -111,8 +111,8 @@ async def test_connections_are_refused_by_the_kernel(serve: Serve) -> None:
 
 
 async def connected(peer: Peer, *, is_open: bool) -> None:
-    """Connect again and again until the port is open, or is not."""
-    while True:
+    """Connect again and again until the port is open, or is not; gives up after a thousand times."""
+    for _ in range(1000):
         try:
             _reader, writer = await asyncio.open_connection("127.0.0.1", int(peer.simulator.url.rpartition(":")[2]))
         except OSError as error:  # a reset where it closed in the middle of connecting
@@ -123,6 +123,7 @@ async def connected(peer: Peer, *, is_open: bool) -> None:
             if is_open:
                 return
         await asyncio.sleep(0.01)
+    pytest.fail(f"the port did not become {'open' if is_open else 'closed'}")
 
 
 async def test_calls_under_way_break_when_the_port_closes(serve: Serve) -> None:
