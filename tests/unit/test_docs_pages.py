@@ -16,7 +16,7 @@ from tests.docs.markdown import anchors, blocks, links
 IDS = [page.relative_to(ROOT).as_posix() for page in PAGES]
 FILE = re.compile(r"`(?P<path>[\w./-]*\w\.(?:py|sql|js|css|html|sh|toml|md|csv|lock))`")
 MESSAGES = ROOT / "docs" / "reference" / "messages.md"
-VARIES = re.compile(r"\b[A-Z]+\b|\{[^{}\n]*\}|\.\.\.|\d[\d.,%]*|[`'()?]")
+VARIES = re.compile(r"\b[A-Z_]+\b|\{[^{}\n]*\}|\.\.\.|\d[\d.,%]*|[`'()?]")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
