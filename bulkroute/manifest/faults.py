@@ -1,4 +1,4 @@
-"""What is wrong with a manifest, in words for the person who has to mend it.
+"""What is wrong with a manifest, in words for the person who has to fix it.
 
 Keeps the first faults and counts the rest, so a file of a million bad rows costs no more memory than one of fifty.
 Nothing from the file reaches a terminal unescaped: whatever is quoted goes through `quote` or `escaped`.

@@ -19,6 +19,7 @@ def test_no_bytes_give_a_traceback(tmp_path: Path, launcher: Launcher) -> None:
     seed = random.SystemRandom().randrange(2**32)
     dice = random.Random(seed)
     sound = [(ROOT / "manifests" / name).read_bytes()[:4000] for name in ("cutover.csv", "cutover.yaml")]
+    sound += [(CASES / name).read_bytes() * 9 for name in ("number-chinese.rows-2.csv", "number.rows-2.yaml")]
     spice = [
         b"\x00",
         b"\xff",
@@ -36,7 +37,7 @@ def test_no_bytes_give_a_traceback(tmp_path: Path, launcher: Launcher) -> None:
         b"%",
         b"?",
     ]
-    for _ in range(60):
+    for _ in range(100):
         data = bytearray(dice.choice(sound))
         for _ in range(dice.randrange(1, 12)):
             place = dice.randrange(len(data))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bulkroute.errors import ManifestError, UsageError
-from bulkroute.manifest import Faults, Manifest, open_manifest
+from bulkroute.manifest import Faults, Kind, Manifest, open_manifest
 from bulkroute.model import Row
 from tests.harness import for_anybody, rights_of
 
@@ -122,6 +122,23 @@ def test_a_name_is_harmless_on_a_terminal(tmp_path: Path) -> None:
     assert manifest.name.isprintable()
     assert all(text.isprintable() for text in faults.kept)
     assert refusal(tmp_path / "\x1b.csv").isprintable()
+
+
+def test_the_kind_is_known_before_the_rows_are(tmp_path: Path) -> None:
+    for name, data, kind in (
+        ("a.csv", TEXT, Kind.BY_ID),
+        ("b.csv", b"number,target\n1,x\n", Kind.BY_NUMBER),
+        ("c.csv", b"note\n1\n", None),
+        ("a.yaml", YAML, Kind.BY_ID),
+        ("b.yaml", b"- {number: 1, target: x}\n", Kind.BY_NUMBER),
+        ("c.yaml", b"[]", None),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with open_manifest(tmp_path / name) as manifest:
+            assert manifest.kind is None
+            assert manifest.read(Faults()).kind is kind
+            assert manifest.kind is kind
+            assert manifest.read(Faults()).kind is kind
 
 
 def test_rows_can_be_read_again(tmp_path: Path) -> None:
@@ -237,10 +254,13 @@ def test_the_faulty_sample_has_a_fault_on_nearly_every_line() -> None:
 MEASURE = """
 import sys
 from pathlib import Path
-from bulkroute.manifest import Faults, open_manifest
+from bulkroute.manifest import Faults, Kind, open_manifest
 faults = Faults()
 with open_manifest(sys.argv[1]) as manifest:
-    count = sum(1 for _ in manifest.rows(faults)) + faults.total
+    reading = manifest.read(faults)
+    by_number = reading.kind is Kind.BY_NUMBER
+    rows = reading.numbered_rows() if by_number else reading.labelled_rows() if reading.labels else reading.rows()
+    count = sum(1 for _ in rows) + faults.total
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(count, status["VmHWM"].split()[0])
 """
@@ -249,7 +269,15 @@ ROWS = {
     "bad.csv": "{id} x,9,{n}.0,a note\n",
     "rounded.csv": "{n}00000000000000000,1,{n},a note\n",
     "good.yaml": "- id: {id}\n  devicetype: 1\n  deviceId: {n}\n  key{n}: x\n",
+    "floats.csv": "{id}000,1,{n},a note\n",
+    "labelled.csv": "{id},3,{n},9{n},{n},Night {n},\n",
+    "numbers.csv": "9{n},{n},Night {n},{n}\n",
+    "numbers.yaml": "- {{accessCode: 9{n}, ext: {n}, target: 'ivr:Night {n}', key{n}: x}}\n",
     "flow.yaml": "- {{id: {id}, devicetype: 1, deviceId: {n}, note: [&a x]}}\n",
+}
+HEADS = {
+    "labelled.csv": "id,devicetype,deviceId,accessCode,extCode,target,wave\n",
+    "numbers.csv": "accessCode,extCode,target,wave\n",
 }
 
 
@@ -261,7 +289,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
     for count in (10_000, 200_000):
         path = tmp_path / f"{count}-{name}"
         with path.open("w") as file:
-            file.write("id,devicetype,deviceId,note\n" if name.endswith(".csv") else "")
+            file.write(HEADS.get(name, "id,devicetype,deviceId,note\n") if name.endswith(".csv") else "")
             file.writelines(ROWS[name].format(id=10**18 + 10 * n + 7, n=n) for n in range(1, count + 1))
         done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
         seen, peak_kib = map(int, done.stdout.split())
