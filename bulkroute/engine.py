@@ -76,6 +76,7 @@ class Engine:
             settings.credentials,
             max_attempts=settings.max_attempts,
             wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
+            hidden=settings.secret_headers,
         )
         self._exits.push_async_callback(tokens.close)
         self._service = Service(client, tokens, Pacer(settings.rate_per_s), settings)

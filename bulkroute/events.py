@@ -54,6 +54,10 @@ class Summary:
     """The exit code of the command; None while the run goes on, or if it was killed."""
     stop: StopKind | None = None
     """Why the run stopped early, in one word for machines."""
+    tenant: str | None = None
+    """Whose routes these are, as `--tenant` named it."""
+    note: str | None = None
+    """What the run was for, as `--note` said."""
 
     @property
     def done(self) -> int:
@@ -171,6 +175,10 @@ class Proposal(NamedTuple):
     """The number of the batch that a rollback puts back; None for a run."""
     service: str
     """The service that gets the calls."""
+    tenant: str
+    """Whose routes these are, in a name for people; empty if it was not given."""
+    note: str
+    """What this is for; empty if it was not given."""
     pending: int
     """Rows to be sent."""
     done: int
@@ -221,6 +229,10 @@ class RunStarted(NamedTuple):
     """Calls that may be in flight at once."""
     service: str
     """The base URL."""
+    tenant: str
+    """Whose routes these are, as `--tenant` named it; empty if it did not."""
+    note: str
+    """What the run is for, as `--note` said; empty if it did not."""
     ends_at: float | None
     """When no more calls start, in seconds since the epoch; None where there is no such window."""
 

@@ -13,6 +13,12 @@ from bulkroute.errors import UsageError
 MOST_IN_FLIGHT = 10_000
 """Each call in flight holds a connection; a process may have some thousands of them at the very most."""
 
+SHORTEST_SECRET = 8
+"""Characters from which on a header's value is blotted out of the service's texts."""
+
+LONGEST_LABEL = 200
+"""Characters of a tenant's name, and of a note."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -37,7 +43,7 @@ class Settings:
     """The service's root, `https://host[:port]`."""
     auth_url: str | None = None
     """Root of the token service; None: the base URL."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Extra headers of every call, as (name, value)."""
     credentials: Credentials = field(default_factory=Credentials)
     """A token, or a key pair that buys one."""
@@ -79,6 +85,17 @@ class Settings:
     """Go on with a batch of a service whose address has changed."""
     allow_http: bool = False
     """Accept http:// to other hosts than this one."""
+    tenant: str = ""
+    """Whose routes these are, in a name for people; shown and kept in the ledger."""
+    note: str = ""
+    """What the run is for, a change number say; shown and kept in the ledger."""
+    command_line: str = ""
+    """The command as it was given, without secrets; kept in the ledger."""
+
+    @property
+    def secret_headers(self) -> list[str]:
+        """Values of headers that may be secrets: a short one is a number or a name, found in many an innocent text."""
+        return [value for _name, value in self.headers if len(value) >= SHORTEST_SECRET]
 
     @property
     def service_name(self) -> str:
@@ -98,6 +115,10 @@ class Settings:
             except ValueError as error:
                 raise UsageError(str(error)) from None
         self._require_numbers_in_range()
+        for name in ("tenant", "note"):
+            text = getattr(self, name)
+            if not text.isprintable() or len(text) > LONGEST_LABEL:
+                raise UsageError(f"{_named(name)} must be one printable line of at most {LONGEST_LABEL} characters")
         if self.until is not None and self.until.tzinfo is None:
             raise UsageError(f"{_named('until')} has no offset from UTC")
 
@@ -175,16 +196,25 @@ def parse_failure_limit(text: str) -> FailureLimit:
     raise ValueError(f"{text!r} is not a limit of failures; write a number of rows, 1 or more, or a share such as 5%")
 
 
+NO_VALUE = "***"
+"""What stands for a header's value wherever a command is shown."""
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding", "connection"})
 
 
 def parse_header(text: str) -> tuple[str, str]:
-    """Read `Name: value`. Raises ValueError, also for headers that bulkroute sets itself."""
+    """Read `Name: value`. Raises ValueError, which never shows a value; also for headers that bulkroute sets itself."""
     name, colon, value = text.partition(":")
     name, value = name.strip(), value.strip()
-    if not colon or not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
-        raise ValueError(f"{text!r} is not a header; write 'Name: value'")
+    if not colon or not _HEADER_NAME.fullmatch(name):
+        raise ValueError("what is given is not a header; write 'Name: value'")
+    if not value.isprintable() or not value.isascii():
+        raise ValueError(f"the value of the header {name} has characters that no HTTP header can carry")
+    if value == NO_VALUE:
+        raise ValueError(
+            f"{NO_VALUE} stands for the value of the header {name}, which is shown nowhere; write it there"
+        )
     if name.lower() in _OWN_HEADERS:
         raise ValueError(f"the header {name} is set by bulkroute itself")
     return name, value

@@ -13,6 +13,7 @@ import contextlib
 import json
 import math
 from collections import deque
+from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 from urllib.parse import quote
@@ -52,9 +53,18 @@ class TokenSource:
     """Hands out the token that is good now."""
 
     def __init__(
-        self, client: Client, credentials: Credentials, *, max_attempts: int, wait: wait_random_exponential
+        self,
+        client: Client,
+        credentials: Credentials,
+        *,
+        max_attempts: int,
+        wait: wait_random_exponential,
+        hidden: Iterable[str] = (),
     ) -> None:
-        """Take a fixed token or a key pair; a fetch that fails is tried `max_attempts` times with `wait` in between."""
+        """Take a fixed token or a key pair; a fetch that fails is tried `max_attempts` times with `wait` in between.
+
+        `hidden`: what is to be blotted out besides, where a service echoes it.
+        """
         self._client = client
         self._credentials = credentials
         self._max_attempts = max_attempts
@@ -65,7 +75,7 @@ class TokenSource:
         # A service that hands out tokens of no life at all must not be flooded for them.
         self._bucket = AsyncLimiter(FETCHES, FETCHES_S)
         fixed = [secret.reveal() for secret in (credentials.token, credentials.app_secret) if secret is not None]
-        self._fixed_secrets = [spelling for secret in fixed for spelling in _spellings(secret)]
+        self._fixed_secrets = [spelling for secret in (*fixed, *hidden) for spelling in _spellings(secret)]
         self._tokens_seen: deque[list[str]] = deque(maxlen=TOKENS_REMEMBERED)
         if credentials.token is not None:
             self._token = Token(credentials.token.reveal(), math.inf, math.inf)

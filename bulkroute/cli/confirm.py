@@ -81,8 +81,10 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
     """Return what is about to happen, labelled: where, which rows, how long it takes, and what to look at."""
     verb = "to change" if proposal.puts_back is None else "to put back"
     known = "already right" if proposal.live_read else "done by the ledger; live was not read"
+    labels = [("tenant", proposal.tenant), ("note", proposal.note)]
     lines = [
         ("service", proposal.service),
+        *((label, text) for label, text in labels if text),
         ("rows", f"{proposal.pending:,} {verb}, {proposal.done:,} {known}"),
     ]
     if proposal.failures:

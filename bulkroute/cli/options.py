@@ -74,6 +74,8 @@ FIELDS = {
     "max_rows": "max_rows",
     "max_duration": "max_duration_s",
     "until": "until",
+    "tenant": "tenant",
+    "note": "note",
 }
 """Which field of Settings each option sets. The field's default is the option's; no command has all of them."""
 
@@ -169,6 +171,8 @@ limit_options = together(
 """When to stop before the end, for commands that change routes."""
 
 telling_options = together(
+    setting("--tenant", metavar="NAME", help="Whose routes these are; shown, and kept in the ledger."),
+    setting("--note", metavar="TEXT", help="What this is for, a change number say; shown, and kept in the ledger."),
     click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
     click.option(
         "--log-format",

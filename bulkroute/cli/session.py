@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import click
 
+from bulkroute.cli.command_line import as_given, going_on
 from bulkroute.cli.confirm import confirm_with
 from bulkroute.cli.options import settings_from
 from bulkroute.cli.profile import unknown_variables
@@ -76,7 +77,7 @@ def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
     """Roll back, print the summary, return the exit code."""
 
     async def settings(_interrupts: Interrupts, _exits: AsyncExitStack) -> Settings:
-        return settings_from(options)
+        return settings_from(options, command_line=as_given())
 
     return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger), None)
 
@@ -98,7 +99,8 @@ def work_to_the_end(
         code = error.exit_code
         if options["json_"]:
             with contextlib.suppress(OSError, UsageError):  # nobody is there to be told, or no ledger is named
-                click.echo(ended_by(error, ledger()).to_json())
+                labels = {name: options[name] for name in ("tenant", "note")}
+                click.echo(ended_by(error, ledger(), **labels).to_json())
         raise
     finally:
         if metrics:
@@ -155,7 +157,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
     if options["quiet"] and (not summary.exit_code or summary.window_closed):
         return
     reasons = _reasons(summary, ledger)
-    advice = next_commands(summary, command_line(), shlex.quote(str(ledger)), rollback=rollback)
+    advice = next_commands(summary, going_on(), shlex.quote(str(ledger)), rollback=rollback)
     if options["log_format"] == "json":
         for reason in reasons:
             json_log.write("failure_group", **reason._asdict())
@@ -172,13 +174,6 @@ def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
         batch = reader.find_batch(summary.batch)
         return batch.reasons() if batch else []
     return []
-
-
-def command_line() -> str:
-    """Return the command that goes on with this one, as it was given; --fresh would forget what is done."""
-    given: str | None = click.get_current_context().obj
-    words = shlex.split(given or shlex.join(["bulkroute", *sys.argv[1:]]))
-    return shlex.join([word for word in words if word != "--fresh"])
 
 
 async def _work(
@@ -229,7 +224,7 @@ async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
 async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
     """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
     if not options["simulate"]:
-        return settings_from(options)
+        return settings_from(options, command_line=as_given())
     from bulkroute.cli.rehearsal import rehearsed  # here, since only simulations need it
     from bulkroute.simulator import Simulator
 
@@ -243,4 +238,10 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
         Simulator(tenant.routes, app_key=SIMULATED, app_secret=SIMULATED, skills=tenant.skills, flows=tenant.flows)
     )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
-    return settings_from(options, base_url=simulator.url, credentials=credentials, service="the simulator")
+    return settings_from(
+        options,
+        base_url=simulator.url,
+        credentials=credentials,
+        service="the simulator",
+        command_line=as_given(),
+    )

@@ -36,12 +36,16 @@ _CAUSE = (
     " WHEN reason LIKE '%the operator%' THEN 'operator' ELSE 'throttled' END"
 )
 
+_ORIGIN = ("tenant", "note", "who", "command_line")
+
 TO_FORMAT_3 = (
     "ALTER TABLE batch ADD COLUMN service TEXT",
     "ALTER TABLE batch ADD COLUMN app_key TEXT",
     f"UPDATE batch SET service = {_SERVICE}",
     "ALTER TABLE run ADD COLUMN stop TEXT",
     "ALTER TABLE run ADD COLUMN pid_started INTEGER",
+    "ALTER TABLE run ADD COLUMN digest TEXT",
+    *(f"ALTER TABLE run ADD COLUMN {name} TEXT NOT NULL DEFAULT ''" for name in _ORIGIN),
     "ALTER TABLE pace ADD COLUMN cause TEXT NOT NULL DEFAULT 'service'",
     f"UPDATE pace SET cause = {_CAUSE}",
 )
@@ -51,7 +55,9 @@ STEPS = (TO_FORMAT_2, TO_FORMAT_3)
 
 _VIEWS_OF_2 = {
     "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key FROM main.batch",
-    "run": "SELECT *, NULL AS stop, NULL AS pid_started FROM main.run",
+    "run": "SELECT *, NULL AS stop, NULL AS pid_started, NULL AS digest"
+    + "".join(f", '' AS {name}" for name in _ORIGIN)
+    + " FROM main.run",
     "pace": f"SELECT *, {_CAUSE} AS cause FROM main.pace",
 }
 _NO_PACE = ("pace", "run", "at", "asked", "rate", "concurrency", "reason", "cause")

@@ -1,5 +1,8 @@
 """The runs of a batch: how each began and ended, and what it is doing if it has not."""
 
+import os
+import pwd
+import socket
 import sqlite3
 import time
 from enum import Enum
@@ -9,6 +12,8 @@ from bulkroute.errors import StopKind
 from bulkroute.ledger.batches import Batch, Tenant
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.lock import Holder, Process
+from bulkroute.settings import Settings
+from bulkroute.version import __version__
 
 
 class Calls(NamedTuple):
@@ -19,6 +24,47 @@ class Calls(NamedTuple):
     """Of these, not the first try of their row."""
     throttled: int = 0
     """Of these, refused by throttling."""
+
+
+class RunStart(NamedTuple):
+    """How a run begins: what it does and whose routes it changes; who started it, what for and how."""
+
+    command: str
+    """run or rollback."""
+    version: str
+    """Of bulkroute."""
+    tenant: Tenant
+    rate_per_s: float | None
+    """Asked for; None: unlimited."""
+    tenant_name: str = ""
+    """What the operator calls the tenant."""
+    note: str = ""
+    """What the run is for, in the operator's words."""
+    who: str = ""
+    """user@host."""
+    command_line: str = ""
+    """As it was given, without secrets."""
+
+    @classmethod
+    def of(cls, settings: Settings, command: str) -> "RunStart":
+        """Return how this process starts a run."""
+        tenant, labels = Tenant.of(settings), (settings.tenant, settings.note)
+        return cls(command, __version__, tenant, settings.rate_per_s, *labels, _who(), settings.command_line)
+
+
+def _who() -> str:
+    """Return the user that the kernel knows this process by, not one that a variable names; and whose sudo it is."""
+    user = _user(os.getuid())
+    caller = os.environ.get("SUDO_UID", "")
+    by = f" by sudo of {_user(int(caller))}" if not os.getuid() and caller.isascii() and caller.isdigit() else ""
+    return f"{user}@{socket.gethostname()}{by}"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):  # in a container users need no name
+        return str(uid)
 
 
 class RunEnd(NamedTuple):
@@ -64,6 +110,12 @@ class RunRecord(NamedTuple):
     exit_code: int | None
     stop: str | None
     pid_started: int | None
+    digest: str | None = None
+    """Of the manifest, as it was when the run began."""
+    tenant: str = ""
+    note: str = ""
+    who: str = ""
+    command_line: str = ""
 
     @property
     def process(self) -> Process:
@@ -87,23 +139,32 @@ class RunRecord(NamedTuple):
         return RunEnd(seconds, calls, self.stopped, self.exit_code, stop)
 
 
-def begin(
-    connection: sqlite3.Connection,
-    batch: Batch,
-    *,
-    command: str,
-    version: str,
-    tenant: Tenant,
-    rate_per_s: float | None,
-) -> int:
+def begin(connection: sqlite3.Connection, batch: Batch, start: RunStart) -> int:
     """Record that this process starts a run, and whose routes the batch changes from now on; return the run's number."""
     own, parent = batch.number, batch.parent
+    process = Process.own()
+    record = {
+        "batch": own,
+        "command": start.command,
+        "started_at": time.time(),
+        "version": start.version,
+        "service": start.tenant.service,
+        "rate": start.rate_per_s,
+        "pid": process.pid,
+        "host": process.host,
+        "pid_started": process.started_ticks,
+        "digest": batch.digest,
+        "tenant": start.tenant_name,
+        "note": start.note,
+        "who": start.who,
+        "command_line": start.command_line,
+    }
     with transaction(connection):
-        connection.execute("UPDATE batch SET service = ?, app_key = ? WHERE batch IN (?, ?)", (*tenant, own, parent))
+        connection.execute(
+            "UPDATE batch SET service = ?, app_key = ? WHERE batch IN (?, ?)", (*start.tenant, own, parent)
+        )
         made = connection.execute(
-            "INSERT INTO run (batch, command, started_at, version, service, rate, pid, host, pid_started)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (own, command, time.time(), version, tenant.service, rate_per_s, *Process.own()),
+            f"INSERT INTO run ({', '.join(record)}) VALUES ({', '.join('?' * len(record))})", tuple(record.values())
         )
     return made.lastrowid or 0
 

@@ -30,7 +30,12 @@ CREATE TABLE run (
     stopped     TEXT,                       -- why it stopped early, in words
     exit_code   INTEGER,                    -- of the command
     stop        TEXT,                       -- why it stopped early, in one word; NULL too: of a run before format 3
-    pid_started INTEGER                     -- when the process started, in the kernel's ticks; NULL: not known
+    pid_started INTEGER,                    -- when the process started, in the kernel's ticks; NULL: not known
+    digest      TEXT,                       -- of the manifest when it began; NULL: not known
+    tenant      TEXT NOT NULL DEFAULT '',   -- whose routes, as --tenant named it
+    note        TEXT NOT NULL DEFAULT '',   -- what for, as --note said
+    who         TEXT NOT NULL DEFAULT '',   -- user@host; '': not known
+    command_line TEXT NOT NULL DEFAULT ''   -- as it was given, without secrets; '': not known
 ) STRICT;
 
 CREATE TABLE row (

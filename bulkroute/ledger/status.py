@@ -39,7 +39,9 @@ def read_status(ledger: LedgerReader, *, rollback: bool = False) -> BatchStatus:
         rolled_back = not rollback and ledger.find_batch(Which.ROLLBACK) is not None
         counts, reasons, runs = batch.counts(), batch.reasons(), batch.runs()
         end = batch.end_of(runs[-1]) if runs else RunEnd(0.0, Calls())
-    summary = summarise(ledger.path, batch.number, counts, runs[-1].run if runs else None, end)
+    last = runs[-1] if runs else None
+    tenant, note = (last.tenant, last.note) if last else ("", "")
+    summary = summarise(ledger.path, batch.number, counts, last.run if last else None, end, tenant=tenant, note=note)
     state = state_of(runs, ledger.path, before)
     return BatchStatus(summary, batch.manifest, reasons, runs, rolled_back, state)
 
@@ -53,7 +55,9 @@ def state_of(runs: list[RunRecord], ledger: Path, before: Holder | None) -> RunS
     return runs[-1].state(lock.holder(ledger)) if state is RunState.KILLED else state
 
 
-def summarise(ledger: Path, batch: int | None, counts: Counts, run: int | None, end: RunEnd) -> Summary:
+def summarise(
+    ledger: Path, batch: int | None, counts: Counts, run: int | None, end: RunEnd, *, tenant: str = "", note: str
+) -> Summary:
     """Return the summary of a batch, and of how its last run ended."""
     return Summary(
         ledger=str(ledger),
@@ -66,13 +70,16 @@ def summarise(ledger: Path, batch: int | None, counts: Counts, run: int | None, 
         stopped=end.stopped,
         exit_code=None if end.exit_code is None else int(end.exit_code),
         stop=end.stop,
+        tenant=tenant or None,
+        note=note or None,
     )
 
 
-def ended_by(error: BulkrouteError, ledger: Path) -> Summary:
+def ended_by(error: BulkrouteError, ledger: Path, *, tenant: str = "", note: str = "") -> Summary:
     """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
     number, counts = None, Counts(0, 0, 0, 0, 0, 0, {})
     with suppress(LedgerError), Ledger(ledger).read() as reader:
         batch = reader.require_batch()
         number, counts = batch.number, batch.counts()
-    return summarise(ledger, number, counts, None, RunEnd(0.0, Calls(), str(error), error.exit_code, error.stop))
+    end = RunEnd(0.0, Calls(), str(error), error.exit_code, error.stop)
+    return summarise(ledger, number, counts, None, end, tenant=tenant, note=note)

@@ -14,7 +14,7 @@ from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.live_bindings import LiveBindings, Target
 from bulkroute.ledger.reader import BatchReader
-from bulkroute.ledger.runs import RunEnd
+from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.settle import Decided, Doubts, Finding
 from bulkroute.ledger.staging import Staged
 
@@ -71,11 +71,9 @@ class BatchWriter(BatchReader):
         return rollback.without_before(self._connection, self.facts)
 
     @guarded("begin the run")
-    def begin_run(self, *, command: str, version: str, tenant: Tenant, rate_per_s: float | None) -> int:
+    def begin_run(self, start: RunStart) -> int:
         """Record that this process starts a run, and whose routes the batch changes from now on; return the run's number."""
-        return runs.begin(
-            self._connection, self.facts, command=command, version=version, tenant=tenant, rate_per_s=rate_per_s
-        )
+        return runs.begin(self._connection, self.facts, start)
 
     @guarded("record the end of the run")
     def end_run(self, run: int, end: RunEnd) -> None:

@@ -56,7 +56,7 @@ def _describe_start(event: RunStarted) -> str:
     to_do = event.total - event.done - event.refused
     of_these = _counted((event.failed_before, "failed earlier"), (event.in_doubt, "in doubt after a crash"))
     parts = [
-        f"{event.command} {event.run}: {to_do:,} of {event.total:,} rows to do{f' ({of_these})' if of_these else ''}"
+        f"{event.command} {event.run}{labels(event.tenant, event.note)}: {to_do:,} of {event.total:,} rows to do{f' ({of_these})' if of_these else ''}"
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
     if others := _counted((event.done, "done already"), (event.refused, "refused")):
@@ -66,6 +66,11 @@ def _describe_start(event: RunStarted) -> str:
     if event.changes:
         parts.append(f"the manifest changed: {event.changes}")
     return "; ".join(parts)
+
+
+def labels(tenant: str, note: str) -> str:
+    """Return ` for TENANT (NOTE)`, leaving out what was not given."""
+    return f" for {tenant}" * bool(tenant) + f" ({note})" * bool(note)
 
 
 def _counted(*counts: tuple[int, str]) -> str:

@@ -97,6 +97,8 @@ class Prepared(NamedTuple):
             batch=self.batch.number,
             puts_back=self.batch.parent,
             service=settings.service_name,
+            tenant=settings.tenant,
+            note=settings.note,
             pending=self.counts.pending,
             done=self.counts.succeeded + self.counts.unchanged,
             failures=self.counts.failures,

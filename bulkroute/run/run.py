@@ -11,9 +11,8 @@ from typing import NamedTuple
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
 from bulkroute.events import Notice, Progress, RateChanged, RunStarted, Stopping, Summary, Watcher, exit_code_for
-from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.journal import Attempt, Pace
-from bulkroute.ledger.runs import RunEnd
+from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import PaceCause
@@ -27,7 +26,6 @@ from bulkroute.run.prepare import Prepared
 from bulkroute.run.rate_record import Paces
 from bulkroute.run.workers import Sending
 from bulkroute.settings import MOST_IN_FLIGHT
-from bulkroute.version import __version__
 
 PAUSED = "paused"
 """The key of the operator's hold."""
@@ -62,12 +60,7 @@ class Run:
         self._batch = batch
         self._watch = watch
         self._started_s = time.monotonic()
-        self._number = batch.begin_run(
-            command=command,
-            version=__version__,
-            tenant=Tenant.of(settings),
-            rate_per_s=settings.rate_per_s,
-        )
+        self._number = batch.begin_run(RunStart.of(settings, command))
         self._counts = prepared.counts
         self._tally = Tally(self._limits, watch)
         self._stop: Stop | None = None
@@ -99,6 +92,8 @@ class Run:
                 rate_per_s=settings.rate_per_s,
                 concurrency=settings.concurrency,
                 service=settings.base_url,
+                tenant=settings.tenant,
+                note=settings.note,
                 ends_at=self._deadlines.ends_at,
             )
         )
@@ -284,7 +279,8 @@ class Run:
         kind, reason = stop or (None, None)
         end = RunEnd(seconds, self._tally.calls, reason, exit_code, kind)
         self._batch.end_run(self._number, end)
-        return summarise(self._batch.path, self._batch.number, counts, self._number, end)
+        labels = {"tenant": self._settings.tenant, "note": self._settings.note}
+        return summarise(self._batch.path, self._batch.number, counts, self._number, end, **labels)
 
     def _exit_code(self, kind: StopKind) -> ExitCode:
         """Return the exit code of a stop: a service that is out of reach once rows were tried is one to resume at."""

@@ -282,3 +282,48 @@ def test_a_secrets_file_without_a_writer_holds_nothing_up(tmp_path: Path) -> Non
     done = bulkroute("run", "night.csv", "--base-url", "http://127.0.0.1:1", cwd=tmp_path, env=env)
     assert done.code == 2
     assert "token: the file of BULKROUTE_TOKEN_FILE is no regular file" in done.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("given", ["flag", "flag with =", "environment", "file"])
+def test_the_value_of_a_header_is_shown_nowhere(tmp_path: Path, given: str) -> None:
+    """Not in advised commands, nor in the ledger, nor where the service echoes it."""
+    value = "hush-header-of-the-night"
+    header = f"X-Tenant-Token: {value}"
+
+    async def echo(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.headers["X-Tenant-Token"] == value
+        return web.json_response({"returnCode": "7", "description": f"no such tenant: {request.headers}"})
+
+    words = {"flag": ("--header", header), "flag with =": (f"--header={header}",)}.get(given, ())
+    env = {**FIXED, "BULKROUTE_HEADER": header} if given == "environment" else FIXED
+    if given == "file":
+        (tmp_path / "bulkroute.toml").write_text(f'header = ["{header}"]\n')
+    write_csv(tmp_path / "night.csv", targets(ids(2)))
+    server = Hostile(echo)
+    try:
+        run = ("run", "night.csv", "--base-url", server.url, *FLAGS, *words)
+        for log_format in ("text", "json"):
+            done = bulkroute(*run, "--log-format", log_format, "--json", cwd=tmp_path, env=env)
+            assert done.code == 1
+            assert "no such tenant" in done.err
+            assert value not in done.err + done.out
+    finally:
+        server.close()
+    if words:
+        assert "X-Tenant-Token: ***" in done.err
+        # Pasted as it is, the advised command says what is missing.
+        pasted = bulkroute("run", "night.csv", "--header", "X-Tenant-Token: ***", cwd=tmp_path, env=env)
+        assert pasted.code == 2
+        assert "*** stands for the value of the header X-Tenant-Token, which is shown nowhere" in pasted.err
+    for file in tmp_path.glob("night.ledger.db*"):
+        assert value.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize("broken", ["X-Token hush", "X-Token: hu\u00dfsh", "Ho st: hush"])
+def test_a_header_that_is_none_is_not_shown(tmp_path: Path, broken: str) -> None:
+    done = bulkroute("run", "night.csv", cwd=tmp_path, env={"BULKROUTE_HEADER": broken})
+    assert done.code == 2
+    assert "header" in done.err
+    assert "hush" not in done.err
+    assert "sh " not in done.err

@@ -148,7 +148,7 @@ async def test_what_is_about_to_be_sent_is_asked_about(tmp_path: Path) -> None:
     ledger = tmp_path / "x.ledger.db"
     async with Simulator(routes_for([ID, "0123"])) as service:
         credentials = Credentials(app_key="demo-key", app_secret=Secret("demo-secret"))
-        settings = Settings(base_url=service.url, credentials=credentials, rate_per_s=None)
+        settings = Settings(base_url=service.url, credentials=credentials, rate_per_s=None, tenant="eu", note="CHG7")
         rows: list[GivenRow] = [(ID, "ivr", 201), ("0123", "ivr", 201), ("unknown", "ivr", 201)]
         async with Engine(settings, confirm=agree) as engine:
             with pytest.raises(bulkroute.StoppedEarly, match="nothing was sent") as declined:
@@ -158,5 +158,5 @@ async def test_what_is_about_to_be_sent_is_asked_about(tmp_path: Path) -> None:
             await engine.run(rows, ledger=ledger)
             await engine.rollback(ledger)
     run, _again, back = asked
-    assert run == (str(ledger), 1, None, settings.service_name, 2, 0, {"unknown_id": 1}, True, None, 16)
+    assert run == (str(ledger), 1, None, settings.service_name, "eu", "CHG7", 2, 0, {"unknown_id": 1}, True, None, 16)
     assert (back.batch, back.puts_back, back.pending, back.failures) == (2, 1, 2, {})

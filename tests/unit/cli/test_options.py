@@ -14,8 +14,9 @@ from bulkroute.run.control import obey
 from bulkroute.run.verbs import VERBS
 from bulkroute.settings import _named
 
-NO_OPTION = {"credentials", "service"}
-"""Fields that no option sets: secrets are never on a command line, and a rehearsal alone is named otherwise."""
+NO_OPTION = {"credentials", "service", "command_line"}
+"""Fields that no option sets: secrets are never on a command line, a rehearsal alone is named otherwise, and what was
+given is known."""
 
 DEFAULTS = {
     field.name: field.default for field in dataclasses.fields(Settings) if field.default is not dataclasses.MISSING
@@ -68,7 +69,7 @@ def test_every_option_reaches_its_setting() -> None:
     given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m
         --concurrency 3 --max-attempts 2 --backoff 1 --backoff-cap 7 --timeout 9 --max-throttle-wait 8 --service-moved
         --allow-http --no-snapshot --canary 4 --strict-targets --fresh --max-failures 5% --max-consecutive-failures 6
-        --max-rows 11 --max-duration 1h --until 2099-01-01T00:00:00+00:00"""
+        --max-rows 11 --tenant eu --note CHG7 --max-duration 1h --until 2099-01-01T00:00:00+00:00"""
     options = found.make_context("run", ["x.csv", *given.split()]).params
     made = settings_from(options, credentials=Credentials(token=Secret("hush")))
     assert made.headers == (("X-A", "1"), ("X-B", "2"))

@@ -16,6 +16,7 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger import batches, file, merge, queries, runs
 from bulkroute.ledger.batches import Batch, Changes, Tenant, Which, Work
 from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.runs import RunStart
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.manifest import Faults
 from bulkroute.model import FailureKind, Row, Ruling, Status, Verdict
@@ -236,7 +237,7 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
     told: list[Attempt] = []
     with closing(written(path)) as connection, closing(file.open_for_reading(path)) as other:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
-        run = runs.begin(connection, batch, command="run", version="0", tenant=TENANT, rate_per_s=None)
+        run = runs.begin(connection, batch, RunStart("run", "0", TENANT, None))
         journal = Journal(connection, path, run, told.extend)
         first, second = journal.sent([1]), journal.sent([2])
         assert first is second
@@ -266,7 +267,7 @@ async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) 
     path = tmp_path / "x.ledger.db"
     with closing(written(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
-        run = runs.begin(connection, batch, command="run", version="0", tenant=TENANT, rate_per_s=None)
+        run = runs.begin(connection, batch, RunStart("run", "0", TENANT, None))
         connection.execute("UPDATE row SET status = ? WHERE id = 'a'", (illegal,))
         journal = Journal(connection, path, run, lambda _attempts: None)
         with pytest.raises(LedgerError, match="1 rows were not in the state"):
@@ -281,7 +282,7 @@ async def test_an_answer_needs_a_sent_row(tmp_path: Path) -> None:
     path = tmp_path / "x.ledger.db"
     with closing(written(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1)])
-        run = runs.begin(connection, batch, command="run", version="0", tenant=TENANT, rate_per_s=None)
+        run = runs.begin(connection, batch, RunStart("run", "0", TENANT, None))
         journal = Journal(connection, path, run, lambda _attempts: None)
         journal.answered(attempt(1, Status.SUCCEEDED))
         with pytest.raises(LedgerError, match="to be answered"):

@@ -14,7 +14,7 @@ from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.lock import Process
 from bulkroute.ledger.reader import BatchReader
-from bulkroute.ledger.runs import Calls, RunEnd
+from bulkroute.ledger.runs import Calls, RunEnd, RunStart
 from bulkroute.ledger.settle import Decided
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
@@ -25,8 +25,15 @@ from tests.ledgers import made, of_format
 from tests.unit.ledger.test_reader import call, public_methods
 
 TENANT = Tenant("s", "")
-RUN = {"command": "run", "version": "0", "tenant": TENANT, "rate_per_s": 1.0}
-GIVEN = {**RUN, "run": 1, "rows": [1], "count": 2, "decided": Decided(1.0), "end": RunEnd(1.0, Calls(1), None, 0)}
+RUN = RunStart("run", "0", TENANT, 1.0)
+GIVEN = {
+    "start": RUN,
+    "run": 1,
+    "rows": [1],
+    "count": 2,
+    "decided": Decided(1.0),
+    "end": RunEnd(1.0, Calls(1), None, 0),
+}
 OWN_METHODS = sorted({*public_methods(BatchWriter)} - {*public_methods(BatchReader), "journal"})
 
 
@@ -131,7 +138,7 @@ def test_a_batch_knows_whose_routes_it_changes_from_its_first_row_on_and_when_th
         assert known() == [at_first]
         rollback = writer.open_rollback(batch, live)
         assert known() == [at_first, at_first]
-        number = rollback.begin_run(command="rollback", version="0", tenant=moved, rate_per_s=None)
+        number = rollback.begin_run(RunStart("rollback", "0", moved, None))
         assert known() == [moved, moved]
         batch.require_service("https://moved.example.com")
         with pytest.raises(UsageError, match=r"of https://moved\.example\.com, not of"):

@@ -1,0 +1,37 @@
+"""The command as it was given, fit to be shown and kept: without the values of headers, which may be secrets."""
+
+import shlex
+import sys
+
+import click
+
+from bulkroute.settings import NO_VALUE
+
+
+def as_given() -> str:
+    """Return the command under way."""
+    return shlex.join(_words())
+
+
+def _words() -> list[str]:
+    ctx = click.get_current_context(silent=True)
+    given: str | None = ctx.obj if ctx else None
+    shown: list[str] = []
+    for word in shlex.split(given) if given else ["bulkroute", *sys.argv[1:]]:
+        if shown and shown[-1] == "--header":
+            shown.append(_hidden(word))
+        elif word.startswith("--header="):
+            shown.append("--header=" + _hidden(word.removeprefix("--header=")))
+        else:
+            shown.append(word)
+    return shown
+
+
+def _hidden(header: str) -> str:
+    name, colon, _value = header.partition(":")
+    return f"{name}: {NO_VALUE}" if colon else NO_VALUE
+
+
+def going_on() -> str:
+    """Return the command that goes on with the one under way; --fresh would forget what is done."""
+    return shlex.join([word for word in _words() if word != "--fresh"])
