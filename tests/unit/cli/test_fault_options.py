@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from bulkroute.cli.fault_options import GROUPS, fields_of
 from bulkroute.cli.simulate import simulate
@@ -111,3 +112,23 @@ def test_help_shows_each_flag_once_under_its_group() -> None:
         for knob in knobs:
             assert len(re.findall(rf"\n  {re.escape(knob.flag.replace('/', ' / '))}\s", text)) == 1
     assert text.count("\n  --port ") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--throttle", "40/d"], "write 40, 40/s, 600/m or 9000/h"),
+        (["--others", "5"], "set throttle"),
+        (["--outage", "5s+20s:gone"], "gone is no kind of outage"),
+        (["--outage", "5s+20s"], "write BEGIN+LENGTH[/PERIOD]:KIND[@WHERE][*SHARE]"),
+        (["--throttle-at", "60s"], "write AT:CALLS"),
+        (["--fail-status", "522"], "NAME=VALUE"),
+        (["--bad-id", "1=none"], "none of fail_500_ids"),
+        (["--write-token", "/nowhere/token"], "cannot write /nowhere/token"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_served(flags: list[str], message: str) -> None:
+    nowhere = ["--host", "192.0.2.1"]  # what got this far could not be served
+    result = CliRunner().invoke(simulate, [*flags, *nowhere])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
