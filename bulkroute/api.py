@@ -28,6 +28,7 @@ from bulkroute.events import Progress as Progress
 from bulkroute.events import Proposal as Proposal
 from bulkroute.events import RateChanged as RateChanged
 from bulkroute.events import RowFailed as RowFailed
+from bulkroute.events import RowsRefused as RowsRefused
 from bulkroute.events import RunEnded as RunEnded
 from bulkroute.events import RunStarted as RunStarted
 from bulkroute.events import Stopping as Stopping
@@ -52,4 +53,5 @@ from bulkroute.model import Row as Row
 from bulkroute.model import Status as Status
 from bulkroute.run.run import Run as Run
 from bulkroute.settings import FailureLimit as FailureLimit
+from bulkroute.settings import OnDrift as OnDrift
 from bulkroute.settings import Settings as Settings

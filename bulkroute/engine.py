@@ -107,7 +107,9 @@ class Engine:
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         intake.require_readable(source, format)
         with Ledger(path).hold() as held, contextlib.ExitStack() as exits:
-            return await self._work_through(await self._preparation.take_in(source, format, held, exits))
+            async with self._preparation.take_in(source, format, held, exits) as prepared:
+                await self._agree(prepared)
+            return await self._work_through(prepared)
 
     @property
     def reading(self) -> bool:
@@ -126,7 +128,9 @@ class Engine:
         with found.read():
             pass  # nothing is made if there is no ledger, not even a lock
         with found.hold() as held, contextlib.ExitStack() as exits:
-            return await self._work_through(await self._preparation.take_back(held, exits))
+            async with self._preparation.take_back(held, exits) as prepared:
+                await self._agree(prepared)
+            return await self._work_through(prepared)
 
     @contextlib.asynccontextmanager
     async def plan(self, source: Source, *, format: str | None = None) -> AsyncIterator[Plan]:  # noqa: A002  as in --format
@@ -170,19 +174,19 @@ class Engine:
             await self._reader.read(live)
             yield live
 
-    async def _work_through(self, prepared: Prepared) -> Summary:
-        """Ask whoever is to be asked, and run the batch to its end."""
-        if (
-            self._confirm is not None
-            and prepared.halted is None
-            and prepared.counts.pending
-            and not await self._confirm(prepared.proposal(self._settings))
-        ):
+    async def _agree(self, prepared: Prepared) -> None:
+        """Ask whoever is to be asked. Raises StoppedEarly for a no."""
+        if self._confirm is None or prepared.halted is not None or not prepared.counts.pending:
+            return
+        if not await self._confirm(prepared.proposal(self._settings)):
             raise StoppedEarly(
                 "nothing was sent: it was not agreed to",
                 hint="it is asked again next time; with --yes, or without `confirm`, nothing is asked",
                 stop=StopKind.DECLINED,
             )
+
+    async def _work_through(self, prepared: Prepared) -> Summary:
+        """Run the batch to its end."""
         # Reading may have been throttled; the run learns by itself.
         self._service.pacer.set_rate(self._settings.rate_per_s)
         run = self.current = Run(

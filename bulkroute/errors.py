@@ -37,13 +37,13 @@ class ExitCode(IntEnum):
 
 
 EXIT_MEANINGS = {
-    ExitCode.DONE: "every row is done (succeeded or unchanged), now or earlier",
+    ExitCode.DONE: "every row is done (succeeded, unchanged or skipped), now or earlier",
     ExitCode.SOME_FAILED: "the run went through, some rows failed",
     ExitCode.USAGE: "wrong usage or settings",
     ExitCode.LIMIT: "stopped by a failure limit or the canary",
     ExitCode.STOPPED: "stopped early and resumable: a signal, a limit in rows or time, or throttled for too long",
     ExitCode.LEDGER: "the ledger cannot be used; what was recorded stays",
-    ExitCode.DIFFERENT: "verify found differences; plan --exit-code found changes",
+    ExitCode.DIFFERENT: "verify found differences; plan --exit-code found changes; drift, and --on-drift stop",
     ExitCode.MANIFEST: "the manifest is invalid, nothing was sent",
     ExitCode.UNREACHABLE: "the service cannot be reached at all, no row could be tried",
     ExitCode.BUG: "a bug in bulkroute",
@@ -76,6 +76,7 @@ class StopKind(StrEnum):
     OUTAGE = "outage", ExitCode.STOPPED, "the service was down for longer than --max-outage-wait"
     MAX_FAILURES = "max_failures", ExitCode.LIMIT, "--max-failures is reached"
     MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
+    MAX_REFUSED = "max_refused", ExitCode.LIMIT, "more rows are refused than --max-refused allows"
     CANARY = "canary", ExitCode.LIMIT, "the canary's rows failed, or were read back wrong"
     CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"
     PROXY = "proxy", ExitCode.REFUSED, "the proxy lets no call through"
@@ -83,6 +84,8 @@ class StopKind(StrEnum):
     READING_REFUSED = "reading_refused", ExitCode.UNREACHABLE, "the service does not let its bindings be read"
     USAGE = "usage", ExitCode.USAGE, "wrong usage or settings"
     TARGETS = "targets", ExitCode.USAGE, "--strict-targets: a target that calls cannot reach"
+    DRIFT = "drift", ExitCode.DIFFERENT, "--on-drift stop: another hand has changed rows that were done"
+    EXPECT = "expect", ExitCode.MANIFEST, "the manifest has another number of rows than --expect says"
     MANIFEST = "manifest", ExitCode.MANIFEST, "the manifest is invalid"
     LEDGER = "ledger", ExitCode.LEDGER, "the ledger cannot be used"
     BUSY = "busy", ExitCode.BUSY, "another run holds the ledger"
@@ -188,9 +191,11 @@ class ManifestError(BulkrouteError):
 
     stop = StopKind.MANIFEST
 
-    def __init__(self, where: str, faults: list[str], total: int) -> None:
+    def __init__(self, where: str, faults: list[str], total: int, *, stop: StopKind | None = None) -> None:
         noun = "fault" if total == 1 else "faults"
-        super().__init__(f"{total} {noun}, nothing was sent", where=where, hint="mend the manifest and run again")
+        super().__init__(
+            f"{total} {noun}, nothing was sent", where=where, hint="mend the manifest and run again", stop=stop
+        )
         self.faults = faults
         self.total = total
 

@@ -31,11 +31,19 @@ class Summary:
     unchanged: int
     """Rows that were right already and cost no call."""
     failed: int
-    """Rows that failed, rows refused without a call included."""
+    """Rows that failed by a call."""
     pending: int
     """Rows still to be sent."""
     in_doubt: int
     """Rows whose call was cut off; the next run settles them first."""
+    skipped: int = 0
+    """Rows left alone, as `--skip` asked for; they count as done."""
+    refused: int = 0
+    """Rows that failed without a call: unknown, locked, or changed by another hand."""
+    drifted: int = 0
+    """Of all rows, those that were done and that another hand has changed since."""
+    live_read: bool = False
+    """Whether the run read live bindings; else rows are done as the ledger says."""
     attempts: int = 0
     """Calls of the run that were answered or given up; calls refused by throttling count here."""
     retries: int = 0
@@ -43,7 +51,7 @@ class Summary:
     throttled: int = 0
     """Of these calls, how many were refused by throttling."""
     failures: dict[str, int] = field(default_factory=dict)
-    """Failed rows by failure kind."""
+    """Rows that failed or were refused, by failure kind."""
     seconds: float = 0.0
     """How long the run took."""
     rate: float = 0.0
@@ -62,12 +70,12 @@ class Summary:
     @property
     def done(self) -> int:
         """Rows whose binding is as wanted."""
-        return self.succeeded + self.unchanged
+        return self.succeeded + self.unchanged + self.skipped
 
     @property
     def window_closed(self) -> bool:
         """Whether the run did what it could in the time or the rows it was given: nobody needs to act."""
-        return self.stop in (StopKind.WINDOW, StopKind.MAX_ROWS) and not self.failed
+        return self.stop in (StopKind.WINDOW, StopKind.MAX_ROWS) and not (self.failed or self.refused)
 
     def to_json(self) -> str:
         """Return the object on one line."""
@@ -105,8 +113,12 @@ class Progress(NamedTuple):
     """Rows that a call changed."""
     unchanged: int
     """Rows that were right already."""
+    skipped: int
+    """Rows left alone, as asked for."""
     failed: int
-    """Rows that failed."""
+    """Rows that failed by a call."""
+    refused: int
+    """Rows that failed without one."""
     in_flight: int
     """Calls in flight now."""
     in_backoff: int
@@ -137,12 +149,12 @@ class Progress(NamedTuple):
     @property
     def done(self) -> int:
         """Rows whose binding is as wanted."""
-        return self.succeeded + self.unchanged
+        return self.succeeded + self.unchanged + self.skipped
 
     @property
     def left(self) -> int:
         """Rows without an outcome."""
-        return self.total - self.done - self.failed
+        return self.total - self.done - self.failed - self.refused
 
     @property
     def state(self) -> str:
@@ -183,8 +195,12 @@ class Proposal(NamedTuple):
     """Rows to be sent."""
     done: int
     """Rows that need no call: right already, or done earlier."""
-    failures: dict[str, int]
-    """Rows that fail without a call, or failed earlier, by failure kind."""
+    drifted: int
+    """Of the rows to be sent, those that were done and that another hand has changed since."""
+    refused: dict[str, int]
+    """Rows that nothing is sent for, by failure kind."""
+    skipped: int
+    """Rows left alone, as asked for."""
     live_read: bool
     """Whether live bindings were read; if not, all of this goes by the ledger."""
     rate_per_s: float | None
@@ -222,7 +238,11 @@ class RunStarted(NamedTuple):
     command: str
     """`run` or `rollback`."""
     refused: int
-    """Rows that failed without a call, now or in an earlier run."""
+    """Rows that failed without a call."""
+    drifted: int
+    """Rows that were done and that another hand has changed since; found now."""
+    live_read: bool
+    """Whether live bindings were read; else rows are done as the ledger says."""
     rate_per_s: float | None
     """The rate asked for; None: unlimited."""
     concurrency: int
@@ -235,6 +255,21 @@ class RunStarted(NamedTuple):
     """What the run is for, as `--note` said; empty if it did not."""
     ends_at: float | None
     """When no more calls start, in seconds since the epoch; None where there is no such window."""
+
+
+class RowsRefused(NamedTuple):
+    """Rows that are not sent, for one reason; before the first call."""
+
+    error: str
+    """The failure kind."""
+    rows: int
+    """How many."""
+    example_id: str
+    """The first of them in the manifest."""
+    description: str
+    """Why that one is not sent."""
+    skipped: bool
+    """Whether they are left alone as asked for, and so are no failures."""
 
 
 class RowFailed(NamedTuple):
@@ -308,6 +343,6 @@ class RunEnded(NamedTuple):
     """How it ended; in the JSON log its fields stand in the event itself."""
 
 
-Event = Notice | RunStarted | RowFailed | WaitBegan | WaitEnded | RateChanged | Stopping | RunEnded
+Event = Notice | RunStarted | RowsRefused | RowFailed | WaitBegan | WaitEnded | RateChanged | Stopping | RunEnded
 
 Watcher = Callable[[Event], None]

@@ -165,6 +165,8 @@ class Status(StrEnum):
     """The service accepted the call."""
     UNCHANGED = "unchanged"
     """The live binding was the wanted one already; no call was made."""
+    SKIPPED = "skipped"
+    """Not to be sent, as `--skip` says of its kind: `error` says why; no failure."""
     FAILED = "failed"
     """It has failed for good in this run; `error` says why. A later run tries it again."""
 
@@ -192,6 +194,8 @@ class FailureKind(StrEnum):
     """The called route must not be edited (`editable` is "1" or "3"); never sent."""
     CONFLICT = "conflict"
     """The live binding is neither the earlier nor the wanted one: another hand changed it; never sent."""
+    DRIFTED = "drifted"
+    """It was done, another hand has changed it since, and `--on-drift keep` leaves that as it is; never sent."""
 
 
 class PaceCause(StrEnum):
@@ -215,9 +219,13 @@ OF_THE_ROW = frozenset(
         FailureKind.UNKNOWN_ID,
         FailureKind.LOCKED,
         FailureKind.CONFLICT,
+        FailureKind.DRIFTED,
     }
 )
 """Failures that say something of one row, not of the service."""
+
+REFUSED = frozenset({FailureKind.UNKNOWN_ID, FailureKind.LOCKED, FailureKind.CONFLICT, FailureKind.DRIFTED})
+"""Failures without a call: what the live bindings say forbids it."""
 
 
 class Ruling(Enum):

@@ -4,11 +4,13 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
+from bulkroute.model import FailureKind
 
 MOST_IN_FLIGHT = 10_000
 """Each call in flight holds a connection; a process may have some thousands of them at the very most."""
@@ -20,6 +22,17 @@ LONGEST_LABEL = 200
 """Characters of a tenant's name, and of a note."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class OnDrift(StrEnum):
+    """What is done about rows that were done and that another hand has changed since."""
+
+    SEND = "send"
+    """They are sent again."""
+    KEEP = "keep"
+    """They are left alone, as failed `drifted`."""
+    STOP = "stop"
+    """Nothing is sent: the rows are listed, exit 6."""
 
 
 class FailureLimit(NamedTuple):
@@ -63,6 +76,14 @@ class Settings:
     """How long throttling may hold the run up without one success."""
     snapshot: bool = True
     """Read live bindings first."""
+    on_drift: OnDrift = OnDrift.SEND
+    """What to do about rows that were done and that another hand has changed since."""
+    skip: frozenset[FailureKind] = frozenset()
+    """Refused rows of these kinds (`locked`, `unknown_id`) are left alone and are no failures."""
+    max_refused: FailureLimit | None = None
+    """Refused rows of the manifest above which nothing is sent."""
+    expect: int | None = None
+    """The rows that the manifest must have; None: any number."""
     canary: int = 0
     """Rows to send and read back before the rest; 0: none."""
     max_failures: FailureLimit | None = None
@@ -133,7 +154,7 @@ class Settings:
                 raise UsageError(f"{_named(name)} must be a number above 0, not {number:g}")
 
 
-_LEAST = {"concurrency": 1, "max_attempts": 1, "max_consecutive_failures": 1, "max_rows": 1, "canary": 0}
+_LEAST = {"expect": 1, "concurrency": 1, "max_attempts": 1, "max_consecutive_failures": 1, "max_rows": 1, "canary": 0}
 _ABOVE_ZERO = ("rate_per_s", "timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s", "max_duration_s")
 
 
@@ -184,6 +205,17 @@ def parse_duration(text: str) -> float:
     if not seconds:
         raise ValueError(f"{text!r} is not a duration; write 90s, 15m, 2h or 1h30m")
     return seconds
+
+
+SKIPPABLE = (FailureKind.LOCKED, FailureKind.UNKNOWN_ID)
+
+
+def parse_skip(text: str) -> frozenset[FailureKind]:
+    """Read `locked,unknown_id`, either or both. Raises ValueError."""
+    kinds = frozenset(kind for name in text.split(",") for kind in SKIPPABLE if kind == name.strip().lower())
+    if not kinds or len(kinds) != len(text.split(",")):
+        raise ValueError(f"{text!r} cannot be skipped; write {' or '.join(SKIPPABLE)}, or both with a comma")
+    return kinds
 
 
 def parse_failure_limit(text: str) -> FailureLimit:

@@ -3,10 +3,11 @@
 from bulkroute.model import Status
 
 MOVES: dict[Status, frozenset[Status]] = {
-    Status.PENDING: frozenset({Status.SENT, Status.UNCHANGED, Status.FAILED}),
+    Status.PENDING: frozenset({Status.SENT, Status.SUCCEEDED, Status.UNCHANGED, Status.SKIPPED, Status.FAILED}),
     Status.SENT: frozenset({Status.SUCCEEDED, Status.FAILED, Status.PENDING}),
-    Status.SUCCEEDED: frozenset({Status.PENDING}),
-    Status.UNCHANGED: frozenset({Status.PENDING}),
+    Status.SUCCEEDED: frozenset({Status.PENDING, Status.FAILED}),
+    Status.UNCHANGED: frozenset({Status.PENDING, Status.FAILED}),
+    Status.SKIPPED: frozenset({Status.PENDING}),
     Status.FAILED: frozenset({Status.PENDING}),
 }
 """What a row does by itself: in a run, and in a rollback, whose rows are its own."""

@@ -87,9 +87,15 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
         *((label, text) for label, text in labels if text),
         ("rows", f"{proposal.pending:,} {verb}, {proposal.done:,} {known}"),
     ]
-    if proposal.failures:
-        refused = ", ".join(f"{rows:,} {error}" for error, rows in sorted(proposal.failures.items()))
+    if proposal.drifted:
+        lines.append(
+            ("drifted", f"{proposal.drifted:,} of these rows were done, and another hand has changed them since")
+        )
+    if proposal.refused:
+        refused = ", ".join(f"{rows:,} {error}" for error, rows in sorted(proposal.refused.items()))
         lines.append(("refused", f"{refused}; nothing is sent for them"))
+    if proposal.skipped:
+        lines.append(("skipped", f"{proposal.skipped:,}, as asked for"))
     lines.append(("pace", _pace(proposal)))
     if not proposal.live_read:
         lines.append(("warning", "with --no-snapshot no earlier binding is kept: this cannot be rolled back"))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,14 @@ from bulkroute.cli.config_file import DEFAULT_FILE
 from bulkroute.cli.profile import config_options, environment_of_credentials
 from bulkroute.cli.times import parse_until
 from bulkroute.credentials import Credentials
-from bulkroute.settings import Settings, parse_duration, parse_failure_limit, parse_header, parse_rate
+from bulkroute.settings import (
+    Settings,
+    parse_duration,
+    parse_failure_limit,
+    parse_header,
+    parse_rate,
+    parse_skip,
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +53,7 @@ UNTIL = Parsed("time", _until)
 DURATION = Parsed("duration", parse_duration)
 RATE = Parsed("rate", parse_rate)
 FAILURES = Parsed("failures", parse_failure_limit)
+SKIP = Parsed("kinds", parse_skip)
 HEADER = Parsed("header", parse_header)
 PATH = click.Path(dir_okay=False, path_type=Path)
 
@@ -66,6 +75,10 @@ FIELDS = {
     "allow_http": "allow_http",
     "service_moved": "service_moved",
     "snapshot": "snapshot",
+    "on_drift": "on_drift",
+    "skip": "skip",
+    "max_refused": "max_refused",
+    "expect": "expect",
     "canary": "canary",
     "strict_targets": "strict_targets",
     "fresh": "fresh",
@@ -83,7 +96,9 @@ FIELDS = {
 def setting(flag: str, **shown: Any) -> Callable[[F], F]:
     """Return a decorator that adds an option which sets a field of Settings, with that field's default."""
     default = getattr(Settings, FIELDS[flag.partition("/")[0].removeprefix("--").replace("-", "_")], None)
-    return click.option(flag, default=f"{default:g}" if isinstance(default, float) else default, **shown)
+    if isinstance(default, float | StrEnum):
+        default = f"{default:g}" if isinstance(default, float) else default.value
+    return click.option(flag, default=default, **shown)
 
 
 def settings_from(options: Mapping[str, Any], **given: Any) -> Settings:

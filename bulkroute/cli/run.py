@@ -6,7 +6,9 @@ import click
 
 from bulkroute.cli.options import (
     CONTEXT,
+    FAILURES,
     PATH,
+    SKIP,
     ask_nothing,
     connection_options,
     limit_options,
@@ -17,6 +19,7 @@ from bulkroute.cli.options import (
     telling_options,
     window_options,
 )
+from bulkroute.settings import OnDrift
 
 
 @click.command(context_settings=CONTEXT)
@@ -38,14 +41,27 @@ from bulkroute.cli.options import (
 )
 @strict_targets
 @service_moved
-@setting("--fresh", is_flag=True, help="Forget earlier success: start a new batch in the same ledger.")
+@setting(
+    "--on-drift",
+    type=click.Choice([choice.value for choice in OnDrift]),
+    help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
+)
+@setting(
+    "--skip",
+    type=SKIP,
+    metavar="KINDS",
+    help="Leave such rows alone and call it no failure: locked, unknown_id or both.",
+)
+@setting("--max-refused", type=FAILURES, metavar="N|N%", help="Send nothing if more rows than that are refused.")
+@setting("--expect", type=click.IntRange(1), metavar="N", help="Send nothing unless the manifest has N rows.")
+@setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
 @ask_nothing
 @telling_options
 @click.option("--simulate", is_flag=True, help="Run against the embedded simulator; nothing leaves this machine.")
 def run(manifest: str, **options: Any) -> int:
     """Send what is not done yet of MANIFEST; the same command again resumes.
 
-    Rows that are done with the same target are not sent again. `-` reads standard input; then --format and --ledger
+    Rows that are done are sent again only if live bindings show that another hand has changed them. `-` reads standard input; then --format and --ledger
     are needed.
 
     Example: bulkroute run cutover.csv --base-url https://cc.example.com --rate 20

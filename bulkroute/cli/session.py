@@ -168,7 +168,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
 
 def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
     """Return why rows failed; nothing where the ledger cannot be read now: how it ended is recorded and told all the same."""
-    if not summary.failed or summary.batch is None:
+    if not (summary.failed or summary.refused) or summary.batch is None:
         return []
     with contextlib.suppress(LedgerError), Ledger(ledger).read() as reader:
         batch = reader.find_batch(summary.batch)

@@ -132,33 +132,26 @@ def require_service(connection: sqlite3.Connection, batch: Batch, service: str, 
         )
 
 
-def reopen(connection: sqlite3.Connection, batch: Batch) -> int:
+def reopen(connection: sqlite3.Connection, batch: Batch, *, skipped: bool) -> int:
     """Make what earlier runs left undone pending again; return how many of these rows are in doubt.
 
     A row in doubt is sent again: rebinding sets an absolute state, so a call that was applied is repeated without
-    harm. Rows in conflict stay failed, since sending them would overwrite what somebody else set.
+    harm. Rows that another hand changed stay failed, since sending them would overwrite that. `skipped`: those rows are
+    pending too, since live bindings tell whether they still have to be.
     """
     again = f"UPDATE row SET status = '{Status.PENDING}', {blank()}"
+    changed = f"error IN ('{FailureKind.CONFLICT}', '{FailureKind.DRIFTED}')"
     with transaction(connection):
         connection.execute(
-            f"{again}, tried = 1"
-            f" WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND error <> '{FailureKind.CONFLICT}'",
+            f"{again}, tried = 1 WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND NOT {changed}",
             (batch.number,),
         )
+        if skipped:
+            connection.execute(f"{again} WHERE batch = ? AND listed AND status = '{Status.SKIPPED}'", (batch.number,))
         return connection.execute(
             f"{again}, attempts = attempts + 1, tried = 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'",
             (batch.number,),
         ).rowcount
-
-
-def has_work(connection: sqlite3.Connection, batch: Batch) -> bool:
-    """Tell whether anything of the batch is left to send, settle or try again."""
-    (found,) = connection.execute(
-        "SELECT EXISTS (SELECT 1 FROM row WHERE batch = ?"
-        f" AND (status = '{Status.SENT}' OR (listed AND status IN ('{Status.PENDING}', '{Status.FAILED}'))))",
-        (batch.number,),
-    ).fetchone()
-    return bool(found)
 
 
 def tried_earlier(connection: sqlite3.Connection, batch: Batch) -> int:

@@ -5,13 +5,13 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.paths import SQLITE_MAGIC
-from bulkroute.model import Status
 
 APPLICATION_ID = 0x62726F75
 """`brou`, in the header of every ledger: tells it from another program's database."""
@@ -28,13 +28,19 @@ SMALL_BYTES = 4_000_000
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what the block writes, or none of it. What went wrong is raised as it was, whatever the rollback says."""
+    """Commit what the block writes, or none of it. What went wrong is raised as it was, whatever the rollback says.
+
+    Within another one it is a part of that.
+    """
+    if connection.in_transaction:
+        yield
+        return
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        _roll_back(connection)
+        roll_back(connection)
         raise
 
 
@@ -45,10 +51,10 @@ def read_transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        _roll_back(connection)
+        roll_back(connection)
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def roll_back(connection: sqlite3.Connection) -> None:
     """End a transaction, if it is not over by itself, as after a full disk; never hides why it has to end."""
     if connection.in_transaction:
         with contextlib.suppress(sqlite3.Error):
@@ -213,6 +219,6 @@ def format_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def sql_list(statuses: Iterable[Status]) -> str:
-    """Return statuses as SQL writes a list: `'pending', 'failed'`."""
-    return ", ".join(f"'{status}'" for status in statuses)
+def sql_list(words: Iterable[StrEnum]) -> str:
+    """Return words of ours as SQL writes a list: `'pending', 'failed'`."""
+    return ", ".join(f"'{word}'" for word in words)

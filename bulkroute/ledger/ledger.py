@@ -11,7 +11,7 @@
 What goes wrong is a LedgerError that says what to do; no connection and no `sqlite3.Error` leaves this package.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import Connection
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bulkroute.ledger import lock, migrations
 from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
+from bulkroute.ledger.paths import database_files
 from bulkroute.ledger.reader import READ, LedgerReader
 
 if TYPE_CHECKING:
@@ -79,16 +80,25 @@ class HeldLedger:
             yield LedgerReader(connection, self.path)
 
     @contextmanager
-    def write(self, on_notice: Callable[[str], None]) -> Iterator["LedgerWriter"]:
+    def write(self) -> Iterator["LedgerWriter"]:
         """Open the ledger for the block, once `checked` found it sound; it is made if there is none yet.
 
-        One of an earlier format is brought to today's, which `on_notice` gets. Raises LedgerError.
+        One that is made here and into which nothing is put is removed again. Raises LedgerError.
         """
         from bulkroute.ledger.writer import LedgerWriter  # here, since whoever reads needs neither asyncio nor YAML
 
-        with closing(open_for_writing(self.path)) as connection:
-            migrations.bring_up(connection, self.path, on_notice)
-            yield LedgerWriter(connection, self.path)
+        is_new = not self.path.exists()
+        try:
+            with closing(open_for_writing(self.path)) as connection:
+                writer = LedgerWriter(connection, self.path)
+                try:
+                    yield writer
+                finally:
+                    is_new = is_new and writer.is_empty()
+        finally:
+            if is_new:
+                for file in database_files(self.path):
+                    file.unlink(missing_ok=True)
 
 
 def _read_as_today(connection: Connection, path: Path) -> None:

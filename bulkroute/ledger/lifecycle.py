@@ -6,7 +6,10 @@
        │         ├─────> FAILED ──────────────────────────────────────────────────────────────┤
        │         └─────> PENDING   (backoff, throttled, or withdrawn before its bytes left)   │
        ├───────> UNCHANGED   (the live binding is already the wanted one) ────────────────────┤
-       └───────> FAILED      (locked, unknown id, conflict: never sent) ──────────────────────┘
+       ├───────> SUCCEEDED   (likewise, by a call that an older copy of the ledger lost) ─────┤
+       └───────> FAILED or SKIPPED   (locked, unknown id, conflict: never sent) ──────────────┘
+
+    SUCCEEDED, UNCHANGED ──> PENDING or FAILED   (drifted: live bindings say that another hand changed it since)
 
 While a rollback is under way its rows move like that, and the rows of the batch that it puts back follow them:
 
@@ -20,5 +23,5 @@ or may not have been applied. Nothing else can be in doubt.
 
 from bulkroute.model import Status
 
-DONE = frozenset({Status.SUCCEEDED, Status.UNCHANGED})
+DONE = frozenset({Status.SUCCEEDED, Status.UNCHANGED, Status.SKIPPED})
 """What is not sent again while its target stays the same."""

@@ -129,9 +129,21 @@ class LiveBindings(Scratch):
 
 @contextlib.contextmanager
 def attached(connection: sqlite3.Connection, **databases: Path) -> Iterator[None]:
-    """Let `connection` read other databases under the names given, for the block."""
+    """Let `connection` read other databases under the names given, for the block.
+
+    Within a transaction they stay attached until `detach`, since SQLite lets none of them go before its end.
+    """
+    there = {name for _number, name, _file in connection.execute("PRAGMA database_list")}
     with contextlib.ExitStack() as exits:
-        for name, path in databases.items():
-            connection.execute(f"ATTACH ? AS {name}", (str(path),))
-            exits.callback(connection.execute, f"DETACH {name}")
+        for name in databases.keys() - there:
+            connection.execute(f"ATTACH ? AS {name}", (str(databases[name]),))
+            if not connection.in_transaction:
+                exits.callback(connection.execute, f"DETACH {name}")
         yield
+
+
+def detach(connection: sqlite3.Connection) -> None:
+    """Let go of all databases that are attached."""
+    for _number, name, _file in connection.execute("PRAGMA database_list").fetchall():
+        if name not in ("main", "temp"):
+            connection.execute(f"DETACH {name}")

@@ -9,9 +9,9 @@ that are in no order took 20 s, the walk takes 0.3 s.)
 import sqlite3
 import time
 
-from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Batch, Changes, Tenant, blank
-from bulkroute.ledger.file import sql_list, transaction
+from bulkroute.ledger.file import transaction
+from bulkroute.ledger.live_bindings import attached
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.model import Status
 
@@ -38,10 +38,8 @@ _RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.d
 
 def merge(connection: sqlite3.Connection, batch: Batch | None, staged: Staged, tenant: Tenant) -> tuple[Batch, Changes]:
     """Take the staged manifest over: into `batch`, or into a new one of that tenant if it is None."""
-    # After an error the connection is closed, and what is attached with it.
-    connection.execute("ATTACH ? AS incoming", (str(staged.rows.path),))
-    connection.execute("PRAGMA incoming.cache_size=-500")
-    with transaction(connection):
+    with attached(connection, incoming=staged.rows.path), transaction(connection):
+        connection.execute("PRAGMA incoming.cache_size=-500")
         changes = Changes()
         if batch is None:
             batch = _create(connection, staged.name, tenant)
@@ -50,7 +48,6 @@ def merge(connection: sqlite3.Connection, batch: Batch | None, staged: Staged, t
         connection.execute(
             "UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (staged.name, staged.digest, batch.number)
         )
-    connection.execute("DETACH incoming")
     return batch._replace(manifest=staged.name, digest=staged.digest), changes
 
 
@@ -131,21 +128,18 @@ def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
     return Changes(new, retargeted, gone, returned)
 
 
-def brings_work(connection: sqlite3.Connection, batch: Batch, staging: Staging) -> bool:
-    """Tell whether a staged manifest holds a row that is not done with its target in the batch."""
-    done = (
-        "row.batch = :batch AND row.id = staged.id AND row.devicetype = staged.devicetype"
-        f" AND row.device_id = staged.device_id AND row.status IN ({sql_list(lifecycle.DONE)})"
+def brings_rows(connection: sqlite3.Connection, batch: Batch, staging: Staging) -> bool:
+    """Tell whether a staged manifest holds a row that the batch does not list with its target."""
+    same = (
+        "row.batch = :batch AND row.listed AND row.id = staged.id AND row.devicetype = staged.devicetype"
+        " AND row.device_id = staged.device_id"
     )
-    connection.execute("ATTACH ? AS incoming", (str(staging.path),))
-    connection.execute("PRAGMA incoming.cache_size=-500")
-    try:
+    with attached(connection, incoming=staging.path):
+        connection.execute("PRAGMA incoming.cache_size=-500")
         (found,) = connection.execute(
             "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged"
-            f" LEFT JOIN row ON {_SAME_PLACE} AND {done} WHERE row.row IS NULL"
-            f" AND NOT EXISTS (SELECT 1 FROM row WHERE {done}))",
+            f" LEFT JOIN row ON {_SAME_PLACE} AND {same} WHERE row.row IS NULL"
+            f" AND NOT EXISTS (SELECT 1 FROM row WHERE {same}))",
             {"batch": batch.number, "offset": _offset(connection, batch.number)},
         ).fetchone()
-    finally:
-        connection.execute("DETACH incoming")
     return bool(found)

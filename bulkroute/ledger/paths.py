@@ -43,6 +43,11 @@ def _is_database(path: Path) -> bool:
         return False
 
 
+def database_files(ledger: Path) -> list[Path]:
+    """Return the ledger and what SQLite keeps beside it."""
+    return [ledger, *(ledger.with_name(ledger.name + end) for end in ("-wal", "-shm", "-journal"))]
+
+
 def lock_file(ledger: Path) -> Path:
     """Return where the ledger's lock is."""
     return ledger.with_name(ledger.name + ".lock")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from bulkroute.events import iso
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.file import sql_list
-from bulkroute.model import Status
+from bulkroute.model import REFUSED, Status
 
 COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"
 """Which rows belong to the batch: those in the manifest, and those gone from it that are done or in doubt."""
@@ -37,15 +37,23 @@ class Counts(NamedTuple):
     total: int
     succeeded: int
     unchanged: int
+    skipped: int
+    """Left alone, as asked for."""
     failed: int
+    """By a call."""
+    refused: int
+    """Failed without a call."""
     pending: int
     in_doubt: int
+    drifted: int
+    """Of all these, rows that were done and that another hand changed since."""
     failures: dict[str, int]
+    """Those that failed or were refused, by kind."""
 
     @property
-    def is_finished(self) -> bool:
-        """Whether nothing is left to send, settle or try again."""
-        return not (self.pending or self.failed or self.in_doubt)
+    def done(self) -> int:
+        """Rows that nothing is left to do with."""
+        return self.succeeded + self.unchanged + self.skipped
 
 
 class Reason(NamedTuple):
@@ -65,8 +73,11 @@ def count(connection: sqlite3.Connection, batch: int) -> Counts:
     """Count the rows of a batch. A row of no known status, as bytes that went bad make it, is a sqlite3.DatabaseError."""
     # One walk with counters; GROUP BY would sort a million rows, which takes twice as long as the walk.
     columns = ", ".join(f"count(*) FILTER (WHERE status = '{status}' AND {COUNTED})" for status in Status)
+    drifted = f"count(*) FILTER (WHERE drifted AND {COUNTED})"
     unknown = f"count(*) FILTER (WHERE status NOT IN ({sql_list(Status)}))"
-    *found, lost = connection.execute(f"SELECT {columns}, {unknown} FROM row WHERE batch = ?", (batch,)).fetchone()
+    *found, drifted_rows, lost = connection.execute(
+        f"SELECT {columns}, {drifted}, {unknown} FROM row WHERE batch = ?", (batch,)
+    ).fetchone()
     if lost:
         raise sqlite3.DatabaseError(f"rows of no known status: {lost:,}")
     by_status: dict[Status, int] = dict(zip(Status, found, strict=True))
@@ -78,13 +89,17 @@ def count(connection: sqlite3.Connection, batch: int) -> Counts:
                 (batch,),
             )
         )
+    refused = sum(rows for kind, rows in failures.items() if kind in REFUSED)
     return Counts(
         total=sum(by_status.values()),
         succeeded=by_status[Status.SUCCEEDED],
         unchanged=by_status[Status.UNCHANGED],
-        failed=by_status[Status.FAILED],
+        skipped=by_status[Status.SKIPPED],
+        failed=by_status[Status.FAILED] - refused,
+        refused=refused,
         pending=by_status[Status.PENDING],
         in_doubt=by_status[Status.SENT],
+        drifted=drifted_rows,
         failures=failures,
     )
 

@@ -53,12 +53,13 @@ CREATE TABLE row (
     http_status INTEGER,                    -- of the last answer
     return_code TEXT,                       -- the service's code in it
     description TEXT,                       -- the service's words in it, or what went wrong
-    before_devicetype INTEGER,              -- the binding found before this batch first changed it; written once
+    before_devicetype INTEGER,              -- the binding that this batch overwrote; written once, but for rows that drifted
     before_device_id  INTEGER,              -- likewise
     written_devicetype INTEGER,             -- of a retargeted row: the target this batch sent it to last before that
     written_device_id  INTEGER,             -- likewise
     latency_ms  REAL,                       -- of the last call
-    finished_at REAL                        -- when the row got its outcome
+    finished_at REAL,                       -- when the row got its outcome
+    drifted     INTEGER NOT NULL DEFAULT 0  -- 1: it was done, and found changed by another hand
 ) STRICT;
 
 -- Not (batch, id): walking a batch along it would visit the rows in the order of their ids, which is no order at all.

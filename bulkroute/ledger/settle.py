@@ -8,14 +8,14 @@ once. Each function is one transaction, and doing it twice changes nothing more.
 import contextlib
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.ledger.batches import Batch, Work, blank
-from bulkroute.ledger.file import transaction
+from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
-from bulkroute.model import Binding, FailureKind, Row, Status
+from bulkroute.model import REFUSED, Binding, FailureKind, Row, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
 IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.before_device_id"
@@ -35,7 +35,7 @@ def _target_text(devicetype: int | None, device_id: int | None) -> str | None:
     return None if devicetype is None or device_id is None else str(Binding(devicetype, device_id))
 
 
-def _story(batch: Batch) -> str:
+def story(batch: Batch) -> str:
     """Return SQL that says what a row was bound to, what it should be or was made, and what it is."""
     if batch.parent is None:
         return f"'was ' || {_BEFORE} || ', wanted ' || {_WANTED} || ', is ' || {_LIVE}"
@@ -55,12 +55,16 @@ class Doubts(NamedTuple):
         return ", ".join(f"{rows:,} {word}" for rows, word in zip(self, words, strict=True) if rows)
 
 
-class Finding(NamedTuple):
-    """A row that fails without a call."""
+class Refusal(NamedTuple):
+    """Rows that are not sent, for one reason."""
 
-    id: str
-    error: str
+    error: FailureKind
+    rows: int
+    example_id: str
     description: str
+    """Of the example."""
+    skipped: bool
+    """Whether they are left alone as asked for, and so are no failures."""
 
 
 @contextlib.contextmanager
@@ -84,7 +88,7 @@ def settle_doubts(connection: sqlite3.Connection, batch: Batch, live: Path) -> D
         ).rowcount
         conflict = connection.execute(
             f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.CONFLICT}',"
-            f" attempts = attempts + 1, finished_at = ?, description = {_story(batch)} {known}"
+            f" attempts = attempts + 1, finished_at = ?, description = {story(batch)} {known}"
             f" AND before_devicetype IS NOT NULL AND ({IS_BEFORE}) IS NOT TRUE AND ({IS_WRITTEN}) IS NOT TRUE",
             (now, number),
         ).rowcount
@@ -103,28 +107,40 @@ def settle_doubts(connection: sqlite3.Connection, batch: Batch, live: Path) -> D
 
 
 class Decided(NamedTuple):
-    """What the live bindings decided, in rows."""
+    """What live bindings decided, in rows."""
 
-    at: float
-    """When, in seconds since the epoch: by it `findings` knows these rows."""
-    unchanged: int = 0
-    """Rows that were right already."""
-    refused: int = 0
-    """Rows that fail without a call."""
-    longest_streak: int = 0
-    """The most of them that follow one another in the manifest, of those that the manifest itself is to blame for."""
+    refusals: tuple[Refusal, ...] = ()
+    """Rows that are not sent, now or as decided earlier, the commonest reason first."""
+    changed_earlier: int = 0
+    """Rows found right whose recorded earlier binding is another: an older copy of the ledger does not know its calls."""
 
 
-def decide(connection: sqlite3.Connection, batch: Batch, live: Path) -> Decided:
-    """Give pending rows that need no call, or must get none, their outcome.
+def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: Iterable[FailureKind] = ()) -> Decided:
+    """Give pending rows that need no call, or must get none, their outcome; those of a kind to `skip` are no failures.
 
     In a rollback a row whose live binding is no longer what was written is a conflict.
     """
-    now = time.time()
+    now, kinds = time.time(), frozenset(skip)
     pending = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
     known = f"FROM seen.binding AS live WHERE {pending} AND live.id = row.id"
-    fail = f"UPDATE row SET status = '{Status.FAILED}', finished_at = ?, error = "
+
+    def refuse(kind: FailureKind, description: str, which: str) -> None:
+        status = Status.SKIPPED if kind in kinds else Status.FAILED
+        connection.execute(
+            f"UPDATE row SET status = '{status}', finished_at = ?, error = '{kind}', description = {description} {which}",
+            (now, batch.number),
+        )
+
     with _deciding(connection, live):
+        changed_earlier = 0
+        if batch.parent is None:
+            # Our own calls alone make it so after *before* was recorded: it counts as changed by this batch.
+            changed_earlier = connection.execute(
+                f"UPDATE row SET status = '{Status.SUCCEEDED}', {blank(finished_at='?')} {known} AND {IS_WANTED}"
+                " AND before_devicetype IS NOT NULL"
+                " AND (before_devicetype <> row.devicetype OR before_device_id <> row.device_id)",
+                (now, batch.number),
+            ).rowcount
         connection.execute(
             # What this batch may have written itself is not what was there before.
             "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
@@ -136,48 +152,30 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path) -> Decided:
             f"UPDATE row SET status = '{Status.UNCHANGED}', {blank(finished_at='?')} {known} AND {IS_WANTED}",
             (now, batch.number),
         )
-        connection.execute(
-            f"{fail} '{FailureKind.UNKNOWN_ID}', description = 'no called route has this id'"
-            f" WHERE {pending} AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id)",
-            (now, batch.number),
+        refuse(
+            FailureKind.UNKNOWN_ID,
+            "'no called route has this id'",
+            f"WHERE {pending} AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id)",
         )
-        connection.execute(
-            f"{fail} '{FailureKind.LOCKED}', description = 'editable is ' || live.editable || ': it must not be changed'"
-            f" {known} AND live.editable IN {LOCKED}",
-            (now, batch.number),
+        refuse(
+            FailureKind.LOCKED,
+            "'editable is ' || live.editable || ': it must not be changed'",
+            f"{known} AND live.editable IN {LOCKED}",
         )
         if batch.parent is not None:
-            connection.execute(
-                f"{fail} '{FailureKind.CONFLICT}', description = {_story(batch)} {known} AND ({IS_BEFORE}) IS NOT TRUE",
-                (now, batch.number),
-            )
-    unchanged, refused = connection.execute(
-        f"SELECT count(*) FILTER (WHERE status = '{Status.UNCHANGED}'), count(*) FILTER (WHERE status = '{Status.FAILED}')"
-        " FROM row WHERE batch = ? AND finished_at = ?",
-        (batch.number, now),
-    ).fetchone()
-    return Decided(now, unchanged, refused, _longest_streak(connection, batch, now))
+            refuse(FailureKind.CONFLICT, story(batch), f"{known} AND ({IS_BEFORE}) IS NOT TRUE")
+    return Decided(tuple(_refusals(connection, batch)), changed_earlier)
 
 
-def findings(connection: sqlite3.Connection, batch: Batch, decided_at: float) -> Iterator[Finding]:
-    """Yield the rows that `decide` failed at that time, in the manifest's order."""
-    for row in connection.execute(
-        "SELECT id, error, description FROM row"
-        f" WHERE batch = ? AND status = '{Status.FAILED}' AND finished_at = ? ORDER BY row",
-        (batch.number, decided_at),
+def _refusals(connection: sqlite3.Connection, batch: Batch) -> Iterator[Refusal]:
+    """Yield why rows of the batch are not sent, the commonest reason first; each with its first row in the manifest."""
+    for error, status, rows, row_id, description, _row in connection.execute(
+        "SELECT error, status, count(*) AS rows, id, description, min(row) FROM row WHERE batch = ? AND listed"
+        f" AND status IN ('{Status.FAILED}', '{Status.SKIPPED}') AND error IN ({sql_list(sorted(REFUSED))})"
+        " GROUP BY error, status ORDER BY rows DESC",
+        (batch.number,),
     ):
-        yield Finding(*row)
-
-
-def _longest_streak(connection: sqlite3.Connection, batch: Batch, decided_at: float) -> int:
-    longest = streak = 0
-    blamed = f"error IN ('{FailureKind.UNKNOWN_ID}', '{FailureKind.LOCKED}') AND finished_at = ?"
-    for (failed,) in connection.execute(
-        f"SELECT {blamed} FROM row WHERE batch = ? AND listed ORDER BY row", (decided_at, batch.number)
-    ):
-        streak = streak + 1 if failed else 0
-        longest = max(longest, streak)
-    return longest
+        yield Refusal(FailureKind(error), rows, row_id, description or "", status == Status.SKIPPED)
 
 
 def wanted_targets(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> list[Target]:

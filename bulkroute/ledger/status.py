@@ -77,7 +77,7 @@ def summarise(
 
 def ended_by(error: BulkrouteError, ledger: Path, *, tenant: str = "", note: str = "") -> Summary:
     """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
-    number, counts = None, Counts(0, 0, 0, 0, 0, 0, {})
+    number, counts = None, Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {})
     with suppress(LedgerError), Ledger(ledger).read() as reader:
         batch = reader.require_batch()
         number, counts = batch.number, batch.counts()

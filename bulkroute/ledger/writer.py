@@ -5,18 +5,22 @@ to rows while calls are under way goes through the batch's `journal`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bulkroute.ledger import batches, merge, rollback, runs, settle
+from bulkroute.errors import LedgerError
+from bulkroute.ledger import batches, drift, merge, migrations, rollback, runs, settle
 from bulkroute.ledger.batches import Batch, Changes, Tenant, Work
+from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal
-from bulkroute.ledger.live_bindings import LiveBindings, Target
+from bulkroute.ledger.live_bindings import LiveBindings, Target, detach
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.runs import RunEnd, RunStart
-from bulkroute.ledger.settle import Decided, Doubts, Finding
+from bulkroute.ledger.settle import Decided, Doubts
 from bulkroute.ledger.staging import Staged
+from bulkroute.model import FailureKind
 
 PREPARE = "prepare the run"
 LOOK = "look at the rows"
@@ -26,14 +30,19 @@ class BatchWriter(BatchReader):
     """The batch that is worked on."""
 
     @guarded("read the batch")
-    def has_work(self) -> bool:
-        """Tell whether anything is left to send, settle or try again."""
-        return batches.has_work(self._connection, self.facts)
+    def has_ended(self) -> bool:
+        """Tell whether nothing is left to send or settle, or a rollback has ended it."""
+        return drift.has_ended(self._connection, self.facts)
 
     @guarded("read the batch")
-    def brings_work(self, staged: Staged) -> bool:
-        """Tell whether a manifest holds a row that is not done with its target."""
-        return merge.brings_work(self._connection, self.facts, staged.rows)
+    def brings_rows(self, staged: Staged) -> bool:
+        """Tell whether a manifest holds a row that is not listed here with its target."""
+        return merge.brings_rows(self._connection, self.facts, staged.rows)
+
+    @guarded("read the batch")
+    def leaves_work(self, live: LiveBindings, *, keep: bool) -> bool:
+        """Tell whether live bindings give a batch that has ended anything to do again; `keep` what others changed."""
+        return drift.leaves_work(self._connection, self.facts, live.path, keep=keep)
 
     @guarded("settle rows in doubt")
     def settle_doubts(self, live: LiveBindings) -> Doubts:
@@ -41,9 +50,34 @@ class BatchWriter(BatchReader):
         return settle.settle_doubts(self._connection, self.facts, live.path)
 
     @guarded(PREPARE)
-    def reopen(self) -> int:
+    def reopen(self, *, skipped: bool) -> int:
         """Make what earlier runs left undone pending again; return how many of these rows are in doubt."""
-        return batches.reopen(self._connection, self.facts)
+        return batches.reopen(self._connection, self.facts, skipped=skipped)
+
+    @guarded(PREPARE)
+    def reopen_drifted(self, live: LiveBindings, *, earlier: BatchReader | None, keep: bool) -> int:
+        """Reopen the rows that are done and live no longer so, or fail them to `keep` that; return how many drifted.
+
+        `earlier`: the batch that this one follows, whose done rows count for those of the same target here.
+        """
+        return drift.reopen(
+            self._connection, self.facts, live.path, earlier=earlier.facts if earlier else None, keep=keep
+        )
+
+    @guarded(PREPARE)
+    def drifted_rows(self, most: int) -> list[str]:
+        """Say of the first rows that failed as drifted what they were, are to be, and are."""
+        return drift.listed(self._connection, self.facts, most)
+
+    @guarded(PREPARE)
+    def changes_since(self, earlier: BatchReader) -> Changes:
+        """Return what the manifest changed from the batch that this one follows."""
+        return drift.changes(self._connection, self.facts, earlier.facts)
+
+    @guarded(PREPARE)
+    def carry_over(self, earlier: BatchReader) -> None:
+        """Take the rows that an earlier batch has done with the same target for done: live bindings were not read."""
+        drift.carry_over(self._connection, self.facts, earlier.facts)
 
     @guarded(PREPARE)
     def tried_earlier(self) -> int:
@@ -51,14 +85,9 @@ class BatchWriter(BatchReader):
         return batches.tried_earlier(self._connection, self.facts)
 
     @guarded(PREPARE)
-    def decide(self, live: LiveBindings) -> Decided:
-        """Give pending rows that need no call, or must get none, their outcome."""
-        return settle.decide(self._connection, self.facts, live.path)
-
-    def findings(self, decided: Decided) -> Iterator[Finding]:
-        """Yield the rows that `decide` failed, in the manifest's order."""
-        with ledger_errors(self.path, LOOK):
-            yield from settle.findings(self._connection, self.facts, decided.at)
+    def decide(self, live: LiveBindings, skip: Iterable[FailureKind] = ()) -> Decided:
+        """Give pending rows that need no call, or must get none, their outcome; those of a kind to `skip` are no failures."""
+        return settle.decide(self._connection, self.facts, live.path, skip=skip)
 
     @guarded("read the batch")
     def wanted_targets(self, live: LiveBindings | None) -> list[Target]:
@@ -111,12 +140,37 @@ class BatchWriter(BatchReader):
 
 
 class LedgerWriter:
-    """An open ledger whose lock is ours, of today's format."""
+    """An open ledger whose lock is ours."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
         self._connection = connection
         settle.add_functions(connection)
+
+    @contextmanager
+    def preparing(self, on_notice: Callable[[str], None]) -> Iterator[None]:
+        """Write all that the block prepares in one transaction, or nothing of it if the block raises.
+
+        A ledger of an earlier format is brought to today's in it, which `on_notice` gets.
+        """
+        with ledger_errors(self.path, PREPARE):
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            migrations.bring_up(self._connection, self.path, on_notice)
+            yield
+            with ledger_errors(self.path, PREPARE):
+                self._connection.execute("COMMIT")
+        finally:
+            roll_back(self._connection)
+            detach(self._connection)
+
+    def is_empty(self) -> bool:
+        """Tell whether no batch was ever put in; False if that cannot be told."""
+        try:
+            with ledger_errors(self.path, "read the ledger"):
+                return batches.find(self._connection, batches.Which.LATEST) is None
+        except LedgerError:
+            return False
 
     @guarded("end earlier rollbacks")
     def end_rollbacks(self) -> None:

@@ -11,6 +11,7 @@ from bulkroute.events import Summary
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import BatchStatus
+from bulkroute.model import REFUSED
 from bulkroute.output.tables import Column, Table, advise, say, show
 from bulkroute.output.words import duration, rate
 
@@ -27,8 +28,15 @@ def outcomes(summary: Summary, reasons: Sequence[Reason]) -> Table:
         said = any(reason.description for reason in reasons)
         columns += [Column("for example", least=ID_CHARACTERS), Column("what the service said" if said else "")]
     rows: list[tuple[str, ...]] = [(name, f"{getattr(summary, name):,}") for name in ("succeeded", "unchanged")]
+    if summary.skipped:
+        rows.append(("skipped", f"{summary.skipped:,}"))
     rows += [
-        (f"failed: {reason.error}", f"{reason.rows:,}", reason.example_id, reason.description or "")
+        (
+            f"{'refused' if reason.error in REFUSED else 'failed'}: {reason.error}",
+            f"{reason.rows:,}",
+            reason.example_id,
+            reason.description or "",
+        )
         for reason in reasons[:MOST_REASONS]
     ]
     if rest := reasons[MOST_REASONS:]:
@@ -83,7 +91,13 @@ def closing_line(summary: Summary) -> str:
     """Return what happened in one line."""
     left = summary.pending + summary.in_doubt
     how = "stopped" if summary.stopped else "all done" if summary.done == summary.total else "ended"
-    text = f"{how}: {summary.done:,} of {summary.total:,} rows done, {summary.failed:,} failed, {left:,} left"
+    text = f"{how}: {summary.done:,} of {summary.total:,} rows done"
+    if summary.skipped:
+        text += f" ({summary.skipped:,} of them skipped)"
+    text += f", {summary.failed:,} failed"
+    if summary.refused:
+        text += f", {summary.refused:,} refused"
+    text += f", {left:,} left"
     if summary.in_doubt:
         text += f", {summary.in_doubt:,} of them in doubt"
     if summary.attempts:
@@ -101,7 +115,7 @@ class Advice(NamedTuple):
 def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback: bool = False) -> list[Advice]:
     """Return what to do next. `command_line` and `ledger` are quoted for a shell; `rollback`: it is one that ended."""
     advice = []
-    if summary.failed:
+    if summary.failed or summary.refused:
         of_rollback = " --rollback" if rollback else ""
         export = f"bulkroute export {ledger}{of_rollback} --status failed -o failed.csv"
         advice.append(Advice("see the failed rows", export))
@@ -110,7 +124,7 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
             # They left the manifest, so they are not sent again; without a snapshot nothing tells whether they landed.
             words = [word for word in shlex.split(command_line) if word != "--no-snapshot"]
             advice.append(Advice("settle the rows in doubt", shlex.join([*words, "--snapshot"])))
-        if summary.failed or not summary.in_doubt:
+        if summary.failed or summary.refused or not summary.in_doubt:
             advice.append(Advice("try them again", command_line))
     elif summary.exit_code not in (ExitCode.DONE, None):
         advice.append(Advice("go on", command_line))

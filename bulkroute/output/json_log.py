@@ -12,6 +12,7 @@ from bulkroute.events import (
     Progress,
     RateChanged,
     RowFailed,
+    RowsRefused,
     RunEnded,
     RunStarted,
     Stopping,
@@ -22,6 +23,7 @@ from bulkroute.events import (
 
 NAMES: dict[type, str] = {
     Notice: "notice",
+    RowsRefused: "rows_refused",
     RowFailed: "row_failed",
     WaitBegan: "wait_began",
     WaitEnded: "wait_ended",

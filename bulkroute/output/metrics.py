@@ -70,14 +70,14 @@ class Metrics:
         """Take note of the end."""
         if isinstance(event, RunEnded):
             summary = event.summary
-            for status in ("succeeded", "unchanged", "failed", "pending", "in_doubt"):
+            for status in ("succeeded", "unchanged", "skipped", "failed", "refused", "pending", "in_doubt"):
                 self._rows.labels(status).set(getattr(summary, status))
             self._count(summary.attempts, summary.retries, summary.throttled)
             self._in_flight.set(0)
 
     def tick(self, progress: Progress) -> None:
         """Write how far the run is."""
-        for status in ("succeeded", "unchanged", "failed"):
+        for status in ("succeeded", "unchanged", "skipped", "failed", "refused"):
             self._rows.labels(status).set(getattr(progress, status))
         self._rows.labels("in_doubt").set(0)  # a call in the air is not in doubt while its run goes on
         self._rows.labels("pending").set(progress.left)

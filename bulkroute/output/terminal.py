@@ -47,7 +47,7 @@ class Drawn(Lines):
 
 def draw(progress: Progress) -> Group:
     """Return the drawing: a bar and four lines."""
-    settled = progress.done + progress.failed
+    settled = progress.done + progress.failed + progress.refused
     share = settled / progress.total if progress.total else 1.0
     head = Table.grid(padding=(0, 1))
     head.add_row(
@@ -56,11 +56,12 @@ def draw(progress: Progress) -> Group:
         Text(f"{share:.0%}"),
     )
     failed = "bold red" if progress.failed else ""
+    refused = f"   refused {progress.refused:,}" if progress.refused else ""
     counts = Text.assemble(
         (f"ok {progress.succeeded:,}", "green"),
         "   ",
         (f"failed {progress.failed:,}", failed),
-        f"   unchanged {progress.unchanged:,}   in flight {progress.in_flight} of {progress.concurrency}"
+        f"{refused}   unchanged {progress.unchanged:,}   in flight {progress.in_flight} of {progress.concurrency}"
         f"   waiting to retry {progress.in_backoff:,}",
     )
     waits = progress.stopping is not None or progress.pauses

@@ -11,6 +11,7 @@ from bulkroute.events import (
     Progress,
     RateChanged,
     RowFailed,
+    RowsRefused,
     RunEnded,
     RunStarted,
     Stopping,
@@ -26,6 +27,9 @@ def describe(event: Event) -> str:
             return event.text
         case RunStarted():
             return _describe_start(event)
+        case RowsRefused():
+            what = "skipped" if event.skipped else "refused"
+            return f"{what}: {event.rows:,} {event.error}: {event.example_id} for example: {event.description}"
         case RowFailed():
             said = (event.http_status, event.return_code, event.description)
             return f"failed: {event.id}: {event.error} ({', '.join(str(part) for part in said if part is not None)})"
@@ -54,12 +58,17 @@ def describe(event: Event) -> str:
 def _describe_start(event: RunStarted) -> str:
     """Say what is to be done, and what the other rows are: to do, done and refused make the total."""
     to_do = event.total - event.done - event.refused
-    of_these = _counted((event.failed_before, "failed earlier"), (event.in_doubt, "in doubt after a crash"))
+    of_these = _counted(
+        (event.drifted, "changed by another hand since they were done"),
+        (event.failed_before, "failed earlier"),
+        (event.in_doubt, "in doubt after a crash"),
+    )
     parts = [
         f"{event.command} {event.run}{labels(event.tenant, event.note)}: {to_do:,} of {event.total:,} rows to do{f' ({of_these})' if of_these else ''}"
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
-    if others := _counted((event.done, "done already"), (event.refused, "refused")):
+    by = "as live bindings show" if event.live_read else "by the ledger: live bindings were not read"
+    if others := _counted((event.done, f"done already, {by}"), (event.refused, "refused")):
         parts.append(others)
     if event.ends_at is not None:
         parts.append(f"no call starts after {clock(event.ends_at)}")
@@ -74,13 +83,19 @@ def labels(tenant: str, note: str) -> str:
 
 
 def _counted(*counts: tuple[int, str]) -> str:
-    return ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    return ", ".join(_counts(*counts))
+
+
+def _counts(*counts: tuple[int, str]) -> list[str]:
+    return [f"{count:,} {what}" for count, what in counts if count]
 
 
 def describe_progress(progress: Progress) -> str:
     """Return how far a run is, on one line."""
     parts = [
-        f"{progress.done:,} of {progress.total:,} done, {progress.failed:,} failed, {progress.unchanged:,} unchanged",
+        f"{progress.done:,} of {progress.total:,} done, {progress.failed:,} failed, "
+        + "".join(f"{part}, " for part in _counts((progress.refused, "refused"), (progress.skipped, "skipped")))
+        + f"{progress.unchanged:,} unchanged",
         pace(progress),
         f"{progress.in_flight} in flight, {progress.in_backoff:,} wait for their next try",
         doing(progress),

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from bulkroute.events import RowFailed, Watcher
+from bulkroute.events import RowFailed, RowsRefused, Watcher
 from bulkroute.ledger.journal import Attempt
 from bulkroute.ledger.runs import Calls
-from bulkroute.ledger.settle import Finding
+from bulkroute.ledger.settle import Refusal
 from bulkroute.model import OF_THE_ROW, Ruling, Status
 from bulkroute.run.failure_limits import Limits
 
@@ -41,10 +41,10 @@ class Tally:
         """
         return (pending - self.settled) * seconds / self.settled if self.settled else None
 
-    def found(self, findings: Iterable[Finding]) -> None:
-        """Announce the rows that failed without a call."""
-        for finding in findings:
-            self._watch(RowFailed(finding.id, finding.error, None, None, finding.description))
+    def refused(self, refusals: Iterable[Refusal]) -> None:
+        """Announce the rows that are not sent, one event for each reason."""
+        for refusal in refusals:
+            self._watch(RowsRefused(*refusal))
 
     def count(self, attempts: list[Attempt]) -> None:
         """Take attempts that have just reached the disk, in the order in which they did."""

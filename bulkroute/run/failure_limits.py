@@ -1,6 +1,6 @@
 """When failures end a run: so many in all, a share of what is finished, or so many in a row.
 
-Every kind of failure counts, over the run that is going on; failures of earlier runs do not.
+Only rows that failed by a call count, over the run that is going on: refused ones say nothing of the service.
 """
 
 from bulkroute.errors import StopKind
@@ -21,12 +21,6 @@ class Limits:
         self._finished = 0
         self._in_a_row = 0
         self._longest = 0
-
-    def found(self, *, failed: int, unchanged: int, longest_streak: int) -> None:
-        """Take what the live bindings decided without a call."""
-        self._failed += failed
-        self._finished += failed + unchanged
-        self._longest = longest_streak
 
     def finished(self, *, failed: bool, streak: bool = True) -> None:
         """Take one outcome, in the order in which rows got theirs; `streak`: a failure counts towards so many in a row."""

@@ -1,18 +1,29 @@
 """What happens to a batch before its first call: rows in doubt, rows that failed, and what the live bindings decide.
 
-With live bindings: in doubt -> settled, then (the manifest is taken over), then failed -> pending, then right already,
-unknown, locked, conflict. Without: rows in doubt are sent again, and nothing else is known.
+With live bindings: in doubt -> settled, then (the manifest is taken over), then failed -> pending, done but changed by
+another hand -> pending, then right already, unknown, locked, conflict. A batch that has ended is not gone on with: what
+is to be done then begins the next one, with its own *before*. Without live bindings rows in doubt are sent again, rows
+are done as the ledger says, and nothing else is known.
 
-A manifest goes through three steps, each of which has one value: `Opened` (what ledger and manifest hold), `Consulted`
-(the batch, and what is known of the live bindings), `Prepared`. Nothing is made where the manifest has faults.
+All of it is one transaction, which ends with the block of `take_in` or `take_back`: whatever is raised there, an answer
+of "n" for instance, leaves the ledger as it was.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from typing import NamedTuple
 
-from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, LedgerError, ReadingRefused
+from bulkroute.errors import (
+    BulkrouteError,
+    CredentialsRefused,
+    KeysRefused,
+    LedgerError,
+    ManifestError,
+    ReadingRefused,
+    StopKind,
+    StoppedEarly,
+)
 from bulkroute.events import Proposal
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import Changes, Tenant
@@ -21,36 +32,25 @@ from bulkroute.ledger.ledger import HeldLedger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.queries import Counts
 from bulkroute.ledger.reader import BatchReader
-from bulkroute.ledger.settle import Decided, Finding
+from bulkroute.ledger.settle import Decided
 from bulkroute.ledger.staging import Staged
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.live import targets
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.read_calls import Asker
-from bulkroute.settings import Settings
+from bulkroute.model import FailureKind
+from bulkroute.settings import OnDrift, Settings
+
+MOST_DRIFTED_SHOWN = 20
 
 
-class NewBatch(NamedTuple):
-    """A manifest that a batch is to be made of."""
+class Opened(NamedTuple):
+    """What ledger and manifest hold."""
 
-    staged: Staged
-
-
-class KnownBatch(NamedTuple):
-    """A batch that is to be gone on with."""
-
-    batch: BatchReader
-    counts: Counts
+    batch: BatchReader | None
+    """The latest batch; None if there is none, or a new one is asked for."""
     staged: Staged | None
     """The manifest to take over; None if the batch holds this very one already."""
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether there is nothing to ask, settle or send."""
-        return self.staged is None and self.counts.is_finished
-
-
-Opened = NewBatch | KnownBatch
 
 
 class Unread(NamedTuple):
@@ -60,12 +60,13 @@ class Unread(NamedTuple):
     """Why they could not be; None if nothing depends on them."""
 
 
-class Consulted(NamedTuple):
-    """A batch with its manifest taken over, and the live bindings it is held against."""
+class Chosen(NamedTuple):
+    """The batch to be worked on, with the manifest taken over."""
 
     batch: BatchWriter
-    changes: Changes
-    live: LiveBindings | Unread
+    changes: Changes = Changes()
+    earlier: BatchReader | None = None
+    """The batch that has ended and that this one follows."""
     again: int = 0
     """Rows in doubt that were settled, and are sent again."""
 
@@ -85,10 +86,14 @@ class Prepared(NamedTuple):
     """Of those in doubt, how many are sent again."""
     left_behind: int = 0
     """Rows that a rollback cannot put back, since their earlier binding is not recorded."""
-    decided: Decided = Decided(at=0.0)
+    decided: Decided = Decided()
     """What live bindings decided: nothing if they were not read."""
+    drifted: int = 0
+    """Rows that were done and that another hand has changed since; found now."""
     halted: BulkrouteError | None = None
     """Why nothing may be sent: the live bindings could not be read."""
+    live_read: bool = False
+    """Whether live bindings were read, so that rows done are known to be so."""
 
     def proposal(self, settings: Settings) -> Proposal:
         """Return what is to be sent, for whoever has to agree to it."""
@@ -100,16 +105,14 @@ class Prepared(NamedTuple):
             tenant=settings.tenant,
             note=settings.note,
             pending=self.counts.pending,
-            done=self.counts.succeeded + self.counts.unchanged,
-            failures=self.counts.failures,
-            live_read=bool(self.decided.at),
+            done=self.counts.done - self.counts.skipped,
+            drifted=self.drifted,
+            refused={each.error: each.rows for each in self.decided.refusals if not each.skipped},
+            skipped=self.counts.skipped,
+            live_read=self.live_read,
             rate_per_s=settings.rate_per_s,
             concurrency=settings.concurrency,
         )
-
-    def findings(self) -> Iterator[Finding]:
-        """Yield the rows that fail without a call."""
-        return self.batch.findings(self.decided) if self.decided.refused else iter(())
 
 
 class Blocking:
@@ -146,59 +149,72 @@ class Preparation:
         self._blocking = blocking
         self._on_notice = on_notice
 
-    async def take_in(self, source: Source, format_: str | None, held: HeldLedger, exits: ExitStack) -> Prepared:
-        """Bring the manifest into the ledger and get its batch ready; nothing is made where the manifest has faults.
+    @asynccontextmanager
+    async def take_in(
+        self, source: Source, format_: str | None, held: HeldLedger, exits: ExitStack
+    ) -> AsyncIterator[Prepared]:
+        """Bring the manifest into the ledger and give its batch, ready to be sent; it is committed after the block.
 
-        `exits` closes the ledger. Raises ManifestError, LedgerError, UsageError.
+        `exits` closes the ledger. Raises ManifestError, LedgerError, UsageError, StoppedEarly (`--on-drift stop`).
         """
         with ExitStack() as inputs:
             opened = self._open(source, format_, held, inputs)
-            if isinstance(opened, NewBatch):
-                consulted = await self._begin(opened, held, exits, inputs)
-            elif opened.is_finished:
-                return Prepared(self._write(held, exits).work_on(opened.batch), Changes(), opened.counts)
-            else:
-                consulted = await self._go_on(opened, held, exits, inputs)
-            prepared = _decide(consulted)
-            await self._check_targets(prepared, consulted.live)
-        return prepared
+            live = await self._read(inputs) if self._settings.snapshot else Unread()
+            writer = exits.enter_context(held.write())
+            with writer.preparing(self._on_notice):
+                chosen = self._choose(writer, opened, live, lambda: self._stage(source, format_, inputs))
+                prepared = self._decide(chosen, live)
+                self._require_few_refused(prepared)
+                await self._check_targets(prepared, live)
+                yield prepared
 
     def _open(self, source: Source, format_: str | None, held: HeldLedger, inputs: ExitStack) -> Opened:
         """Look at what the ledger holds, and check the manifest if that is not in it already."""
         with self._blocking.alone(), held.checked() as ledger:
             batch = None if self._settings.fresh else ledger.find_batch()
-            if batch is None:
-                return NewBatch(inputs.enter_context(intake.staged(source, format_, self._on_notice)))
-            self._require_service(batch)
-            counts, staged = batch.counts(), None
-            if not intake.is_known(source, format_, batch.digest):
-                staged = inputs.enter_context(intake.staged(source, format_, self._on_notice))
-            return KnownBatch(batch, counts, staged)
+            if batch is not None:
+                self._require_service(batch)
+                if self._settings.expect is None and intake.is_known(source, format_, batch.digest):
+                    return Opened(batch, None)
+            return Opened(batch, self._stage(source, format_, inputs))
+
+    def _stage(self, source: Source, format_: str | None, inputs: ExitStack) -> Staged:
+        staged = inputs.enter_context(intake.staged(source, format_, self._on_notice))
+        expected = self._settings.expect
+        if expected is not None and staged.rows.count != expected:
+            raise ManifestError(
+                staged.name, [f"{staged.rows.count:,} rows, and --expect says {expected:,}"], 1, stop=StopKind.EXPECT
+            )
+        return staged
 
     def _require_service(self, batch: BatchReader) -> None:
         """Refuse a batch that is of another service. Raises UsageError."""
         if not self._settings.service_moved:
             batch.require_service(self._settings.service_name)
 
-    def _write(self, held: HeldLedger, exits: ExitStack) -> LedgerWriter:
-        writer = exits.enter_context(held.write(self._on_notice))
-        writer.end_rollbacks()
-        return writer
+    def _choose(
+        self, writer: LedgerWriter, opened: Opened, live: LiveBindings | Unread, stage: Callable[[], Staged]
+    ) -> Chosen:
+        """Go on with the latest batch, or begin the next one if that has ended and there is anything to do.
 
-    async def _begin(self, opened: NewBatch, held: HeldLedger, exits: ExitStack, inputs: ExitStack) -> Consulted:
-        """Make a new batch; until live bindings are read nothing is written."""
-        live = await self._read(inputs) if self._settings.snapshot else Unread()
-        batch, changes = self._write(held, exits).take_over(opened.staged, Tenant.of(self._settings))
-        return Consulted(batch, changes, live)
-
-    async def _go_on(self, opened: KnownBatch, held: HeldLedger, exits: ExitStack, inputs: ExitStack) -> Consulted:
-        """Settle the rows in doubt, and then take over what has changed in the manifest."""
-        writer, staged = self._write(held, exits), opened.staged
+        `stage` reads the manifest, if that was not necessary so far.
+        """
+        staged, tenant = opened.staged, Tenant.of(self._settings)
+        if opened.batch is None:
+            writer.end_rollbacks()
+            batch, changes = writer.take_over(staged or stage(), tenant)
+            return Chosen(batch, changes)
         batch = writer.work_on(opened.batch)
-        live: LiveBindings | Unread = Unread()
+        if isinstance(live, Unread) and live.halted:
+            return Chosen(batch)
+        if batch.has_ended():
+            if self._finds_work(batch, staged, live):
+                following, _changes = writer.take_over(staged or stage(), tenant)
+                writer.end_rollbacks()
+                return Chosen(following, following.changes_since(batch) if staged else Changes(), earlier=batch)
+        else:
+            writer.end_rollbacks()
         again = 0
-        if self._settings.snapshot and (batch.has_work() or (staged is not None and batch.brings_work(staged))):
-            live = await self._read(inputs)
         if isinstance(live, LiveBindings):
             doubts = batch.settle_doubts(live)
             again = doubts.again
@@ -206,8 +222,16 @@ class Preparation:
                 self._on_notice(f"rows in doubt after a crash, held against their live bindings: {doubts}")
         changes = Changes()
         if staged is not None:
-            batch, changes = writer.take_over(staged, Tenant.of(self._settings), batch)
-        return Consulted(batch, changes, live, again)
+            batch, changes = writer.take_over(staged, tenant, batch)
+        return Chosen(batch, changes, again=again)
+
+    def _finds_work(self, batch: BatchWriter, staged: Staged | None, live: LiveBindings | Unread) -> bool:
+        """Tell whether anything is to be done about a batch that has ended."""
+        if staged is not None and batch.brings_rows(staged):
+            return True
+        if isinstance(live, LiveBindings):
+            return batch.leaves_work(live, keep=self._settings.on_drift == OnDrift.KEEP)
+        return batch.counts().pending > 0
 
     async def _read(self, inputs: ExitStack) -> LiveBindings | Unread:
         """Read live bindings, which stay open as long as `inputs`."""
@@ -233,8 +257,79 @@ class Preparation:
         for text in targets.warnings(known):
             self._on_notice(f"warning: {text}")
 
-    async def take_back(self, held: HeldLedger, exits: ExitStack) -> Prepared:
-        """Make or reopen the rollback of the ledger's batch, and let the live bindings decide what they can.
+    def _decide(self, chosen: Chosen, live: LiveBindings | Unread) -> Prepared:
+        """Reopen what earlier runs left undone, and let the live bindings decide what they can.
+
+        Raises LedgerError, and StoppedEarly for rows that drifted where nothing may be sent then.
+        """
+        batch, changes, earlier, again = chosen
+        counts = batch.counts()
+        if isinstance(live, Unread) and live.halted:
+            return Prepared(batch, changes, counts, halted=live.halted)
+        in_doubt = batch.reopen(skipped=isinstance(live, LiveBindings))
+        if isinstance(live, Unread):
+            if earlier is not None:
+                batch.carry_over(earlier)
+            counts = batch.counts()
+            failed = batch.tried_earlier() - in_doubt if counts.pending else 0
+            return Prepared(batch, changes, counts, failed, in_doubt)
+        if in_doubt:
+            raise LedgerError(
+                "rows in doubt were not settled", where=str(batch.path), hint="run the same command again"
+            )
+        drifted = 0
+        if batch.parent is None:
+            send = self._settings.on_drift == OnDrift.SEND
+            drifted = batch.reopen_drifted(live, earlier=earlier, keep=not send)
+            if drifted and self._settings.on_drift == OnDrift.STOP:
+                raise self._drifted(batch, drifted)
+        decided = batch.decide(live, self._settings.skip)
+        if decided.changed_earlier:
+            self._on_notice(
+                f"{decided.changed_earlier:,} rows were changed by calls that this ledger does not know of, as an older"
+                " copy would not: they count as changed by this batch, and a rollback puts them back"
+            )
+        counts = batch.counts()
+        if counts.failures.get(FailureKind.UNKNOWN_ID, 0) * 2 > counts.total:
+            self._on_notice("more than half of the manifest's ids are not there: is this the right tenant?")
+        return Prepared(
+            batch,
+            changes,
+            counts,
+            batch.tried_earlier(),
+            again,
+            decided=decided,
+            drifted=drifted,
+            live_read=True,
+        )
+
+    def _drifted(self, batch: BatchWriter, rows: int) -> StoppedEarly:
+        """Return the error of rows that drifted; each is told on a line of its own."""
+        for text in batch.drifted_rows(MOST_DRIFTED_SHOWN):
+            self._on_notice(f"drifted: {text}")
+        return StoppedEarly(
+            f"{rows:,} rows that were done have been changed by another hand, nothing was sent",
+            where=str(batch.path),
+            hint="--on-drift send overwrites that, --on-drift keep leaves it",
+            stop=StopKind.DRIFT,
+        )
+
+    def _require_few_refused(self, prepared: Prepared) -> None:
+        """Refuse to begin where more rows are refused than may be. Raises StoppedEarly."""
+        most, counts = self._settings.max_refused, prepared.counts
+        if most is None or counts.refused <= (most.rows if most.rows is not None else (most.share or 0) * counts.total):
+            return
+        kinds = ", ".join(f"{each.rows:,} {each.error}" for each in prepared.decided.refusals if not each.skipped)
+        raise StoppedEarly(
+            f"{counts.refused:,} of {counts.total:,} rows are refused ({kinds}), more than --max-refused {most} allows;"
+            " nothing was sent",
+            hint="correct the manifest, or accept known ones with --skip",
+            stop=StopKind.MAX_REFUSED,
+        )
+
+    @asynccontextmanager
+    async def take_back(self, held: HeldLedger, exits: ExitStack) -> AsyncIterator[Prepared]:
+        """Make or reopen the rollback of the ledger's batch and give it, ready to be sent; committed after the block.
 
         `exits` closes the ledger. Raises LedgerError, UsageError, and what reading live bindings raises.
         """
@@ -243,33 +338,15 @@ class Preparation:
             self._require_service(parent)
         with LiveBindings() as live:
             await self._reader.read(live)
-            writer = exits.enter_context(held.write(self._on_notice))
-            batch = writer.work_on(parent)
-            if left_behind := batch.without_before():
-                self._on_notice(
-                    f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier bindings"
-                    " are not recorded"
-                )
-            rollback = writer.open_rollback(batch, live)
-            doubts = rollback.settle_doubts(live)
-            prepared = _decide(Consulted(rollback, Changes(), live, doubts.again))
-        return prepared._replace(left_behind=left_behind)
-
-
-def _decide(consulted: Consulted) -> Prepared:
-    """Reopen what earlier runs left undone, and let the live bindings decide what they can. Raises LedgerError."""
-    batch, changes, live, again = consulted
-    counts = batch.counts()
-    if isinstance(live, Unread) and live.halted:
-        return Prepared(batch, changes, counts, halted=live.halted)
-    in_doubt = 0
-    if counts.failed or counts.in_doubt:
-        in_doubt = batch.reopen()
-        counts = batch.counts()
-    if isinstance(live, Unread):
-        failed = batch.tried_earlier() - in_doubt if counts.pending else 0
-        return Prepared(batch, changes, counts, failed, in_doubt)
-    if in_doubt:
-        raise LedgerError("rows in doubt were not settled", where=str(batch.path), hint="run the same command again")
-    decided = batch.decide(live)
-    return Prepared(batch, changes, batch.counts(), batch.tried_earlier(), again, decided=decided)
+            writer = exits.enter_context(held.write())
+            with writer.preparing(self._on_notice):
+                batch = writer.work_on(parent)
+                if left_behind := batch.without_before():
+                    self._on_notice(
+                        f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier"
+                        " bindings are not recorded"
+                    )
+                rollback = writer.open_rollback(batch, live)
+                doubts = rollback.settle_doubts(live)
+                prepared = self._decide(Chosen(rollback, again=doubts.again), live)
+                yield prepared._replace(left_behind=left_behind)

@@ -6,6 +6,7 @@ starts once it is stopping.
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
@@ -83,9 +84,11 @@ class Run:
                 batch=self._batch.number,
                 run=self._number,
                 total=self._counts.total,
-                done=self._counts.succeeded + self._counts.unchanged,
+                done=self._counts.done,
                 command=command,
-                refused=self._counts.failed,
+                refused=self._counts.refused,
+                drifted=prepared.drifted,
+                live_read=prepared.live_read,
                 failed_before=prepared.failed_before,
                 in_doubt=prepared.in_doubt,
                 changes=str(prepared.changes),
@@ -107,7 +110,9 @@ class Run:
             total=self._counts.total,
             succeeded=self._counts.succeeded + self._tally.succeeded,
             unchanged=self._counts.unchanged,
+            skipped=self._counts.skipped,
             failed=self._counts.failed + self._tally.failed,
+            refused=self._counts.refused,
             in_flight=self._gate.in_flight,
             in_backoff=self._sending.delivery.in_backoff,
             attempts=self._tally.attempts,
@@ -203,7 +208,7 @@ class Run:
         """Send the canary where one is asked for, and then all the rest."""
         if self._prepared.halted is not None:
             self.stop(self._prepared.halted.stop, str(self._prepared.halted))
-        self._announce_findings()
+        self._tally.refused(self._prepared.decided.refusals)
         if self._settings.canary and self._stop is None:
             await self._send_canary()
         if self._counts.pending:
@@ -211,13 +216,6 @@ class Run:
             await self._journal.flush()
         if self._pool.is_full and self._batch.has_pending():
             self.stop(StopKind.MAX_ROWS, f"--max-rows {self._pool.begun} is reached")
-
-    def _announce_findings(self) -> None:
-        """Announce the rows that failed without a call, and hold them against the limits."""
-        self._tally.found(self._prepared.findings())
-        decided = self._prepared.decided
-        self._limits.found(failed=decided.refused, unchanged=decided.unchanged, longest_streak=decided.longest_streak)
-        self._stop_at_limit()
 
     def _stop_at_limit(self) -> None:
         """Stop where a limit is reached, naming the commonest reason in the service's own words."""
@@ -272,7 +270,7 @@ class Run:
         stop = self._stop
         if stop and stop.kind.exit_code is ExitCode.STOPPED and not counts.pending and not counts.in_doubt:
             stop = None  # what was in flight was the last of it: there is nothing to resume
-        failed = counts.failed + self._prepared.left_behind
+        failed = counts.failed + counts.refused + self._prepared.left_behind
         exit_code = exit_code_for(failed=failed, pending=counts.pending, in_doubt=counts.in_doubt)
         if stop:
             exit_code = self._exit_code(stop.kind)
@@ -280,7 +278,8 @@ class Run:
         end = RunEnd(seconds, self._tally.calls, reason, exit_code, kind)
         self._batch.end_run(self._number, end)
         labels = {"tenant": self._settings.tenant, "note": self._settings.note}
-        return summarise(self._batch.path, self._batch.number, counts, self._number, end, **labels)
+        found = summarise(self._batch.path, self._batch.number, counts, self._number, end, **labels)
+        return replace(found, live_read=self._prepared.live_read)
 
     def _exit_code(self, kind: StopKind) -> ExitCode:
         """Return the exit code of a stop: a service that is out of reach once rows were tried is one to resume at."""

@@ -78,7 +78,7 @@ class Snapshots:
             "reasons": {"total": len(reasons), "rows": [reason._asdict() for reason in reasons[:MOST_REASONS]]},
             "waits": [wait._asdict() for wait in waits],
             "paces": [change._asdict() for change in self._timeline.changes],
-            "failed": packed(failed, counts.failed),
+            "failed": packed(failed, counts.failed + counts.refused),
             **self._draw(runs, state, stage),
         }
 

@@ -21,7 +21,7 @@ class RowCounts:
     def __init__(self, ledger: LedgerReader, batch: BatchReader) -> None:
         self._ledger = ledger
         self._batch = batch
-        self._counts = Counts(0, 0, 0, 0, 0, 0, {})
+        self._counts = Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {})
         self._reasons: dict[tuple[str, str | None], Reason] = {}
         self._counted_to = 0
         self._stage: object = None
@@ -37,7 +37,7 @@ class RowCounts:
         started_s = time.monotonic()
         if stage != self._stage or (version != self._version and started_s >= self._due_s):
             self._counts = self._batch.counts()
-            reasons = self._batch.reasons() if self._counts.failed else []
+            reasons = self._batch.reasons() if self._counts.failed or self._counts.refused else []
             self._reasons = {(reason.error, reason.description): reason for reason in reasons}
             self._counted_to = self._ledger.latest_call()
             ended_s = time.monotonic()

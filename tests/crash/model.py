@@ -80,7 +80,7 @@ class Model:
 def counts(rows: Rows) -> dict[str, int]:
     """Return how many rows `status` and the closing summary must tell of."""
     statuses = [row.status for row in rows.values() if row.counted]
-    names = {"succeeded": "succeeded", "unchanged": "unchanged", "failed": "failed", "pending": "pending"}
+    names = {"succeeded": "succeeded", "unchanged": "unchanged", "refused": "failed", "pending": "pending"}
     told = {name: statuses.count(status) for name, status in {**names, "in_doubt": "sent"}.items()}
     return {"total": len(statuses), **told}
 
@@ -88,24 +88,69 @@ def counts(rows: Rows) -> dict[str, int]:
 def stages_of_run(
     model: Model, wanted: Mapping[str, Target], live: Live, *, fresh: bool, snapshot: bool
 ) -> list[Model]:
-    """Return the states of a run before its first call, the last one with the rows that must be sent as pending."""
+    """Return the states of a run before its first call, the last one with the rows that must be sent as pending.
+
+    All that is prepared is one transaction. In between only a run whose live bindings cannot be read leaves anything: the
+    first batch, with nothing decided.
+    """
     rows = None if fresh else model.batch
-    stages = [model, Model(model.batch)]  # a rollback under way is not gone on with once its batch is run again
-    reads = snapshot and (rows is None or has_work(rows, wanted))
-    if rows is not None and reads:
-        stages.append(Model(merged(rows, wanted)))  # the live bindings could not be read: nothing more is done
-        rows = settled(rows, live)
-        stages.append(Model(rows))
-    rows = merged(rows or {}, wanted)
-    stages.append(Model(rows))
-    rows = {
-        row_id: replace(row, status="pending", tried=True) if row.listed and row.status == "sent" else row
-        for row_id, row in rows.items()
-    }
-    stages.append(Model(rows))
-    if reads:
-        stages.append(Model(marked(rows, live)))
-    return stages
+    unread = model if rows is not None else Model(merged({}, wanted))
+    if rows is None:
+        rows, back = merged({}, wanted), None
+    elif not ended(model):
+        rows, back = goes_on(rows, wanted, live, snapshot=snapshot), None
+    elif finds_work(rows, wanted, live, snapshot=snapshot):
+        done = {row_id: row.target for row_id, row in rows.items() if row.status in DONE}
+        rows, back = merged({}, wanted), None
+        if not snapshot:
+            rows = {
+                row_id: replace(row, status="unchanged") if done.get(row_id) == row.target else row
+                for row_id, row in rows.items()
+            }
+    else:
+        rows, back = goes_on(rows, wanted, live, snapshot=snapshot), model.back
+    if snapshot:
+        rows = marked(rows, live)
+    return [model, unread, Model(rows, back)]
+
+
+def ended(model: Model) -> bool:
+    """Tell whether a batch is not gone on with: nothing is left, or a rollback has ended it."""
+    rows = (model.batch or {}).values()
+    return model.back is not None or not any(
+        row.status == "sent" or (row.listed and row.status not in (*DONE, "failed")) for row in rows
+    )
+
+
+def finds_work(rows: Rows, wanted: Mapping[str, Target], live: Live, *, snapshot: bool) -> bool:
+    """Tell whether a batch that has ended is followed by another one."""
+    if any(
+        not (known := rows.get(row_id)) or not known.listed or known.target != target
+        for row_id, target in wanted.items()
+    ):
+        return True
+    listed = {row_id: row for row_id, row in rows.items() if row.listed}
+    if not snapshot:
+        return any(row.status == "pending" for row in listed.values())
+    return any(
+        live[row_id] != row.target
+        if row.status in DONE
+        else live[row_id] in (row.target, row.before, row.written)
+        if row.status == "failed"
+        else True
+        for row_id, row in listed.items()
+    )
+
+
+def goes_on(rows: Rows, wanted: Mapping[str, Target], live: Live, *, snapshot: bool) -> dict[str, Held]:
+    """Settle what is in doubt, take the manifest over, and reopen what is to be sent again."""
+    after = merged(settled(rows, live) if snapshot else rows, wanted)
+    for row_id, row in after.items():
+        if row.listed and row.status == "sent":
+            after[row_id] = replace(row, status="pending", tried=True)
+        elif snapshot and row.listed and row.status in DONE and live[row_id] != row.target:
+            after[row_id] = replace(row, status="pending", before=live[row_id])
+    return after
 
 
 def stages_of_rollback(model: Model, live: Live) -> list[Model]:
@@ -118,16 +163,7 @@ def stages_of_rollback(model: Model, live: Live) -> list[Model]:
     opened = Model(model.batch, rows)
     known = opened.with_back(settled(rows, live))
     assert known.back is not None
-    return [model, opened, known, known.with_back(marked(known.back, live, rollback=True))]
-
-
-def has_work(rows: Rows, wanted: Mapping[str, Target]) -> bool:
-    """Tell whether anything is to be sent, settled or looked at again: only then live bindings are read."""
-    left = any(row.status == "sent" or (row.listed and row.status not in DONE) for row in rows.values())
-    return left or any(
-        row_id not in rows or rows[row_id].target != target or rows[row_id].status not in DONE
-        for row_id, target in wanted.items()
-    )
+    return [model, known.with_back(marked(known.back, live, rollback=True))]
 
 
 def settled(rows: Rows, live: Live) -> dict[str, Held]:
@@ -168,5 +204,7 @@ def marked(rows: Rows, live: Live, *, rollback: bool = False) -> dict[str, Held]
         own = now == row.written or (row.tried and now == row.target)
         before = now if row.before is None and not own else row.before
         right, foreign = now == row.target, rollback and now != before
-        after[row_id] = replace(row, before=before, status="unchanged" if right else "failed" if foreign else "pending")
+        ours = right and not rollback and row.before not in (None, row.target)  # by a call that the ledger lost
+        status = "succeeded" if ours else "unchanged" if right else "failed" if foreign else "pending"
+        after[row_id] = replace(row, before=before, status=status)
     return after

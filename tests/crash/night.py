@@ -138,14 +138,14 @@ class Night:
     def _check_told(self, told: Result, command: str, left_behind: int) -> None:
         wanted = counts((self.model.back if command == "rollback" else self.model.batch) or {})
         assert {name: told.summary[name] for name in wanted} == wanted
-        assert told.summary["failures"] == ({"conflict": wanted["failed"]} if wanted["failed"] else {})
+        assert told.summary["failures"] == ({"conflict": wanted["refused"]} if wanted["refused"] else {})
         assert told.summary["exit_code"] == told.code
         if told.summary["stopped"]:
             assert wanted["pending"]
             assert "--max-rows" in told.summary["stopped"]
             assert told.code == 4
         else:
-            left = wanted["failed"] + wanted["pending"] + wanted["in_doubt"] + left_behind
+            left = wanted["refused"] + wanted["pending"] + wanted["in_doubt"] + left_behind
             assert told.code == (1 if left else 0), told.err
 
 

@@ -98,5 +98,5 @@ class Nights(RuleBasedStateMachine):
 @pytest.mark.slow
 def test_any_order_of_runs_rollbacks_kills_and_edits(launcher: Launcher) -> None:
     Nights.launcher = launcher
-    often = settings(max_examples=45, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck))
+    often = settings(max_examples=20, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Nights, settings=often)

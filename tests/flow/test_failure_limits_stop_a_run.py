@@ -35,19 +35,20 @@ def test_a_number_of_failures_stops_and_says_why_and_how_to_go_on(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_every_kind_of_failure_counts_those_without_a_call_too(tmp_path: Path) -> None:
+def test_rows_refused_without_a_call_reach_no_limit_of_failures(tmp_path: Path) -> None:
     routes = [replace(route, editable="1") if place < 3 else route for place, route in enumerate(routes_for(ids(40)))]
     wanted = targets(ids(44))
     write_csv(tmp_path / "night.csv", wanted)
     with serving(routes, Faults(fail_500=1)) as service:
         run = ("run", "night.csv", "--base-url", service.url, *FAST, "--max-consecutive-failures", "1000", "--json")
-        stopped = bulkroute(*run, "--max-failures", "7", cwd=tmp_path)
-        assert stopped.code == 3
-        assert service.modified == 0
-        assert stopped.summary["failures"] == {"locked": 3, "unknown_id": 4}
-        stopped = bulkroute(*run, "--max-failures", "9", "--concurrency", "1", "--max-attempts", "2", cwd=tmp_path)
-        assert stopped.code == 3
+        stopped = bulkroute(*run, "--max-failures", "2", "--concurrency", "1", "--max-attempts", "2", cwd=tmp_path)
+        assert (stopped.code, stopped.summary["stop"]) == (3, "max_failures")
         assert stopped.summary["failures"] == {"locked": 3, "unknown_id": 4, "server": 2}
+        assert (stopped.summary["failed"], stopped.summary["refused"]) == (2, 7)
+        seen = service.modified
+        refused = bulkroute(*run, "--max-refused", "6", cwd=tmp_path)
+        assert (refused.code, refused.summary["stop"]) == (3, "max_refused")
+        assert service.modified == seen
 
 
 @pytest.mark.slow
@@ -106,9 +107,24 @@ def test_a_manifest_of_another_tenant_costs_no_call(tmp_path: Path) -> None:
     write_csv(tmp_path / "night.csv", wanted)
     with serving(["8000000000000000001"]) as service:
         result = bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path)
-        assert result.code == 3
-        assert "100 rows in a row failed" in result.err
+        assert result.code == 1
+        assert "refused: 100 unknown_id" in result.err
+        assert "is this the right tenant?" in result.err
         assert service.modified == 0
+
+
+@pytest.mark.slow
+def test_locked_rows_known_beforehand_stop_no_healthy_night(tmp_path: Path) -> None:
+    routes = [replace(route, editable="1") if place < 26 else route for place, route in enumerate(routes_for(ids(800)))]
+    write_csv(tmp_path / "night.csv", targets(ids(800)))
+    with serving(routes) as service:
+        run = ("run", "night.csv", "--base-url", service.url, *FAST, "--max-failures", "1%")
+        result = bulkroute(*run, cwd=tmp_path)
+        assert (result.code, service.modified) == (1, 774)
+        assert "774 of 800 rows done, 0 failed, 26 refused" in result.err
+        assert result.err.count("locked") <= 3, "one line for all of them"
+        accepted = bulkroute(*run, "--skip", "locked", "--json", cwd=tmp_path)
+        assert (accepted.code, accepted.summary["skipped"], service.modified) == (0, 26, 774)
 
 
 def test_max_rows_stops_cleanly_and_goes_on(tmp_path: Path) -> None:

@@ -81,14 +81,17 @@ def test_350_routes_40_right_2_locked_and_an_unknown_id_take_308_calls(tmp_path:
 
 
 @pytest.mark.slow
-def test_a_finished_batch_is_not_read_again(tmp_path: Path) -> None:
+def test_a_finished_batch_is_held_against_live_bindings_and_sends_nothing_again(tmp_path: Path) -> None:
     wanted = targets(ids(20))
     write_csv(tmp_path / "night.csv", wanted)
     with serving(wanted) as service:
         assert bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path).code == 0
         write_csv(tmp_path / "night.csv", dict(reversed(wanted.items())))
         assert bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path).code == 0
-        assert calls(service, "queryCalledRoute") == 1
+        assert calls(service, "queryCalledRoute") == 2
+        by_ledger = bulkroute("run", "night.csv", "--base-url", service.url, *FAST, "--no-snapshot", cwd=tmp_path)
+        assert "20 done already, by the ledger: live bindings were not read" in by_ledger.err
+        assert calls(service, "queryCalledRoute") == 2
         assert service.modified == 20
 
 

@@ -90,7 +90,7 @@ def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again
         assert back.code == 1, back.err
         assert back.summary["succeeded"] == 59
         assert back.summary["failures"] == {"conflict": 1}
-        assert f"{foreign}: conflict" in back.err
+        assert f"refused: 1 conflict: {foreign} for example" in back.err
         assert "is skill_queue 999" in back.err
         assert dict(service.bindings) == {**before, foreign: (1, 999)}
         assert service.modified == 60 + 59

@@ -47,7 +47,7 @@ def watch(event: Event) -> None:
 
 
 async def agree(proposal: Proposal) -> bool:
-    assert_type(proposal.failures, dict[str, int])
+    assert_type(proposal.refused, dict[str, int])
     return proposal.pending < 100
 
 

@@ -29,9 +29,12 @@ interface Counts {
   total: number;
   succeeded: number;
   unchanged: number;
+  skipped: number;
   failed: number;
+  refused: number;
   pending: number;
   in_doubt: number;
+  drifted: number;
   failures: Record<string, number>;
 }
 

@@ -120,8 +120,8 @@
   function show() {
     if (!data) return;
     if (!("error" in data)) {
-      const { total, succeeded, unchanged } = data.counts;
-      const share = total ? Math.floor((100 * (succeeded + unchanged)) / total) : 0;
+      const { total, succeeded, unchanged, skipped } = data.counts;
+      const share = total ? Math.floor((100 * (succeeded + unchanged + skipped)) / total) : 0;
       const title = `${share} % · ${Page.name(data)}`;
       if (document.title !== title) document.title = title;
     }
@@ -136,9 +136,9 @@
     }
     const { counts } = data;
     Page.show({ ...data, made_at: madeAt, state: stateOf(data) }, liveTiles(data));
-    byId("failed-section").hidden = counts.failed === 0;
+    byId("failed-section").hidden = counts.failed + counts.refused === 0;
     byId("runs-section").hidden = data.runs.total === 0;
-    if (counts.failed || failures) refreshFailures(JSON.stringify([data.batch, counts.failures]));
+    if (counts.failed || counts.refused || failures) refreshFailures(JSON.stringify([data.batch, counts.failures]));
     if (!controls) return;
     const going = data.state.state === "running";
     for (const one of controls.querySelectorAll("button")) one.disabled = !going;

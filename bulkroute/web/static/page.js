@@ -79,7 +79,9 @@ const Page = (() => {
     const parts = [
       ["succeeded", "succeeded"],
       ["unchanged", "unchanged"],
+      ["skipped", "skipped"],
       ["failed", "failed"],
+      ["refused", "refused"],
       ["in_doubt", "in doubt"],
     ];
     const bar = byId("progress");
@@ -131,11 +133,12 @@ const Page = (() => {
    */
   function outcome(data, extraTiles) {
     const { counts, calls } = data;
-    const done = counts.succeeded + counts.unchanged;
+    const done = counts.succeeded + counts.unchanged + counts.skipped;
     progress(counts);
     tiles([
       [data.parent === null ? "rows done" : "rows put back", count(done), "done", `of ${count(counts.total)}`],
       ["failed", count(counts.failed), counts.failed ? "failed" : ""],
+      .../** @type {Tile[]} */ (counts.refused ? [["refused", count(counts.refused), "refused"]] : []),
       ["left", count(counts.pending + counts.in_doubt)],
       ...extraTiles,
       .../** @type {Tile[]} */ (counts.unchanged ? [["unchanged", count(counts.unchanged)]] : []),
@@ -248,9 +251,9 @@ const Page = (() => {
    */
   function show(data, extraTiles = []) {
     const { counts, calls } = data;
-    const done = counts.succeeded + counts.unchanged;
+    const done = counts.succeeded + counts.unchanged + counts.skipped;
     if (changed("batch", data.batch, data.parent, data.manifest, data.ledger)) named(data);
-    const tone = data.state.state === "ended" ? (done === counts.total ? "good" : counts.failed ? "bad" : "wait") : "";
+    const tone = data.state.state === "ended" ? (done + counts.refused === counts.total ? "good" : counts.failed ? "bad" : "wait") : "";
     state({ tone, ...data.state });
     if (changed("counts", counts, calls, data.state.state, JSON.stringify(extraTiles))) outcome(data, extraTiles);
     if (changed("charts", data.timeline, data.latency)) {

@@ -9,18 +9,18 @@ import pytest
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
-from bulkroute.ledger.settle import Doubts
+from bulkroute.ledger.settle import Doubts, Refusal
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.ledger.writer import BatchWriter
 from bulkroute.manifest import Faults
-from bulkroute.model import Row
+from bulkroute.model import FailureKind, Row
 
 ROWS = [Row(2, "a", 1, 101), Row(3, "b", 3, 201), Row(4, "c", 1, 101), Row(5, "d", 1, 102)]
 
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Iterator[BatchWriter]:
-    with Staging() as rows, Ledger(tmp_path / "l.db").hold() as held, held.write(print) as writer:
+    with Staging() as rows, Ledger(tmp_path / "l.db").hold() as held, held.write() as writer:
         rows.load(ROWS, Faults("m.csv"))
         yield writer.take_over(Staged(rows, "m.csv", "digest"), Tenant("s", ""))[0]
 
@@ -67,8 +67,8 @@ def test_a_settled_row_keeps_nothing_of_its_last_answer_and_says_when(batch: Bat
 def test_what_live_bindings_decide_is_counted(batch: BatchWriter) -> None:
     with live(a=(1, 101), d=(1, 900)) as found:
         decided = batch.decide(found)
-    assert (decided.unchanged, decided.refused, decided.longest_streak) == (1, 2, 2)
-    assert [finding.id for finding in batch.findings(decided)] == ["b", "c"]
+    assert decided.refusals == (Refusal(FailureKind.UNKNOWN_ID, 2, "b", "no called route has this id", skipped=False),)
+    assert decided.changed_earlier == 0
     assert failures(batch) == dict.fromkeys("bc", "no called route has this id")
 
 

@@ -31,7 +31,11 @@ GIVEN = {
     "run": 1,
     "rows": [1],
     "count": 2,
-    "decided": Decided(1.0),
+    "decided": Decided(),
+    "skip": (),
+    "skipped": True,
+    "keep": False,
+    "most": 3,
     "end": RunEnd(1.0, Calls(1), None, 0),
 }
 OWN_METHODS = sorted({*public_methods(BatchWriter)} - {*public_methods(BatchReader), "journal"})
@@ -43,7 +47,7 @@ def writing(ledger: Path) -> Iterator[tuple[LedgerWriter, BatchWriter]]:
     with Ledger(ledger).hold() as held, ExitStack() as exits:
         with held.checked() as reader:
             batch = reader.require_batch()
-        writer = exits.enter_context(held.write(print))
+        writer = exits.enter_context(held.write())
         yield writer, writer.work_on(batch)
 
 
@@ -63,7 +67,7 @@ def test_a_batch_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: 
                 "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row"
             )
         with pytest.raises(LedgerError, match=r"cannot .*no such table") as caught:
-            call(getattr(batch, name), {**GIVEN, "live": live, "staged": manifest})
+            call(getattr(batch, name), {**GIVEN, "live": live, "staged": manifest, "earlier": batch})
     assert caught.value.where == str(ledger)
     assert caught.value.hint
 
@@ -85,7 +89,7 @@ def test_a_ledger_is_made_when_it_is_first_written_and_reads_as_an_empty_one_bef
         with held.checked() as reader:
             assert reader.find_batch() is None
             assert not ledger.path.exists()
-        with held.write(print) as writer:
+        with held.write() as writer:
             batch, changes = writer.take_over(manifest, TENANT)
             assert [work.row for work in batch.pending()] == [Row(2, "a", 1, 101)]
             assert not changes
@@ -110,7 +114,7 @@ def test_writing_brings_an_old_ledger_up_and_reading_leaves_it(tmp_path: Path) -
         with held.checked() as reader:
             assert reader.require_batch().counts() == before
         assert told == []
-        with held.write(told.append) as writer:
+        with held.write() as writer, writer.preparing(told.append):
             assert writer.work_on(reader_batch(ledger)).counts() == before
     assert len(told) == 1
     assert told[0].startswith("the ledger is of format 1")
@@ -133,7 +137,7 @@ def test_a_batch_knows_whose_routes_it_changes_from_its_first_row_on_and_when_th
         with closing(sqlite3.connect(ledger.path)) as connection:
             return connection.execute("SELECT service, app_key FROM batch ORDER BY batch").fetchall()
 
-    with ledger.hold() as held, staged() as manifest, LiveBindings() as live, held.write(print) as writer:
+    with ledger.hold() as held, staged() as manifest, LiveBindings() as live, held.write() as writer:
         batch, _changes = writer.take_over(manifest, at_first)
         assert known() == [at_first]
         rollback = writer.open_rollback(batch, live)

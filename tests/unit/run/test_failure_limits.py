@@ -53,15 +53,3 @@ def test_a_share_counts_from_the_20th_row_on_whatever_that_one_is() -> None:
     assert outcomes(Limits(FailureLimit(share=0.1), None), "xxxx" + "." * 15) is None
     assert outcomes(Limits(FailureLimit(share=0.1), None), "xxxx" + "." * 16) is not None
     assert outcomes(Limits(FailureLimit(share=0.1), None), "x" + "." * 30) is None
-
-
-def test_rows_decided_without_a_call_count() -> None:
-    limits = Limits(FailureLimit(rows=5), 10)
-    limits.found(failed=4, unchanged=100, longest_streak=4)
-    assert limits.reached() is None
-    limits.finished(failed=True)
-    assert limits.reached() == (StopKind.MAX_FAILURES, "--max-failures 5 is reached: 5 of 105 finished rows failed")
-    limits = Limits(None, 10)
-    limits.found(failed=12, unchanged=0, longest_streak=11)
-    words = "--max-consecutive-failures 10 is reached: 11 rows in a row failed"
-    assert limits.reached() == (StopKind.MAX_CONSECUTIVE_FAILURES, words)

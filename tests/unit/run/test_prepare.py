@@ -12,13 +12,21 @@ import pytest
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.errors import CredentialsRefused, LedgerError, ManifestError, ReadingRefused, UsageError
+from bulkroute.errors import (
+    CredentialsRefused,
+    LedgerError,
+    ManifestError,
+    ReadingRefused,
+    StopKind,
+    StoppedEarly,
+    UsageError,
+)
 from bulkroute.events import Event, Notice
 from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.ledger import Ledger
-from bulkroute.ledger.settle import Finding
+from bulkroute.model import FailureKind
 from bulkroute.run.prepare import Prepared
-from bulkroute.settings import Settings
+from bulkroute.settings import FailureLimit, Settings
 from bulkroute.simulator import Faults, Route, Simulator
 from tests.virtual_time import run_virtual
 
@@ -32,7 +40,6 @@ OTHERS = (1, 999)
 class Found:
     """What came of a preparation."""
 
-    findings: list[Finding] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     readings: int = 0
     """Calls that read live bindings."""
@@ -100,8 +107,8 @@ class Night:
                 try:
                     async with Engine(settings, watch=found.watch) as engine:
                         with Ledger(self.ledger).hold() as held, ExitStack() as exits:
-                            prepared = await work(engine, held, exits)
-                            found._prepared, found.findings = prepared, list(prepared.findings())
+                            async with work(engine, held, exits) as prepared:
+                                found._prepared = prepared
                             assert prepared.batch.counts() == prepared.counts
                 finally:
                     look.cancel()
@@ -125,9 +132,10 @@ def test_a_new_batch_is_made_once_live_bindings_are_read_and_they_decide(night: 
     found = night.take_in()
     assert found.made_while_reading == [False]
     assert night.statuses() == {A: "unchanged", B: "pending", C: "failed", "no-such-id": "failed"}
-    assert [(each.id, each.error) for each in found.findings] == [(C, "locked"), ("no-such-id", "unknown_id")]
-    decided = found.prepared.decided
-    assert (decided.unchanged, decided.refused, decided.longest_streak) == (1, 2, 2)
+    assert {(each.error, each.rows, each.example_id) for each in found.prepared.decided.refusals} == {
+        ("locked", 1, C),
+        ("unknown_id", 1, "no-such-id"),
+    }
     assert not found.prepared.changes
     assert (found.prepared.failed_before, found.prepared.in_doubt, found.prepared.halted) == (0, 0, None)
     assert night.execute("SELECT before_device_id FROM row WHERE id = ?", B) == [(900,)]
@@ -137,8 +145,8 @@ def test_without_a_snapshot_nothing_is_read_and_nothing_decided(night: Night) ->
     found = night.take_in(snapshot=False)
     assert found.readings == 0
     assert set(night.statuses().values()) == {"pending"}
-    assert found.prepared.decided.at == 0
-    assert found.findings == []
+    assert found.prepared.decided.refusals == ()
+    assert not found.prepared.live_read
 
 
 @pytest.mark.parametrize("content", ["id,devicetype,deviceId\n1,9,1\n", ""])
@@ -149,21 +157,134 @@ def test_a_manifest_with_faults_makes_no_ledger(night: Night, content: str) -> N
     assert [path.name for path in night.manifest.parent.iterdir()] == ["night.csv"]
 
 
-def test_a_finished_batch_with_its_own_manifest_asks_and_changes_nothing(night: Night) -> None:
-    night.take_in(snapshot=False)
-    night.execute("UPDATE row SET status = 'succeeded'")
+def done(night: Night, **options: Any) -> None:
+    """Have the first batch done, and bound as it wants."""
+    night.take_in(**options)
+    night.execute("UPDATE row SET status = 'succeeded', attempts = 1")
+    night.live |= WANTED
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_a_finished_batch_that_still_holds_is_left_as_it_is(night: Night, snapshot: bool) -> None:
+    done(night)
     before = night.execute("SELECT * FROM row")
-    found = night.take_in()
-    assert found.readings == 0
-    assert found.prepared.counts.is_finished
-    assert found.prepared.counts.succeeded == 3
+    found = night.take_in(snapshot=snapshot)
+    assert found.readings == snapshot
+    assert found.prepared.live_read == snapshot
+    assert (found.prepared.batch.number, found.prepared.counts.succeeded) == (1, 3)
     assert night.execute("SELECT * FROM row") == before
+
+
+def test_what_another_hand_changed_begins_the_next_batch_with_a_way_back_of_its_own(night: Night) -> None:
+    done(night)
+    night.live[B] = OTHERS
+    found = night.take_in()
+    assert (found.prepared.batch.number, found.prepared.drifted) == (2, 1)
+    assert night.statuses(2) == {A: "unchanged", B: "pending", C: "unchanged"}
+    assert night.execute("SELECT before_device_id, drifted FROM row WHERE batch = 2 AND id = ?", B) == [(999, 1)]
+    assert night.statuses(1) == dict.fromkeys(WANTED, "succeeded")
+
+
+def test_what_another_hand_changed_in_a_batch_that_goes_on_is_sent_again_in_it(night: Night) -> None:
+    done(night)
+    night.execute("UPDATE row SET status = 'pending', attempts = 0 WHERE id = ?", C)
+    night.live |= {B: OTHERS, C: BEFORE}
+    found = night.take_in()
+    assert (found.prepared.batch.number, found.prepared.drifted, found.prepared.counts.pending) == (1, 1, 2)
+    assert night.statuses() == {A: "succeeded", B: "pending", C: "pending"}
+    assert night.execute("SELECT before_device_id FROM row ORDER BY row") == [(900,), (999,), (900,)]
+
+
+def test_what_another_hand_changed_is_kept_if_asked_for_and_looked_at_again(night: Night) -> None:
+    done(night)
+    night.live[B] = OTHERS
+    kept = night.take_in(on_drift="keep").prepared
+    assert (kept.batch.number, kept.counts.pending, kept.counts.refused, kept.counts.drifted) == (2, 0, 1, 1)
+    assert kept.counts.failures == {"drifted": 1}
+    assert night.take_in(on_drift="keep").prepared.batch.number == 2, "nothing is left to do"
+    night.live[B] = WANTED[B]
+    put_right = night.take_in(on_drift="keep").prepared
+    assert (put_right.batch.number, put_right.counts.done) == (3, 3)
+    night.live[B] = OTHERS
+    assert night.take_in(on_drift="keep").prepared.counts.refused == 1
+    assert night.take_in().prepared.counts.pending == 1, "sent again now"
+
+
+def test_what_another_hand_changed_can_stop_all_and_leaves_the_ledger_as_it_was(night: Night) -> None:
+    done(night)
+    night.live[B] = OTHERS
+    before = night.ledger.read_bytes()
+    with pytest.raises(StoppedEarly, match="1 rows that were done have been changed by another hand") as stopped:
+        night.take_in(on_drift="stop")
+    assert (stopped.value.stop, stopped.value.exit_code) == (StopKind.DRIFT, 6)
+    assert night.ledger.read_bytes() == before
+
+
+def test_a_rollback_ends_its_batch(night: Night) -> None:
+    done(night)
+    night.take_back()
+    night.execute("UPDATE row SET status = 'succeeded' WHERE batch = 2")
+    night.execute("UPDATE row SET status = 'pending', attempts = 0 WHERE batch = 1")
+    night.live |= dict.fromkeys(WANTED, BEFORE)
+    found = night.take_in()
+    assert (found.prepared.batch.number, found.prepared.drifted, found.prepared.counts.pending) == (3, 0, 3)
+
+
+def test_rows_no_longer_refused_begin_the_next_batch_and_others_do_not(night: Night) -> None:
+    night.locked = {C}
+    night.take_in()
+    night.execute("UPDATE row SET status = 'succeeded' WHERE status = 'pending'")
+    night.live |= {A: WANTED[A], B: WANTED[B]}
+    still = night.take_in().prepared
+    assert (still.batch.number, still.counts.refused, still.counts.pending) == (1, 1, 0)
+    night.locked = set()
+    free = night.take_in().prepared
+    assert (free.batch.number, free.counts.refused, free.counts.pending) == (2, 0, 1)
+
+
+def test_known_refusals_are_skipped_and_are_no_failures(night: Night) -> None:
+    night.locked = {C}
+    skip = frozenset({FailureKind.LOCKED})
+    found = night.take_in(skip=skip).prepared
+    assert (found.counts.skipped, found.counts.refused, found.counts.pending) == (1, 0, 2)
+    night.execute("UPDATE row SET status = 'succeeded' WHERE status = 'pending'")
+    night.live |= {A: WANTED[A], B: WANTED[B]}
+    assert night.take_in(skip=skip).prepared.batch.number == 1, "nothing is left to do"
+    night.locked = set()
+    assert night.take_in(skip=skip).prepared.counts.pending == 1
+
+
+def test_too_many_refused_rows_or_a_wrong_number_of_rows_send_nothing_and_write_nothing(night: Night) -> None:
+    night.locked = {B, C}
+    with pytest.raises(
+        StoppedEarly, match=r"2 of 3 rows are refused \(2 locked\), more than --max-refused 1"
+    ) as stopped:
+        night.take_in(max_refused=FailureLimit(rows=1))
+    assert stopped.value.exit_code == 3
+    with pytest.raises(ManifestError, match="3 rows, and --expect says 4") as refused:
+        night.take_in(expect=4)
+    assert (refused.value.stop, refused.value.exit_code) == (StopKind.EXPECT, 65)
+    assert [path.name for path in night.manifest.parent.iterdir()] == ["night.csv"]
+    assert night.take_in(max_refused=FailureLimit(share=0.7), expect=3).prepared.counts.refused == 2
+
+
+def test_a_ledger_older_than_its_calls_counts_them_and_can_put_them_back(night: Night) -> None:
+    """A copy was taken before the calls for A and B, and is gone on with."""
+    night.take_in()
+    night.live |= {A: WANTED[A], B: WANTED[B]}
+    found = night.take_in()
+    assert night.statuses() == {A: "succeeded", B: "succeeded", C: "pending"}
+    assert found.prepared.decided.changed_earlier == 2
+    assert any("2 rows were changed by calls that this ledger does not know of" in text for text in found.notices)
+
+    assert night.take_back().prepared.counts.pending == 2
 
 
 def test_what_failed_is_tried_again_and_a_manifest_that_is_known_is_not_read_again(night: Night) -> None:
     night.take_in(snapshot=False)
     night.execute("UPDATE row SET status = 'failed', error = 'server' WHERE id = ?", A)
     night.execute("UPDATE row SET status = 'succeeded' WHERE id = ?", B)
+    night.live[B] = WANTED[B]
     night.execute("UPDATE row SET line = 77 WHERE id = ?", C)  # a manifest that is read again puts this right
     found = night.take_in()
     assert (found.prepared.failed_before, found.prepared.counts.pending) == (1, 2)
@@ -216,18 +337,26 @@ def test_live_bindings_that_cannot_be_read_halt_the_run_and_settle_nothing(
     found = night.take_in()
     assert isinstance(found.prepared.halted, kind)
     assert hint in str(found.prepared.halted)
-    assert night.statuses() == {A: "sent", B: "pending", C: "pending", D: "pending"}, "it is kept for the next run"
-    assert found.prepared.changes == Changes(new=1)
+    assert night.statuses() == {A: "sent", B: "pending", C: "pending"}, "the next run takes the manifest over"
+    assert not found.prepared.changes
     assert found.prepared.counts.in_doubt == 1
 
 
-def test_a_manifest_that_brings_nothing_new_needs_no_reading(night: Night) -> None:
-    night.take_in()
-    night.execute("UPDATE row SET status = 'succeeded'")
+def test_a_manifest_in_another_order_brings_nothing_and_a_new_row_begins_the_next_batch(night: Night) -> None:
+    done(night)
     night.write(dict(reversed(WANTED.items())))
-    assert night.take_in().readings == 0
+    assert night.take_in().prepared.batch.number == 1
+    night.write({A: WANTED[A], B: WANTED[B]})
+    assert night.take_in().prepared.batch.number == 1, "a row that is gone leaves nothing to do"
     night.write({**WANTED, D: (1, 104)})
-    assert night.take_in().readings == 1
+    found = night.take_in()
+    assert night.statuses(2) == {**dict.fromkeys(WANTED, "unchanged"), D: "pending"}
+    assert found.prepared.drifted == 0
+    night.execute("UPDATE row SET status = 'succeeded', attempts = 1 WHERE batch = 2")
+    night.write({**WANTED, D: (1, 105)})
+    unread = night.take_in(snapshot=False)
+    assert night.statuses(3) == {**dict.fromkeys(WANTED, "unchanged"), D: "pending"}
+    assert (unread.prepared.live_read, unread.readings) == (False, 0)
 
 
 def test_fresh_begins_a_batch_and_leaves_the_one_before(night: Night) -> None:
@@ -271,13 +400,14 @@ def test_a_rollback_puts_back_what_was_overwritten_and_leaves_alone_what_others_
     ]
     assert (found.prepared.batch.number, found.prepared.batch.parent) == (2, 1)
     assert night.statuses(2) == {A: "pending", B: "failed"}
-    (conflict,) = found.findings
-    assert (conflict.id, conflict.error) == (B, "conflict")
+    (conflict,) = found.prepared.decided.refusals
+    assert (conflict.example_id, conflict.error, conflict.rows) == (B, "conflict", 1)
     assert conflict.description == "was skill_queue 900, wrote skill_queue 102, is skill_queue 999"
     assert night.take_back().prepared.batch.number == 2, "the same rollback is gone on with"
-    night.take_in()
+    assert night.take_in().prepared.batch.number == 3, "a rollback ends its batch"
+    night.execute("UPDATE row SET status = 'succeeded', attempts = 1 WHERE batch = 3")
     night.take_back()
-    assert night.statuses(3), "the batch was run again since, so that a rollback starts anew"
+    assert night.statuses(4), "the next batch has a rollback of its own"
 
 
 def test_there_is_nothing_to_roll_back_before_the_first_batch(night: Night) -> None:

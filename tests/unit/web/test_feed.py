@@ -38,7 +38,7 @@ async def test_a_watcher_gets_the_state_now_then_beats_then_what_changed(tmp_pat
         while (news := await anext(events)).startswith(b"event: beat"):
             pass
         assert news.startswith(b"event: change")
-        assert b'"failed":0,"pending":5' in news
+        assert b'"failed":0,"refused":0,"pending":5' in news
         assert b'"manifest"' not in news, "what has not changed is sent again"
 
 

@@ -101,7 +101,14 @@ def test_the_data_of_a_ledger_without_a_run_is_too(tmp_path: Path) -> None:
 def test_what_a_run_answers_is_of_its_type() -> None:
     pauses = [Pause("throttled", "HTTP 429", 1.5), Pause("paused", "lunch", None)]
     progress = Progress(
-        *("l.db", 1, 60.0, 9, 1, 1, 1, 2, 0, 3, 0, 0, 16), None, 12.5, 3, pauses, stopping=None, ends_at=1.5, eta_s=None
+        *("l.db", 1, 60.0, 9, 1, 1, 0, 1, 0, 2, 0, 3, 0, 0, 16),
+        None,
+        12.5,
+        3,
+        pauses,
+        stopping=None,
+        ends_at=1.5,
+        eta_s=None,
     )
     answer = json.loads(json.dumps(progress.fields()))
     assert list(faults(answer, "RunStatus", interfaces(), "live")) == []

@@ -1,0 +1,132 @@
+"""What another hand changed since: rows that the ledger calls done, held against the live bindings.
+
+A batch has ended once all its listed rows are done or refused, or once any of it was rolled back. What an ended batch
+leaves to do begins the next one; what others changed in a batch that goes on is sent again in it. Changes rows only
+from done to pending or failed, and never what they are to be bound to.
+"""
+
+import sqlite3
+import time
+from pathlib import Path
+
+from bulkroute.ledger import lifecycle
+from bulkroute.ledger.batches import Batch, Changes, blank
+from bulkroute.ledger.file import sql_list, transaction
+from bulkroute.ledger.live_bindings import LOCKED, attached
+from bulkroute.ledger.settle import IS_BEFORE, IS_WANTED, IS_WRITTEN, story
+from bulkroute.model import REFUSED, FailureKind, Status
+
+_DONE = f"row.status IN ({sql_list(sorted(lifecycle.DONE))})"
+_REFUSED = f"row.status = '{Status.FAILED}' AND row.error IN ({sql_list(sorted(REFUSED))})"
+_WAS_DRIFTED = f"({{0}}.status = '{Status.FAILED}' AND {{0}}.error = '{FailureKind.DRIFTED}')"
+_WAS_DONE = f"({{0}}.status IN ('{Status.SUCCEEDED}', '{Status.UNCHANGED}') OR {_WAS_DRIFTED})"
+_EDITABLE = f"(live.editable IS NULL OR live.editable NOT IN {LOCKED})"
+
+
+def has_ended(connection: sqlite3.Connection, batch: Batch) -> bool:
+    """Tell whether nothing of a batch is left to send or settle, or a rollback has ended it."""
+    (going_on,) = connection.execute(
+        "SELECT NOT EXISTS (SELECT 1 FROM batch WHERE parent = ?1) AND EXISTS (SELECT 1 FROM row WHERE row.batch = ?1 AND"
+        f" (row.status = '{Status.SENT}' OR (row.listed AND NOT ({_DONE}) AND NOT ({_REFUSED}))))",
+        (batch.number,),
+    ).fetchone()
+    return not going_on
+
+
+def leaves_work(connection: sqlite3.Connection, batch: Batch, live: Path, *, keep: bool) -> bool:
+    """Tell whether live bindings give a batch that has ended anything to do again: its manifest is the same.
+
+    `keep`: rows that others changed are left alone.
+    """
+    drifted = f"{_DONE} AND row.status <> '{Status.SKIPPED}' AND ({IS_WANTED}) IS NOT TRUE"
+    ours = f"({IS_WANTED} OR {IS_BEFORE} OR {IS_WRITTEN}) IS TRUE"
+    again = (
+        f"live.id IS NOT NULL AND {_EDITABLE} AND CASE row.error WHEN '{FailureKind.CONFLICT}' THEN {ours}"
+        f" WHEN '{FailureKind.DRIFTED}' THEN {IS_WANTED if keep else 'TRUE'} ELSE TRUE END"
+    )
+    put_back = f"row.status NOT IN ({sql_list([*sorted(lifecycle.DONE), Status.FAILED])})"
+    with attached(connection, seen=live):
+        (found,) = connection.execute(
+            "SELECT EXISTS (SELECT 1 FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f" WHERE row.batch = ? AND row.listed AND (({drifted}) OR ({put_back})"
+            f" OR ((row.status IN ('{Status.FAILED}', '{Status.SKIPPED}')) AND {again})))",
+            (batch.number,),
+        ).fetchone()
+    return bool(found)
+
+
+def reopen(connection: sqlite3.Connection, batch: Batch, live: Path, *, earlier: Batch | None, keep: bool) -> int:
+    """Reopen the rows that are done and live no longer so, or fail them as `drifted` to `keep` what another hand set.
+
+    What is overwritten then is their *before*. `earlier`: the batch that this one follows, whose done rows count for the
+    rows of the same target here. Returns how many rows drifted.
+    """
+    done = f"row.batch = ?1 AND row.listed AND {_WAS_DONE.format('row')}"
+    if earlier is not None:
+        done = (
+            f"row.batch = ?1 AND row.status = '{Status.PENDING}' AND EXISTS (SELECT 1 FROM row AS old WHERE old.id = row.id"
+            f" AND old.batch = {earlier.number} AND old.devicetype = row.devicetype AND old.device_id = row.device_id"
+            f" AND {_WAS_DONE.format('old')})"
+        )
+    with attached(connection, seen=live), transaction(connection):
+        connection.execute(
+            f"UPDATE row SET status = '{Status.PENDING}', {blank()} FROM seen.binding AS live WHERE row.batch = ?"
+            f" AND row.listed AND {_WAS_DRIFTED.format('row')} AND live.id = row.id AND {IS_WANTED}",
+            (batch.number,),
+        )
+        if keep:
+            return connection.execute(
+                f"UPDATE row SET drifted = 1, status = '{Status.FAILED}', error = '{FailureKind.DRIFTED}',"
+                f" description = {story(batch)}, finished_at = ?2"
+                f" FROM seen.binding AS live WHERE live.id = row.id AND {done} AND ({IS_WANTED}) IS NOT TRUE",
+                (batch.number, time.time()),
+            ).rowcount
+        connection.execute(
+            "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
+            f" FROM seen.binding AS live WHERE live.id = row.id AND {done} AND ({IS_WANTED}) IS NOT TRUE"
+            " AND live.device_id IS NOT NULL",
+            (batch.number,),
+        )
+        return connection.execute(
+            f"UPDATE row SET drifted = 1, status = '{Status.PENDING}', {blank()} WHERE {done}"
+            " AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id"
+            f" AND {IS_WANTED})",
+            (batch.number,),
+        ).rowcount
+
+
+def listed(connection: sqlite3.Connection, batch: Batch, most: int) -> list[str]:
+    """Say of the first rows that drifted what they were, are to be and are."""
+    found = connection.execute(
+        "SELECT id, description FROM row WHERE batch = ? AND drifted AND error = ? ORDER BY line, row LIMIT ?",
+        (batch.number, FailureKind.DRIFTED, most),
+    )
+    return [f"{row_id}: {description}" for row_id, description in found]
+
+
+def changes(connection: sqlite3.Connection, batch: Batch, earlier: Batch) -> Changes:
+    """Return what a manifest changed from the batch that this one follows."""
+    same_id = f"FROM row AS old WHERE old.batch = {earlier.number} AND old.id = row.id AND old.listed"
+    new, retargeted = connection.execute(
+        f"SELECT count(*) FILTER (WHERE NOT EXISTS (SELECT 1 {same_id})), count(*) FILTER (WHERE EXISTS (SELECT 1"
+        f" {same_id} AND (old.devicetype <> row.devicetype OR old.device_id <> row.device_id))) FROM row WHERE batch = ?",
+        (batch.number,),
+    ).fetchone()
+    (gone,) = connection.execute(
+        "SELECT count(*) FROM row AS old WHERE old.batch = ? AND old.listed"
+        f" AND NOT EXISTS (SELECT 1 FROM row WHERE row.batch = {batch.number} AND row.id = old.id)",
+        (earlier.number,),
+    ).fetchone()
+    return Changes(new, retargeted, gone)
+
+
+def carry_over(connection: sqlite3.Connection, batch: Batch, earlier: Batch) -> None:
+    """Take the rows that an earlier batch has done with the same target for done in the next one, by the ledger alone."""
+    with transaction(connection):
+        connection.execute(
+            f"UPDATE row SET status = '{Status.UNCHANGED}', finished_at = old.finished_at FROM row AS old"
+            f" WHERE row.batch = ? AND row.status = '{Status.PENDING}' AND old.id = row.id AND old.batch = ?"
+            " AND old.devicetype = row.devicetype AND old.device_id = row.device_id"
+            f" AND old.status IN ({sql_list(sorted(lifecycle.DONE))})",
+            (batch.number, earlier.number),
+        )
