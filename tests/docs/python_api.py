@@ -78,11 +78,11 @@ def _fields(what: type) -> str:
 
 
 def _default(value: ast.expr) -> str:
-    """Return a default as it is written; of `field(default_factory=X)` what X makes."""
-    if isinstance(value, ast.Call) and value.keywords and value.keywords[0].arg == "default_factory":
-        made = ast.unparse(value.keywords[0].value)
-        return {"dict": "{}", "list": "[]"}.get(made, f"{made}()")
-    return ast.unparse(value)
+    """Return a default as it is written; of `field(...)` the default it names, or what its factory makes."""
+    named = {keyword.arg: ast.unparse(keyword.value) for keyword in getattr(value, "keywords", [])}
+    if "default_factory" in named:
+        return {"dict": "{}", "list": "[]"}.get(named["default_factory"], f"{named['default_factory']}()")
+    return named.get("default") or ast.unparse(value)
 
 
 def _taken(function: object) -> str:
