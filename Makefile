@@ -1,5 +1,5 @@
 # make run   demo against the embedded simulator
-# make test  lint, types, import layers and every test
+# make test  lint, types, import layers and every test; then which lines no test reached
 # make quick lint and the tests that are not marked slow
 # make soak an hour of nights that go wrong (SECONDS=600 SEED=7 to say otherwise)
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
@@ -14,8 +14,11 @@ BIN := .venv/bin
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh
 
+# Whoever a test starts a command as must be able to write what it reached.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	@rm -rf .coverage && mkdir -m 1777 .coverage
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadfile; code=$$?; \
+		$(BIN)/python -m coverage combine -q && $(BIN)/python -m coverage report; exit $$code
 
 quick: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
@@ -51,5 +54,5 @@ lock:
 		--no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean:
-	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .coverage node_modules build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

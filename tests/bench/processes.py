@@ -16,7 +16,7 @@ from tests.harness import ROOT
 
 ENVIRONMENT = {
     # PYTHONDONTWRITEBYTECODE, say, would have every start compile everything again.
-    **{name: value for name, value in os.environ.items() if not name.startswith(("BULKROUTE_", "PYTHON"))},
+    **{name: value for name, value in os.environ.items() if not name.startswith(("BULKROUTE_", "PYTHON", "COVERAGE_"))},
     "PYTHONPATH": str(ROOT),
     "BULKROUTE_TOKEN": "bench-" + "t" * 26,
     "TERM": "xterm",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bulkroute.simulator import Route
-from tests.harness import ROOT, environment, serving, write_csv
+from tests.harness import environment, serving, write_csv
 
 FEW, MANY = 10_000, 100_000
 FLAT = 1.3
@@ -32,7 +32,7 @@ def peak_kib(folder: Path, routes: int) -> int:
         done = subprocess.run(
             [sys.executable, "-c", PEAK, "plan", f"{routes}.csv", "--base-url", service.url, "--rate", "unlimited"],
             cwd=folder,
-            env=environment({"PYTHONPATH": str(ROOT)}),
+            env=environment(measured=False),
             capture_output=True,
             text=True,
             timeout=300,

@@ -259,7 +259,8 @@ def test_rows_that_a_stopped_rollback_never_reached_stay_done(tmp_path: Path) ->
     write_csv(tmp_path / "night.csv", wanted)
     with serving(wanted, Faults()) as service:
         assert bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path).code == 0
-        with started("rollback", "night.ledger.db", "--base-url", service.url, "--rate", "20", cwd=tmp_path) as process:
+        words = ("rollback", "night.ledger.db", "--base-url", service.url, "--rate", "5")
+        with started(*words, cwd=tmp_path) as process:
             while service.modified < 60 + 10:
                 assert process.poll() is None
             while bulkroute("ctl", "night.ledger.db", "pause", cwd=tmp_path).code:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz_manifests import read
-from tests.harness import ROOT
+from tests.harness import ROOT, environment
 
 CASES = ROOT / "tests" / "cases" / "manifests"
 
@@ -35,6 +35,7 @@ def test_the_fuzzer_finds_nothing_in_a_few_seconds(tmp_path: Path) -> None:
             str(CASES),
         ],
         cwd=ROOT,
+        env=environment(measured=False),
         capture_output=True,
         timeout=400,
         check=False,

@@ -15,6 +15,7 @@ import bulkroute.errors
 from bulkroute import Credentials, Engine, ExitCode, LedgerError, ManifestError, Secret, Settings, UsageError
 from bulkroute.manifest import GivenRow
 from bulkroute.simulator import Simulator, routes_for
+from tests.harness import environment
 
 ID = "1125397061153369092"
 
@@ -28,7 +29,9 @@ def test_every_public_name_has_a_home() -> None:
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
     code = "import sys, bulkroute, bulkroute.cli; print([m for m in ('aiohttp', 'rich', 'yaml', 'sqlite3') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(measured=False), capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -12,7 +12,7 @@ import pytest
 from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest import Faults, Kind, Manifest, open_manifest
 from bulkroute.model import Row
-from tests.harness import for_anybody, rights_of
+from tests.harness import environment, for_anybody, rights_of
 
 TEXT = b"id,devicetype,deviceId\n0123,1,101\n"
 YAML = b"- {id: 0123, devicetype: 1, deviceId: 101}\n"
@@ -291,7 +291,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
         with path.open("w") as file:
             file.write(HEADS.get(name, "id,devicetype,deviceId,note\n") if name.endswith(".csv") else "")
             file.writelines(ROWS[name].format(id=10**18 + 10 * n + 7, n=n) for n in range(1, count + 1))
-        done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=True)
+        weigh = [sys.executable, "-c", MEASURE, str(path)]
+        done = subprocess.run(weigh, env=environment(measured=False), capture_output=True, text=True, check=True)
         seen, peak_kib = map(int, done.stdout.split())
         assert seen >= count
         peaks_kib.append(peak_kib)
