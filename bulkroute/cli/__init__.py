@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bulkroute.cli.profile import config_options, take_config
-from bulkroute.cli.streams import ReaderGone, flush, open_closed, told_apart
+from bulkroute.cli.streams import ReaderGone, flush, open_closed, print_errors_named
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
 from bulkroute.version import __version__
 
@@ -36,12 +36,12 @@ class LazyGroup(click.Group):
 
     def make_context(self, *given: Any, **options: Any) -> click.Context:
         """Parse the command line; `--help` and `--version` print here."""
-        with told_apart():
+        with print_errors_named():
             return super().make_context(*given, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with told_apart():
+        with print_errors_named():
             return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except Exception as error:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"
         code = _code_of(error)
         with contextlib.suppress(OSError):  # a stderr that is full or gone changes nothing of how it went
-            _tell(error, code)
+            _report(error, code)
     flush()
     sys.exit(int(code or 0))
 
@@ -112,7 +112,7 @@ def _code_of(error: Exception) -> ExitCode:
     return ExitCode.USAGE if isinstance(error, click.ClickException) else ExitCode.BUG
 
 
-def _tell(error: Exception, code: ExitCode) -> None:
+def _report(error: Exception, code: ExitCode) -> None:
     """Print an error that ends the command, in the log's format."""
     from bulkroute.output.tables import say  # here, since help must not wait for it
 

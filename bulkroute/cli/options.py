@@ -58,7 +58,7 @@ HEADER = Parsed("header", parse_header)
 PATH = click.Path(dir_okay=False, path_type=Path)
 
 log_format: ContextVar[str] = ContextVar("log_format", default="text")
-"""How errors that end the command are told; set as soon as --log-format is read."""
+"""How errors that end the command are written; set as soon as --log-format is read."""
 
 
 FIELDS = {

@@ -93,12 +93,12 @@ def work_to_the_end(
         with interrupts.taken():
             summary = interrupts.run(_work(options, interrupts, settings, work, [metrics] if metrics else []))
         code = summary.exit_code or 0
-        with contextlib.suppress(OSError):  # as below: nobody is there to be told
+        with contextlib.suppress(OSError):  # as below: there may be no reader
             close_with(summary, options, ledger(), rollback=manifest is None)
     except BulkrouteError as error:
         code = error.exit_code
         if options["json_"]:
-            with contextlib.suppress(OSError, UsageError):  # nobody is there to be told, or no ledger is named
+            with contextlib.suppress(OSError, UsageError):  # there is no reader, or no ledger is named
                 labels = {name: options[name] for name in ("tenant", "note")}
                 click.echo(ended_by(error, ledger(), **labels).to_json())
         raise
@@ -167,7 +167,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
 
 
 def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
-    """Return why rows failed; nothing where the ledger cannot be read now: how it ended is recorded and told all the same."""
+    """Return why rows failed; nothing where the ledger cannot be read now: how it ended is recorded and printed all the same."""
     if not (summary.failed or summary.refused) or summary.batch is None:
         return []
     with contextlib.suppress(LedgerError), Ledger(ledger).read() as reader:
@@ -232,7 +232,7 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
     with open_manifest(manifest, options["format_"]) as opened:
         if not opened.rereadable:
             raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
-        tenant = rehearsed(opened, Faults())  # the faults are told by the run itself
+        tenant = rehearsed(opened, Faults())  # the run itself reports the faults
     interrupts.blocking = False
     simulator = await exits.enter_async_context(
         Simulator(tenant.routes, app_key=SIMULATED, app_secret=SIMULATED, skills=tenant.skills, flows=tenant.flows)

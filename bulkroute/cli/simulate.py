@@ -1,4 +1,4 @@
-"""`bulkroute simulate`: serves the imitation of the vendor's service until it is told to stop."""
+"""`bulkroute simulate`: serves the imitation of the vendor's service until it is stopped."""
 
 import os
 from dataclasses import replace
@@ -88,7 +88,7 @@ def simulate(
         keep_calls=False,
         admin=admin,
     )
-    _serve_until_told(simulator, host, port)
+    _serve_until_stopped(simulator, host, port)
 
 
 def _write(token: str, path: Path) -> None:
@@ -101,7 +101,7 @@ def _write(token: str, path: Path) -> None:
         raise click.UsageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def _serve_until_told(simulator: "Simulator", host: str, port: int) -> None:
+def _serve_until_stopped(simulator: "Simulator", host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM. Raises click.UsageError where the address cannot be listened on."""
     import asyncio  # here, as above
 

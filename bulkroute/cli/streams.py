@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or read by nobody: each ends a command in words and with a code of its own.
+"""Standard streams that are closed, full, or have no reader: each ends a command in words and with a code of its own.
 
 Never lets a stream decide how a run ended: what it could not print is in the ledger.
 """
@@ -19,7 +19,7 @@ REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.E
 
 
 class ReaderGone(Exception):
-    """Whoever read the output has left (`| head`)."""
+    """The reader of the output has left (`| head`)."""
 
 
 def open_closed() -> None:
@@ -32,7 +32,7 @@ def open_closed() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
-    # Standard input stays None: whoever reads a manifest from it has to say that it is closed.
+    # Standard input stays None: who reads a manifest from it says that it is closed.
     sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- stays open to the end
     sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 -- likewise
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -40,15 +40,15 @@ def open_closed() -> None:
 
 
 @contextlib.contextmanager
-def told_apart() -> Iterator[None]:
-    """Tell a failure to print from a bug. Raises ReaderGone, and UsageError for an output that takes no more."""
+def print_errors_named() -> Iterator[None]:
+    """Keep a failure to print apart from a bug. Raises ReaderGone, and UsageError for an output that takes no more."""
     try:
         try:
             yield
         except click.exceptions.Exit:  # `--help` has printed
             sys.stdout.flush()
             raise
-        sys.stdout.flush()  # here, where a failure can still be told
+        sys.stdout.flush()  # here, where a failure can still be reported
     except BrokenPipeError as error:
         _abandon(1)
         raise ReaderGone from error

@@ -121,7 +121,7 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
         advice.append(Advice("see the failed rows", export))
     if summary.exit_code == ExitCode.SOME_FAILED:
         if summary.in_doubt:
-            # They left the manifest, so they are not sent again; without a snapshot nothing tells whether they landed.
+            # They left the manifest, so they are not sent again; without a snapshot nothing shows whether they landed.
             words = [word for word in shlex.split(command_line) if word != "--no-snapshot"]
             advice.append(Advice("settle the rows in doubt", shlex.join([*words, "--snapshot"])))
         if summary.failed or summary.refused or not summary.in_doubt:

@@ -147,7 +147,7 @@ def _padded(table: Table) -> list[tuple[str, ...]]:
 
 def _draw(table: Table, stream: TextIO, columns: int) -> None:
     """Draw a table with frames."""
-    from rich import box  # here, since whoever has no terminal needs none of it
+    from rich import box  # here, since without a terminal none of it is needed
     from rich.console import Console
     from rich.table import Table as Drawing
     from rich.text import Text

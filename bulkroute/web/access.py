@@ -56,7 +56,7 @@ class Access:
         if named is None or not self._is_ours(named["name"] or named["address"]):
             raise web.HTTPMisdirectedRequest(text="this server does not go by that name\n")
         if request.method != "GET":
-            self._demand_own_origin(request)
+            self._require_own_origin(request)
         if self._token is None:
             return False
         linked = request.query.get("token", "")
@@ -86,7 +86,7 @@ class Access:
             return name in {socket.gethostname(), socket.getfqdn()}
         return True  # an address cannot be rebound
 
-    def _demand_own_origin(self, request: web.Request) -> None:
+    def _require_own_origin(self, request: web.Request) -> None:
         own = f"{request.scheme}://{request.host}"
         if (
             request.headers.get("Origin") != own

@@ -124,16 +124,16 @@ def describe_state(runs: list[RunRecord], state: RunState | None, waits: list[Wa
     """
     if state is None:
         return {"state": "none", "text": "nothing was sent yet"}
-    told: dict[str, Any] = {"state": state.value}
+    shown: dict[str, Any] = {"state": state.value}
     run = runs[-1]
     if state is RunState.ENDED:
-        return told | {"text": ended(run)}
+        return shown | {"text": ended(run)}
     if state is RunState.ELSEWHERE:
-        return told | {"text": f"has not ended: it goes on at {run.host}, or was killed there"}
+        return shown | {"text": f"has not ended: it goes on at {run.host}, or was killed there"}
     if state is RunState.KILLED:
-        return told | {"text": "broke off without a word; the same command again resumes"}
+        return shown | {"text": "broke off without a word; the same command again resumes"}
     reasons = [wait.reason for wait in waits if wait.run == run.run and wait.ended_at is None]
-    return told | ({"tone": "wait", "text": f"waiting: {'; '.join(reasons)}"} if reasons else {"text": "running"})
+    return shown | ({"tone": "wait", "text": f"waiting: {'; '.join(reasons)}"} if reasons else {"text": "running"})
 
 
 def ended(run: RunRecord) -> str:

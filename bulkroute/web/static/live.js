@@ -1,6 +1,6 @@
 // @ts-check
 "use strict";
-// The live page: what the server tells is shown as it comes; where it tells nothing, the page says that it is stale.
+// The live page: what the server sends is shown as it comes; if it sends nothing, the page says that it is stale.
 (() => {
   const STALE_MS = 5000;
   const AGAIN_MS = 2000;
@@ -116,7 +116,7 @@
     return tiles;
   }
 
-  // Whoever does not look at the page sees its title at most.
+  // While the page is hidden, at most its title is seen.
   function show() {
     if (!data) return;
     if (!("error" in data)) {
