@@ -22,7 +22,7 @@ HOSTILE = (
 
 def report(ledger: Path) -> tuple[str, dict[str, Any]]:
     """Return the page and the data in it."""
-    done = bulkroute("report", ledger.name, "-o", "page.html", cwd=ledger.parent)
+    done = bulkroute("report", ledger.name, "-o", "page.html", "--force", cwd=ledger.parent)
     assert done.code == 0, done.err
     page = (ledger.parent / "page.html").read_text("utf-8")
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)

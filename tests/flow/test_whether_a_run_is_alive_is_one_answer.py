@@ -15,7 +15,7 @@ from tests.watching import watching
 
 def told(ledger: Path) -> dict[str, str]:
     """Return what each of the four says of the ledger's last run."""
-    bulkroute("report", ledger.name, "-o", "night.html", cwd=ledger.parent)
+    assert bulkroute("report", ledger.name, "-o", "night.html", "--force", cwd=ledger.parent).code == 0
     page = (ledger.parent / "night.html").read_text()
     _, _, data = page.partition('<script type="application/json" id="data">')
     with watching(ledger) as watch:
