@@ -221,7 +221,9 @@ async def test_memory_is_flat_while_calls_come_in_and_browsers_come_and_go(
                 finally:
                     tracemalloc.stop()
                     run.close()
-        assert after - before < 150_000
+        # What the deaf one is sent waits in the kernel first, then in this process: an event and the 64 KiB that asyncio
+        # lets wait, whenever it comes to that. Each tick kept for it would be some 20 KiB more.
+        assert after - before < 400_000
 
 
 async def news(response: ClientResponse) -> bytes:
