@@ -29,6 +29,7 @@ from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control
 from bulkroute.run.deadlines import Deadlines
+from bulkroute.run.downtime import Downtime
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation, Prepared
 from bulkroute.run.run import Run
@@ -82,7 +83,8 @@ class Engine:
         self._service = Service(client, tokens, Pacer(settings.rate_per_s), settings)
         pauses = Pauses(self._service.pacer, self._watch)
         throttle = throttle_for(self._service, pauses.begin, lambda _reason: None)
-        self._asker = Asker(self._service, Feedback(self._service, throttle))
+        reads = Downtime(settings, pauses, self._service.pacer.clock, "reads")
+        self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)
         self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
         self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
         self._deadlines = Deadlines(settings.max_duration_s, settings.until)

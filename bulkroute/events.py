@@ -88,14 +88,29 @@ def exit_code_for(*, failed: int, pending: int, in_doubt: int) -> ExitCode:
 
 
 class Pause(NamedTuple):
-    """A pause of the whole run: no call starts. `cause` is one word; `wait_s`: seconds left, None if nobody can say."""
+    """A pause of the whole run: no call starts, or only probes."""
 
     cause: str
-    """`throttled` or `paused`."""
+    """`throttled`, `paused`, `down` (the service) or `token` (the token service is down)."""
     reason: str
     """Why, in words."""
     wait_s: float | None
     """Seconds left; None if nobody can say."""
+    since: float
+    """When it began, in seconds since the epoch."""
+    until: float | None = None
+    """When it ends, or a service that is down is given up, in seconds since the epoch; None if nobody can say."""
+    next_probe_s: float | None = None
+    """In how many seconds a probe goes to a service that is down."""
+
+    def fields(self) -> dict[str, Any]:
+        """Return it as plain values, `since` and `until` as ISO 8601 UTC."""
+        until = None if self.until is None else iso(self.until)
+        return {**self._asdict(), "since": iso(self.since), "until": until}
+
+
+_STATES = {"token": "down"}
+"""What a run is doing, if the cause of its pause is another word."""
 
 
 class Progress(NamedTuple):
@@ -138,7 +153,7 @@ class Progress(NamedTuple):
     started_per_s: int
     """Calls that started in the last second."""
     pauses: list[Pause]
-    """Why no call starts now: `cause`, `reason`, and `wait_s`, the seconds left (null: nobody can say)."""
+    """Why no call starts now, or only probes: each with the fields of `Pause`, moments as ISO 8601 UTC."""
     stopping: str | None
     """Why the run is stopping; None while it is not."""
     ends_at: float | None
@@ -161,14 +176,34 @@ class Progress(NamedTuple):
         """What the run is doing, in one word."""
         if self.stopping is not None:
             return "stopping"
-        return self.pauses[0].cause if self.pauses else "running"
+        if not self.pauses:
+            return "running"
+        return _STATES.get(self.pauses[0].cause, self.pauses[0].cause)
+
+    @property
+    def reason(self) -> str | None:
+        """Why it does not start calls, in words; None while it does."""
+        return self.stopping or (self.pauses[0].reason if self.pauses else None)
+
+    @property
+    def since(self) -> float | None:
+        """Since when it does not, in seconds since the epoch; None while it does."""
+        return self.pauses[0].since if self.pauses else None
+
+    @property
+    def until(self) -> float | None:
+        """When that ends, or a service that is down is given up; None if nobody can say."""
+        return self.pauses[0].until if self.pauses else None
 
     def fields(self) -> dict[str, Any]:
         """Return all of it as plain values, `ends_at` as ISO 8601 UTC; rates: None is unlimited."""
         return {
             **self._asdict(),
             "state": self.state,
-            "pauses": [pause._asdict() for pause in self.pauses],
+            "reason": self.reason,
+            "since": None if self.since is None else iso(self.since),
+            "until": None if self.until is None else iso(self.until),
+            "pauses": [pause.fields() for pause in self.pauses],
             "ends_at": None if self.ends_at is None else iso(self.ends_at),
             "eta_s": None if self.stopping is not None else self.eta_s,  # what is left is not going to be done
             "done": self.done,
@@ -297,14 +332,18 @@ class Stopping(NamedTuple):
 
 
 class WaitBegan(NamedTuple):
-    """No call starts for now. `wait_s`: for how long at least, None where nobody can say."""
+    """No call starts for now, or only probes."""
 
     cause: str
-    """`throttled` or `paused`."""
+    """`throttled`, `paused`, `down` (the service) or `token` (the token service is down)."""
     reason: str
     """Why, in words."""
     wait_s: float | None
     """For how long at least; None if nobody can say."""
+    since: float
+    """Since when, in seconds since the epoch."""
+    until: float | None = None
+    """When a service that is down is given up, in seconds since the epoch."""
 
 
 class WaitEnded(NamedTuple):
@@ -318,6 +357,8 @@ class WaitEnded(NamedTuple):
     """How long it lasted."""
     going_on: bool = True
     """Whether calls start again; False: the run ends."""
+    outcome: str = ""
+    """What an outage turned out to be, in words."""
 
 
 class RateChanged(NamedTuple):

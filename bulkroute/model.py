@@ -266,5 +266,6 @@ class Verdict(NamedTuple):
     @property
     def words(self) -> str:
         """The service's own words: `HTTP 429, APIG.0308, ...`, leaving out what is not there."""
-        said = (f"HTTP {self.http_status}", self.return_code, self.description)
+        status = None if self.http_status is None else f"HTTP {self.http_status}"
+        said = (status, self.return_code, self.description)
         return ", ".join(str(part) for part in said if part)

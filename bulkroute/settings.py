@@ -74,6 +74,8 @@ class Settings:
     """For one call, once it is sent."""
     max_throttle_wait_s: float = 900.0
     """How long throttling may hold the run up without one success."""
+    max_outage_wait_s: float = 900.0
+    """How long the service may be down before the run stops; 0: rows fail by their tries alone."""
     snapshot: bool = True
     """Read live bindings first."""
     on_drift: OnDrift = OnDrift.SEND
@@ -152,6 +154,10 @@ class Settings:
         for name in _ABOVE_ZERO:
             if (number := getattr(self, name)) is not None and not 0 < number < math.inf:
                 raise UsageError(f"{_named(name)} must be a number above 0, not {number:g}")
+        if not 0 <= self.max_outage_wait_s < math.inf:
+            raise UsageError(
+                f"{_named('max_outage_wait_s')} must be a number of seconds, not {self.max_outage_wait_s:g}"
+            )
 
 
 _LEAST = {"expect": 1, "concurrency": 1, "max_attempts": 1, "max_consecutive_failures": 1, "max_rows": 1, "canary": 0}

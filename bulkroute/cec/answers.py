@@ -150,13 +150,11 @@ def sign_of(verdict: Verdict) -> Sign:
         return Sign.SUCCESS
     if verdict.kind is None:
         return Sign.NOTHING
-    if verdict.kind is FailureKind.BAD_ANSWER:
-        return Sign.UNCLEAR if verdict.ruling is Ruling.AGAIN else Sign.NOTHING
     if verdict.http_status == 500:
         return Sign.ERROR_500
     if verdict.http_status in (421, 425):
         return Sign.UNCLEAR
-    return _SIGNS.get(verdict.kind, Sign.NOTHING)
+    return _SIGNS.get(verdict.kind, Sign.UNCLEAR)
 
 
 def _texts(said: Mapping[str, Any] | None, answer: Reply, clean: Callable[[str], str]) -> tuple[str | None, str | None]:

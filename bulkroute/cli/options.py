@@ -72,6 +72,7 @@ FIELDS = {
     "backoff_cap": "backoff_cap_s",
     "timeout": "timeout_s",
     "max_throttle_wait": "max_throttle_wait_s",
+    "max_outage_wait": "max_outage_wait_s",
     "allow_http": "allow_http",
     "service_moved": "service_moved",
     "snapshot": "snapshot",
@@ -157,6 +158,12 @@ connection_options = together(
         type=float,
         metavar="S",
         help="How long throttling may hold the run up without one success before it stops.",
+    ),
+    setting(
+        "--max-outage-wait",
+        type=float,
+        metavar="S",
+        help="How long the service may be down before the run stops; 0: never wait, rows fail by their tries alone.",
     ),
     setting("--allow-http", is_flag=True, help="Accept http:// to other hosts than this one."),
 )

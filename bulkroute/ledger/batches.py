@@ -4,6 +4,7 @@ Every function is one transaction on the connection of the run that holds the lo
 """
 
 import hashlib
+import random
 import sqlite3
 from collections.abc import Iterator
 from enum import Enum
@@ -175,6 +176,23 @@ def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
     """
     for tried in (False, True):
         yield from _pending(connection, batch, tried=tried)
+
+
+def draw_pending(connection: sqlite3.Connection, batch: Batch) -> Work | None:
+    """Return the first row still to be sent from a place chosen at random; None if there is none."""
+    lowest, highest = connection.execute(
+        "SELECT min(row), max(row) FROM row WHERE batch = ?", (batch.number,)
+    ).fetchone()
+    for place in (random.randint(lowest or 0, highest or 0), 0):
+        found = connection.execute(
+            "SELECT row, line, id, devicetype, device_id, tried FROM row"
+            f" WHERE batch = ? AND row >= ? AND listed AND status = '{Status.PENDING}' ORDER BY row LIMIT 1",
+            (batch.number, place),
+        ).fetchone()
+        if found:
+            number, *row, tried = found
+            return Work(number, Row(*row), bool(tried))
+    return None
 
 
 def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> Iterator[Work]:

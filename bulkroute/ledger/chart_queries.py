@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bulkroute.ledger.queries import COUNTED
+from bulkroute.ledger.queries import COUNTED, TRIES
 from bulkroute.model import Ruling, Status
 
 DONE, THROTTLED, FAILED = Ruling.DONE.value, Ruling.THROTTLED.value, Ruling.FAILED.value
@@ -178,7 +178,7 @@ def failed_rows(
 ) -> Iterator[FailedRow]:
     """Yield the failed rows that a search finds, in the manifest's order; all of them where no limit is given."""
     where, parameters = _where(search)
-    columns = ", ".join(FailedRow._fields)
+    columns = ", ".join(TRIES if name == "attempts" else name for name in FailedRow._fields)
     found = connection.execute(
         f"SELECT {columns} FROM row WHERE {where} ORDER BY line, row LIMIT :limit OFFSET :offset",
         {**parameters, "batch": batch, "limit": limit, "offset": offset},

@@ -9,7 +9,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +24,8 @@ from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
 class Attempt(NamedTuple):
     """One call that was answered or given up, and where it leaves its row: `status`, and `error` for a failed one.
 
-    `number` is the try it belongs to, 1 for the first in this run.
+    `number` is the try it belongs to, 1 for the first in this run. `uses_try` is False for one that is not held
+    against the row, since the service was down.
     """
 
     work: Work
@@ -34,6 +35,7 @@ class Attempt(NamedTuple):
     verdict: Verdict
     status: Status
     error: FailureKind | None
+    uses_try: bool = True
 
 
 # While a rollback is under way, triggers let the rows of its batch follow the next three (`rollback.keep_true`).
@@ -42,9 +44,13 @@ _SENT = f"UPDATE row SET status = '{Status.SENT}' WHERE row = ? AND status = '{S
 _WITHDRAWN = f"UPDATE row SET status = '{Status.PENDING}' WHERE row = ? AND status = '{Status.SENT}'"
 
 _ANSWERED = (
-    "UPDATE row SET status = ?, error = ?, attempts = attempts + ?, http_status = ?, return_code = ?, description = ?,"
-    f" latency_ms = ?, finished_at = ? WHERE row = ? AND status = '{Status.SENT}'"
+    "UPDATE row SET status = ?, error = ?, attempts = attempts + ?, given_back = given_back + ?, http_status = ?,"
+    f" return_code = ?, description = ?, latency_ms = ?, finished_at = ? WHERE row = ? AND status = '{Status.SENT}'"
 )
+
+_FAILED = f"UPDATE row SET status = '{Status.FAILED}', error = ?, finished_at = ? WHERE row = ? AND status = '{Status.PENDING}'"
+
+_GIVEN_BACK = "UPDATE row SET given_back = given_back + ? WHERE row = ?"
 
 _WAIT_BEGAN = "INSERT INTO wait (run, started_at, reason) VALUES (?, ?, ?)"
 
@@ -90,6 +96,10 @@ class Notes:
     """What was noted since the last commit."""
 
     attempts: list[Attempt] = field(default_factory=list)
+    failed: list[Attempt] = field(default_factory=list)
+    """The last calls of rows that have failed by them after all."""
+    given_back: list[tuple[int, int]] = field(default_factory=list)
+    """Tries, and the row's key."""
     withdrawn: list[tuple[int]] = field(default_factory=list)
     """Keys of rows, as are those sent."""
     sent: list[tuple[int]] = field(default_factory=list)
@@ -102,9 +112,13 @@ class Journal:
     """Group commit for one run. A write that fails breaks the journal: nothing more is sent after that."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, run: int, announce: Callable[[list[Attempt]], None]
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        run: int,
+        announce: Callable[[list[Attempt], list[Attempt]], None],
     ) -> None:
-        """Take the run's own connection; `announce` gets the attempts that have just been committed."""
+        """Take the run's own connection; `announce` gets what was just committed: `answered`, and then `failed`."""
         self._announce = announce
         self._broken: LedgerError | None = None
         self._connection = connection
@@ -131,6 +145,16 @@ class Journal:
         """Note how a call ended; the future ends when that is on disk."""
         self._notes.attempts.append(attempt)
         return self._commit_soon()
+
+    def failed(self, attempt: Attempt) -> asyncio.Future[None]:
+        """Note that a pending row has failed after all, by the last of its calls, which is noted already."""
+        self._notes.failed.append(attempt)
+        return self._commit_soon()
+
+    def give_back(self, tries: Mapping[int, int]) -> None:
+        """Note that so many of each row's tries, by its key, used up none."""
+        self._notes.given_back.extend((count, row) for row, count in tries.items())
+        self._commit_soon()
 
     def waiting(self, reason: str) -> Wait:
         """Note that from now on no call can start; give the wait to `waited` when it is over."""
@@ -181,7 +205,7 @@ class Journal:
         else:
             if not committed.cancelled():
                 committed.set_result(None)
-            self._announce(notes.attempts)
+            self._announce(notes.attempts, notes.failed)
 
     def _write(self, notes: Notes) -> None:
         """Write what was noted; answers before SENT, since a row may be answered and sent again within one commit."""
@@ -190,6 +214,11 @@ class Journal:
             if notes.attempts:
                 self._move(_ANSWERED, [_row_values(attempt) for attempt in notes.attempts], "answered")
                 connection.executemany(_ATTEMPT, [_attempt_values(attempt, self._run) for attempt in notes.attempts])
+            if notes.failed:
+                now = time.time()
+                failed = [(attempt.error, now, attempt.work.number) for attempt in notes.failed]
+                self._move(_FAILED, failed, "failed")
+            self._connection.executemany(_GIVEN_BACK, notes.given_back)
             self._move(_SENT, notes.sent, "sent")
             self._move(_WITHDRAWN, notes.withdrawn, "withdrawn")
             for wait in notes.waits:
@@ -229,11 +258,13 @@ class Journal:
 
 
 def _row_values(attempt: Attempt) -> tuple[object, ...]:
-    work, _number, started_at, latency_ms, verdict, status, error = attempt
+    work, _number, started_at, latency_ms, verdict, status, error, uses_try = attempt
+    may_have_changed_it = verdict.ruling not in UNCOUNTED
     return (
         status,
         error,
-        verdict.ruling not in UNCOUNTED,
+        may_have_changed_it,
+        may_have_changed_it and not uses_try,
         verdict.http_status,
         verdict.return_code,
         verdict.description,
@@ -244,7 +275,7 @@ def _row_values(attempt: Attempt) -> tuple[object, ...]:
 
 
 def _attempt_values(attempt: Attempt, run: int) -> tuple[object, ...]:
-    work, number, started_at, latency_ms, verdict, _status, _error = attempt
+    work, number, started_at, latency_ms, verdict, *_ = attempt
     return (
         work.number,
         run,

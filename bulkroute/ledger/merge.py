@@ -116,7 +116,7 @@ def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
     found = "FROM pair JOIN incoming.staged AS staged ON staged.rowid = pair.place WHERE row.row = pair.row"
     retargeted = connection.execute(
         f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
-        f" status = '{Status.PENDING}', attempts = 0, tried = 0, {blank()} {found} AND {_RETARGETED}"
+        f" status = '{Status.PENDING}', attempts = 0, given_back = 0, tried = 0, {blank()} {found} AND {_RETARGETED}"
     ).rowcount
     connection.execute(f"UPDATE row SET line = staged.line {found} AND row.line <> staged.line")
     new = connection.execute(

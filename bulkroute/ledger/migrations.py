@@ -49,13 +49,14 @@ TO_FORMAT_3 = (
     "ALTER TABLE row ADD COLUMN drifted INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE pace ADD COLUMN cause TEXT NOT NULL DEFAULT 'service'",
     f"UPDATE pace SET cause = {_CAUSE}",
+    "ALTER TABLE row ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0",
 )
 
 STEPS = (TO_FORMAT_2, TO_FORMAT_3)
 """The statements of each step in their order; the first step leads from the oldest format to the one after it."""
 
 _VIEWS_OF_2 = {
-    "row": "SELECT *, 0 AS drifted FROM main.row",
+    "row": "SELECT *, 0 AS drifted, 0 AS given_back FROM main.row",
     "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key FROM main.batch",
     "run": "SELECT *, NULL AS stop, NULL AS pid_started, NULL AS digest"
     + "".join(f", '' AS {name}" for name in _ORIGIN)

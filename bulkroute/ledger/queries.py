@@ -12,13 +12,17 @@ from bulkroute.model import REFUSED, Status
 COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"
 """Which rows belong to the batch: those in the manifest, and those gone from it that are done or in doubt."""
 
+TRIES = "attempts - given_back"
+"""How many tries a row has used up; its attempts are calls that may have changed it."""
+
 EXPORT_COLUMNS = {
     "id": "The called route's id, as text.",
     "devicetype": "Wanted: 1 skill queue, 3 IVR flow.",
     "deviceId": "Wanted: the number of the queue or flow.",
     "status": "Where the row stands.",
     "error": "Why it failed; empty for rows that did not.",
-    "attempts": "Tries that counted, over all runs since the row was last retargeted; refusals by throttling do not count.",
+    "attempts": "Tries used up, over all runs since the row was last retargeted; calls that were throttled, or made while"
+    " the service was down, use up none.",
     "http_status": "Of the last answer; empty where none came or none was needed.",
     "return_code": "The service's code in the last answer.",
     "description": "The service's words in the last answer, or what went wrong with the connection; 500 characters at most.",
@@ -118,7 +122,7 @@ def export(connection: sqlite3.Connection, batch: int, statuses: Iterable[Status
     """Yield the rows of a batch in the manifest's order, under the names of EXPORT_COLUMNS; all statuses where none is named."""
     chosen = f" AND status IN ({sql_list(statuses)})" if statuses else ""
     rows = connection.execute(
-        "SELECT id, devicetype, device_id, status, error, attempts, http_status, return_code, description,"
+        f"SELECT id, devicetype, device_id, status, error, {TRIES}, http_status, return_code, description,"
         " before_devicetype, before_device_id, latency_ms, finished_at, line FROM row"
         f" WHERE batch = ? AND {COUNTED}{chosen} ORDER BY line, row",
         (batch,),

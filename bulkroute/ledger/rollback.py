@@ -68,7 +68,9 @@ def keep_true(connection: sqlite3.Connection, rollback: Batch) -> None:
     A row that is put back is pending again there, as if it had never been sent. One whose call is under way, was cut
     off or got no clear answer is in doubt: the parent must not call it done. It holds for this connection alone.
     """
-    put_back = f"{blank()}, attempts = 0, tried = 0, written_devicetype = NULL, written_device_id = NULL"
+    put_back = (
+        f"{blank()}, attempts = 0, given_back = 0, tried = 0, written_devicetype = NULL, written_device_id = NULL"
+    )
     parent_row = f"row.batch = {rollback.parent} AND row.id = NEW.id"
     changed = f"AFTER UPDATE OF status ON main.row WHEN NEW.batch = {rollback.number} AND NEW.status"
     connection.execute("CREATE TEMP TABLE stood (id TEXT PRIMARY KEY, status TEXT NOT NULL)")

@@ -49,7 +49,7 @@ CREATE TABLE row (
     status      TEXT NOT NULL DEFAULT 'pending', -- where it stands
     error       TEXT,                       -- of a failed row: its failure kind
     tried       INTEGER NOT NULL DEFAULT 0, -- 1: by an earlier run; its turn comes after those that were not
-    attempts    INTEGER NOT NULL DEFAULT 0, -- tries that counted, over all runs since the row was last retargeted
+    attempts    INTEGER NOT NULL DEFAULT 0, -- calls that may have changed it, over all runs since it was last retargeted
     http_status INTEGER,                    -- of the last answer
     return_code TEXT,                       -- the service's code in it
     description TEXT,                       -- the service's words in it, or what went wrong
@@ -59,7 +59,8 @@ CREATE TABLE row (
     written_device_id  INTEGER,             -- likewise
     latency_ms  REAL,                       -- of the last call
     finished_at REAL,                       -- when the row got its outcome
-    drifted     INTEGER NOT NULL DEFAULT 0  -- 1: it was done, and found changed by another hand
+    drifted     INTEGER NOT NULL DEFAULT 0, -- 1: it was done, and found changed by another hand
+    given_back  INTEGER NOT NULL DEFAULT 0  -- of its attempts, those that used up no try: made while the service was down
 ) STRICT;
 
 -- Not (batch, id): walking a batch along it would visit the rows in the order of their ids, which is no order at all.

@@ -109,14 +109,19 @@ class BatchWriter(BatchReader):
         """Record how a run ended."""
         runs.end(self._connection, run, end)
 
-    def journal(self, run: int, announce: Callable[[list[Attempt]], None]) -> Journal:
-        """Return what writes a run's calls; `announce` gets the attempts that have just been committed."""
+    def journal(self, run: int, announce: Callable[[list[Attempt], list[Attempt]], None]) -> Journal:
+        """Return what writes a run's calls; `announce` is that of `Journal`."""
         return Journal(self._connection, self.path, run, announce)
 
     def pending(self) -> Iterator[Work]:
         """Yield the rows still to be sent, in the manifest's order, those that an earlier run tried last."""
         with ledger_errors(self.path, "read the rows to send"):
             yield from batches.pending(self._connection, self.facts)
+
+    @guarded(LOOK)
+    def draw_pending(self) -> Work | None:
+        """Return any one of the rows still to be sent; None if there is none."""
+        return batches.draw_pending(self._connection, self.facts)
 
     @guarded(LOOK)
     def has_pending(self) -> bool:

@@ -15,6 +15,7 @@ from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.read_calls import Asker, whole_number
 from bulkroute.model import printable
+from bulkroute.rate.outage import Outage
 
 PAGE_ROWS = 100
 """The most the service gives at a time."""
@@ -41,9 +42,14 @@ class LiveReader:
         self._at_once = at_once
         self._notify = notify
 
-    def sharing(self, feedback: Feedback) -> "LiveReader":
+    def sharing(self, feedback: Feedback, outage: Outage) -> "LiveReader":
         """Return a reader that waits as a run does."""
-        return LiveReader(self._asker.sharing(feedback), self._at_once, self._notify)
+        return LiveReader(self._asker.sharing(feedback, outage), self._at_once, self._notify)
+
+    @property
+    def asker(self) -> Asker:
+        """Who asks the single questions."""
+        return self._asker
 
     async def read(self, live: LiveBindings) -> None:
         """Fill `live`; `live.settled` tells whether the list came to rest. Raises what `Asker.ask` raises."""

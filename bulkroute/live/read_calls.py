@@ -1,19 +1,23 @@
 """Questions to the reading endpoints: each call passes the pacer, and is tried again as any other call is.
 
-Answers are judged by the rules of `retry.judge`: 500 and lost connections again with backoff, 429 as a wait of the
-whole run that uses up no try, 401 and 403 once more with a renewed token.
+Answers are judged by the rules of `answers.judge`: 500 and lost connections again with backoff, 429 as a wait of the
+whole run that uses up no try, 401 and 403 once more with a renewed token. While the service is down one question at a
+time goes out as a probe, and the others wait.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
-from tenacity import AsyncRetrying, RetryError, retry_if_result, stop_after_attempt
-
-from bulkroute.cec.answers import NoReply, Reply, judge, judge_parsed, parse
+from bulkroute.cec.answers import NoReply, Reply, judge, judge_parsed, parse, sign_of
 from bulkroute.cec.service import Feedback, Service
-from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreachable
+from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreachable, StopKind, StoppedEarly
 from bulkroute.model import Ruling, Verdict
-from bulkroute.rate.backoff import full_jitter
+from bulkroute.rate.backoff import full_jitter_s
+from bulkroute.rate.outage import Outage, Read
+from bulkroute.rate.tries import Fate, Tries
 
 Said = dict[str, Any]
 
@@ -21,34 +25,37 @@ Said = dict[str, Any]
 class Asker:
     """Asks one service's reading endpoints, for whoever shares its pacer and its tokens."""
 
-    def __init__(self, service: Service, feedback: Feedback) -> None:
+    def __init__(self, service: Service, feedback: Feedback, outage: Outage) -> None:
         self._service = service
-        self._client, self._tokens, self._pacer, settings = service
-        self._max_attempts = settings.max_attempts
-        self._wait = full_jitter(settings.backoff_s, settings.backoff_cap_s)
+        self._client, self._tokens, self._pacer, self._settings = service
         self._feedback = feedback
+        self._outage = outage
+        self._numbers = count()
+        self._changed = asyncio.Event()
+        self._is_reading_once = False
 
-    def sharing(self, feedback: Feedback) -> "Asker":
+    def sharing(self, feedback: Feedback, outage: Outage) -> "Asker":
         """Return an asker that waits as a run does, and lets the run learn from its answers."""
-        return Asker(self._service, feedback)
+        return Asker(self._service, feedback, outage)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the service has ever answered a question of ours."""
+        return self._outage.is_alive
 
     async def ask(self, endpoint: str, question: Mapping[str, Any]) -> Said:
         """Return the JSON object of a successful answer, without the wrapper that some endpoints put around it.
 
-        Raises CredentialsRefused; ServiceUnreachable where no connection came about; ReadingRefused for any other
-        refusal; StoppedEarly where throttling went on for too long.
+        Raises CredentialsRefused; ProxyRefused; ServiceUnreachable where no connection came about; ReadingRefused for
+        any other refusal; StoppedEarly where throttling went on, or the service was down, for too long.
         """
-        retrying = AsyncRetrying(
-            retry=retry_if_result(lambda answered: answered[0].ruling is Ruling.AGAIN),
-            wait=self._wait,
-            stop=stop_after_attempt(self._max_attempts),
-        )
-        answered: tuple[Verdict, Said]
+        tries = Tries(next(self._numbers))
+        self._outage.begin()
         try:
-            answered = await retrying(self._try, endpoint, question)
-        except RetryError as error:
-            answered = error.last_attempt.result()
-        verdict, said = answered
+            verdict, said = await self._ask(tries, endpoint, question)
+        finally:
+            self._outage.end(tries, self._pacer.clock())
+            self._wake()
         if verdict.ruling is Ruling.DONE:
             return said
         name = endpoint.rpartition("/")[2]
@@ -58,24 +65,91 @@ class Asker:
             )
         raise ReadingRefused(f"{name} is refused: {verdict.words}")
 
-    async def _try(self, endpoint: str, question: Mapping[str, Any]) -> tuple[Verdict, Said]:
-        """Make one try that counts; throttled and refused calls are made again without using it up."""
+    async def _ask(self, tries: Tries, endpoint: str, question: Mapping[str, Any]) -> tuple[Verdict, Said]:
+        """Ask until there is an answer, or the tries are used up; throttled and refused calls use up none."""
+        verdict, said = Verdict(Ruling.AGAIN, None, None, None, None), Said()
         while True:
-            token = await self._tokens.get()
-            await self._pacer.start()
-            if not self._tokens.good(token):
-                continue
-            started_s = self._pacer.clock()
-            answer = await self._client.ask(endpoint, question, token)
-            verdict, said = self._judge(answer)
+            await self._wait_for_turn(tries, verdict.words)
+            if tries.fate is Fate.FAILED:
+                return verdict, said
+            token, started_s, verdict, said = await self._call(endpoint, question)
+            fate = self._outage.answered(tries, sign_of(verdict), started_s, self._pacer.clock(), verdict.words)
+            self._wake()
             try:
                 again = self._feedback.take(verdict, token, started_s)
             except CredentialsRefused as error:
-                raise CredentialsRefused(
-                    f"{error.what} for {endpoint.rpartition('/')[2]}: {verdict.words}", hint=error.hint
-                ) from error
+                name = endpoint.rpartition("/")[2]
+                raise CredentialsRefused(f"{error.what} for {name}: {verdict.words}", hint=error.hint) from error
             if not again:
-                return verdict, said
+                if verdict.ruling is not Ruling.AGAIN or fate is Fate.FAILED:
+                    return verdict, said
+                if fate is not Fate.WITHHELD and not self._outage.is_down:
+                    number = max(2, tries.used + 1)
+                    await asyncio.sleep(full_jitter_s(number, self._settings.backoff_s, self._settings.backoff_cap_s))
+
+    async def _wait_for_turn(self, tries: Tries, words: str) -> None:
+        """Wait until this question may be asked again: at once while the service is up, else as the next probe.
+
+        Its fate may be FAILED by then. Raises StoppedEarly.
+        """
+        outage = self._outage
+        while outage.is_down or outage.has_given_up or tries.fate is Fate.WITHHELD:
+            if outage.has_given_up:
+                raise StoppedEarly(
+                    f"the service was down for --max-outage-wait, {self._settings.max_outage_wait_s:g} s ({words})",
+                    hint="run the same command again later",
+                    stop=StopKind.OUTAGE,
+                )
+            if outage.wants_read and not self._is_reading_once:
+                await self._read_once()
+                continue
+            due_s, now_s = outage.probe_due_s, self._pacer.clock()
+            if due_s is not None and due_s <= now_s:
+                outage.probe(tries)
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due_s is None else due_s - now_s):
+                    await self._changed.wait()
+
+    async def _read_once(self) -> None:
+        self._is_reading_once = True
+        try:
+            self._outage.read(await self.try_once(), self._pacer.clock())
+        finally:
+            self._is_reading_once = False
+            self._wake()
+
+    async def try_once(self) -> Read:
+        """Read one called route, once, to see whether the service answers at all. Raises what getting a token raises."""
+        token, started_s, verdict, _said = await self._call("calledRoute/queryCalledRoute", {"limit": 1, "offset": 0})
+        if verdict.ruling is Ruling.DONE:
+            return Read.WORKS
+        if verdict.ruling is Ruling.REFUSED or verdict.http_status in (200, 404):
+            return Read.NOT_ALLOWED
+        if verdict.ruling is Ruling.THROTTLED:
+            self._feedback.take(verdict, token, started_s)
+        return Read.FAILS
+
+    def probe_at_once(self) -> None:
+        """While the service is down, ask the next question at once, for an operator."""
+        self._outage.probe_at_once()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let those who wait for their turn look again."""
+        self._changed.set()
+        self._changed.clear()
+
+    async def _call(self, endpoint: str, question: Mapping[str, Any]) -> tuple[str, float, Verdict, Said]:
+        """Make one call; return its token, when it started, and what came of it."""
+        while True:
+            token = await self._tokens.get()
+            await self._pacer.start()
+            if self._tokens.good(token):
+                break
+        started_s = self._pacer.clock()
+        answer = await self._client.ask(endpoint, question, token)
+        return token, started_s, *self._judge(answer)
 
     def _judge(self, answer: Reply | NoReply) -> tuple[Verdict, Said]:
         if isinstance(answer, NoReply):

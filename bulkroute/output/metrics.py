@@ -20,7 +20,7 @@ BEGINS = b"# HELP bulkroute_"
 
 HINT = "name another file with --metrics-file"
 
-STATES = ("running", "throttled", "paused", "stopping", "ended")
+STATES = ("running", "throttled", "paused", "down", "stopping", "ended")
 
 
 class Metrics:

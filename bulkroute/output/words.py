@@ -34,13 +34,9 @@ def describe(event: Event) -> str:
             said = (event.http_status, event.return_code, event.description)
             return f"failed: {event.id}: {event.error} ({', '.join(str(part) for part in said if part is not None)})"
         case WaitBegan():
-            for_how_long = f" for {duration(event.wait_s)}" if event.wait_s is not None else ""
-            return f"{event.cause}{for_how_long}: {event.reason}"
+            return _describe_wait(event)
         case WaitEnded():
-            lasted = duration(event.seconds)
-            if not event.going_on:
-                return f"{event.cause} for {lasted}, until the run ended"
-            return f"going on after {lasted}; no longer {event.cause}"
+            return _describe_end_of_wait(event)
         case RateChanged():
             return (
                 f"rate: {rate(event.rate_per_s)} allowed, {rate(event.asked_per_s)} asked for,"
@@ -53,6 +49,22 @@ def describe(event: Event) -> str:
             why = f", stopped: {summary.stopped}" if summary.stopped else ""
             left = summary.total - summary.done
             return f"{summary.done:,} of {summary.total:,} rows done, {left:,} left{why}"
+
+
+def _describe_wait(event: WaitBegan) -> str:
+    if event.until is not None:
+        return _outage(event.reason, event.since, event.until, None)
+    for_how_long = f" for {duration(event.wait_s)}" if event.wait_s is not None else ""
+    return f"{event.cause}{for_how_long}: {event.reason}"
+
+
+def _describe_end_of_wait(event: WaitEnded) -> str:
+    lasted = duration(event.seconds)
+    if not event.going_on:
+        return f"{event.cause} for {lasted}, until the run ended"
+    if event.outcome:
+        return f"after {lasted}: {event.outcome}"
+    return f"going on after {lasted}; no longer {event.cause}"
 
 
 def _describe_start(event: RunStarted) -> str:
@@ -126,8 +138,15 @@ def _doing(stopping: str | None, pauses: Iterable[Pause]) -> str:
 
 def _pause(pause: Pause) -> str:
     """Return a pause with its reason and, if that is known, how long it still lasts."""
+    if pause.wait_s is None and pause.until is not None:
+        return _outage(pause.reason, pause.since, pause.until, pause.next_probe_s)
     left = "" if pause.wait_s is None else f", {duration(max(0.0, pause.wait_s))} more"
     return f"{pause.cause}: {pause.reason}{left}"
+
+
+def _outage(reason: str, since: float, until: float, next_probe_s: float | None) -> str:
+    probe = "" if next_probe_s is None else f"next probe in {duration(next_probe_s)}, "
+    return f"{reason} since {clock(since)}; {probe}giving up at {clock(until)}"
 
 
 def outlook(progress: Progress) -> str:
@@ -144,7 +163,16 @@ def outlook(progress: Progress) -> str:
 
 def state(answer: Mapping[str, Any]) -> str:
     """Return what the answer of `ctl` says a run is doing."""
-    return _doing(answer["stopping"], (Pause(**each) for each in answer["pauses"]))
+    return _doing(answer["stopping"], map(_pause_of, answer["pauses"]))
+
+
+def _pause_of(fields: Mapping[str, Any]) -> Pause:
+    """Return a pause that came as JSON."""
+    moments = {
+        name: None if fields[name] is None else datetime.fromisoformat(fields[name]).timestamp()
+        for name in ("since", "until")
+    }
+    return Pause(**{**fields, **moments})
 
 
 def rate(per_s: float | None) -> str:

@@ -53,12 +53,16 @@ class Turn(Enum):
 
 
 class Change(NamedTuple):
-    """A turn and what came of it: rows of the stretch, how many of them failed, and the tries that each row got back."""
+    """A turn and what came of it: rows of the stretch, how many of them failed, and the tries that each row got back.
+
+    `words` are those of the last call that failed.
+    """
 
     turn: Turn
     rows: int
     failed: int
     given_back: dict[int, int]
+    words: str = ""
 
 
 class Outage:
@@ -91,9 +95,16 @@ class Outage:
         self._down: Probing | None = None
         self._is_announced = False
         self._is_unreadable = False
+        self._words = ""
         self._votes_to_read = VOTES
         self.wants_read = False
         """Whether a read is to be made now, and `read` to be told what became of it."""
+        self.has_given_up = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the service has ever answered."""
+        return self._alive
 
     @property
     def is_down(self) -> bool:
@@ -115,10 +126,9 @@ class Outage:
         """When the next probe is to start; None while the service is not down, a probe is out or a read is wanted."""
         return None if self._down is None or self._probe is not None or self.wants_read else self._down.due_s
 
-    def begin(self, row: int) -> Tries:
+    def begin(self) -> None:
         """Take a row in, until `end`."""
         self._begun += 1
-        return Tries(row)
 
     def end(self, tries: Tries, now_s: float) -> None:
         """Let a row go: it has its outcome, or the run lets it be."""
@@ -145,12 +155,13 @@ class Outage:
             # Few bad rows at the end of a manifest look the same; nothing is said before a read has failed too.
             self._go_down(now_s, announce=self._kinds != {Sign.ERROR_500})
 
-    def answered(self, tries: Tries, sign: Sign, started_s: float, now_s: float) -> Fate:
-        """Take the end of a call, and return what follows for its row."""
+    def answered(self, tries: Tries, sign: Sign, started_s: float, now_s: float, words: str = "") -> Fate:
+        """Take the end of a call, and return what follows for its row. `words`: what to tell people of a failure."""
         probing = self._down if self._probe is tries else None
         if probing is not None:
             self._probe = None
         if sign in TROUBLES:
+            self._words = words
             tries.fate = self._take_trouble(tries, sign, started_s, now_s, probing)
             return tries.fate
         if sign in (Sign.SUCCESS, Sign.LIFE):
@@ -180,6 +191,7 @@ class Outage:
     def _take_life(self, tries: Tries, sign: Sign, started_s: float, probing: Probing | None) -> None:
         if not tries.failed_before:
             self._first_tries.add(failed=False)
+        tries.used += 1
         self._alive = True
         if self._blamed:
             self._blamed = set() if sign is Sign.SUCCESS else self._blamed & {Sign.ERROR_500}
@@ -241,7 +253,7 @@ class Outage:
 
     def _announce(self) -> None:
         self._is_announced = True
-        self._on_change(Change(Turn.DOWN, len(self._stretch), 0, {}))
+        self._on_change(Change(Turn.DOWN, len(self._stretch), 0, {}, self._words))
 
     def _take_failed_probe(self, probing: Probing, now_s: float) -> None:
         is_vote = probing.settle(now_s, failed=True)
@@ -267,12 +279,13 @@ class Outage:
         self._withheld.clear()
         rows, given_back = len(self._stretch), self._give_back(list(self._stretch))
         self._forget_stretch()
-        self._on_change(Change(Turn.GAVE_UP, rows, 0, given_back))
+        self.has_given_up = True
+        self._on_change(Change(Turn.GAVE_UP, rows, 0, given_back, self._words))
         return True
 
     def _blame_rows(self) -> None:
         self._blamed |= self._kinds
-        change = Change(Turn.ROWS, len(self._stretch), self._fail_withheld(), {})
+        change = Change(Turn.ROWS, len(self._stretch), self._fail_withheld(), {}, self._words)
         self._forget_stretch()
         self._on_change(change)
 
@@ -286,8 +299,9 @@ class Outage:
         ]
         given_back, failed = self._give_back(back), self._fail_withheld()
         self._forget_stretch()
-        if turn is not None or given_back:
-            self._on_change(Change(turn or Turn.BACK, rows, failed, given_back))
+        turn = turn or (Turn.BACK if given_back else Turn.ROWS if failed else None)
+        if turn is not None:
+            self._on_change(Change(turn, rows, failed, given_back, self._words))
 
     def _was_never_tried_while_up(self, tries: Tries) -> bool:
         """Tell whether a row used up all its tries in this one stretch: a short outage looks like that."""

@@ -17,9 +17,9 @@ class Sign(Enum):
     UNREACHED = "unreached"
     """No connection, or one that broke."""
     UNCLEAR = "unclear"
-    """It uses up a try and tells nothing: 200 without a returnCode, 421, 425."""
+    """It uses up a try and tells nothing: 200 without a returnCode, 421, 425, a redirect."""
     NOTHING = "nothing"
-    """It uses up no try, or leaves none, and tells nothing: 429, 401, 403, a redirect."""
+    """It uses up no try and tells nothing: 429, 401, 403."""
 
 
 TROUBLES = frozenset({Sign.ERROR_500, Sign.AWAY, Sign.UNREACHED})

@@ -51,6 +51,9 @@ class Gate:
         """How long no call may start, in seconds; None where they may."""
         self._waiting: deque[Entry] = deque()
         self._staged: deque[Entry] = deque()
+        self._is_shut = False
+        self._let_through: int | None = None
+        """The one row that may pass while the gate is shut."""
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._stage_stirred = asyncio.Event()
@@ -77,6 +80,27 @@ class Gate:
         self._stage_stirred.set()
         self._start_stirred.set()
 
+    def shut(self) -> None:
+        """Start no calls but one that is let through, until `reopen`. Those noted as SENT that have not started wait again."""
+        self._is_shut, self._let_through = True, None
+        self._wait_again(self._staged)
+        self._staged.clear()
+
+    def let_through(self, row: int) -> None:
+        """Let the call of this row start, while the gate is shut, as soon as it waits here; and no other."""
+        self._let_through = row
+        self._stage_stirred.set()
+
+    def reopen(self) -> None:
+        """Let calls start again."""
+        self._is_shut, self._let_through = False, None
+        self._stage_stirred.set()
+        self._start_stirred.set()
+
+    def waiting(self) -> list[int]:
+        """Return the rows that wait here, in their order."""
+        return [entry.row for entry in self._waiting]
+
     def close(self) -> None:
         """Start no more calls. Those noted as SENT that have not started are withdrawn."""
         self._closed.set_result(None)
@@ -85,9 +109,11 @@ class Gate:
         self._waiting.clear()
         self._staged.clear()
 
-    async def rest(self, wait_s: float) -> None:
-        """Wait outside the gate, for a backoff. Raises GateClosed as soon as the gate closes."""
-        await asyncio.wait((self._closed,), timeout=wait_s)
+    async def rest(self, wait_s: float | None, until: asyncio.Future[None] | None = None) -> None:
+        """Wait outside the gate, for a backoff or for something to happen. Raises GateClosed as soon as the gate closes."""
+        await asyncio.wait(
+            (self._closed, until) if until else (self._closed,), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
+        )
         if self._closed.done():
             raise GateClosed
 
@@ -103,6 +129,11 @@ class Gate:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    def _wait_again(self, entries: Iterable[Entry]) -> None:
+        """Let calls that were noted as SENT wait again, the first in line."""
+        self._withdraw(entries)
+        self._waiting.extendleft(reversed(list(entries)))
+
     def _withdraw(self, entries: Iterable[Entry]) -> None:
         if rows := [entry.row for entry in entries]:
             self._journal.withdraw(rows)
@@ -112,26 +143,37 @@ class Gate:
             if not entry.admitted.done():
                 entry.admitted.set_exception(GateClosed())
 
-    def _stageable(self) -> int:
-        """Return how many waiting calls to note as SENT now."""
+    def _to_stage(self) -> list[Entry]:
+        """Take the waiting calls that are to be noted as SENT now."""
         room = min(len(self._waiting), self.slots - self.in_flight - len(self._staged))
-        if self._held is not None:
-            return 0
+        if self._held is not None or room <= 0:
+            return []
+        if self._is_shut:
+            return self._take_probe()
         due = max(1, self._pacer.due_within(LEAD_S))
         # Half of them at least at a time, so that one commit serves several calls.
-        return min(room, due - len(self._staged)) if len(self._staged) <= due // 2 else 0
+        count = min(room, due - len(self._staged)) if len(self._staged) <= due // 2 else 0
+        return [self._waiting.popleft() for _ in range(count)]
+
+    def _take_probe(self) -> list[Entry]:
+        """Take the one call that may start while the gate is shut, if it waits already."""
+        found = [entry for entry in self._waiting if entry.row == self._let_through]
+        if found:
+            self._waiting.remove(found[0])
+            self._let_through = None
+        return found
 
     async def stage(self) -> None:
         """Keep the next calls noted as SENT. Runs until cancelled. Raises LedgerError."""
         while True:
             # Nothing is noted as SENT while nothing may start: it would look like a call in the air.
             self._held = self._pacer.held_s()
-            count = self._stageable()
-            if count <= 0:
+            was_shut = self._is_shut
+            entries = self._to_stage()
+            if not entries:
                 self._stage_stirred.clear()
                 await self._wait_for_work()
                 continue
-            entries = [self._waiting.popleft() for _ in range(count)]
             try:
                 # Shielded: others wait for the same commit.
                 await asyncio.shield(self._journal.sent([entry.row for entry in entries]))
@@ -145,6 +187,9 @@ class Gate:
                 self._withdraw(entries)
                 self._refuse(entries)
                 return
+            if self._is_shut and not was_shut:
+                self._wait_again(entries)
+                continue
             self._staged.extend(entries)
             self._start_stirred.set()
 

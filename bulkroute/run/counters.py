@@ -46,9 +46,9 @@ class Tally:
         for refusal in refusals:
             self._watch(RowsRefused(*refusal))
 
-    def count(self, attempts: list[Attempt]) -> None:
-        """Take attempts that have just reached the disk, in the order in which they did."""
-        for attempt in attempts:
+    def count(self, answered: list[Attempt], failed: list[Attempt]) -> None:
+        """Take what has just reached the disk, in that order: calls, and the rows that failed after all by their last one."""
+        for attempt in answered:
             verdict = attempt.verdict
             self.attempts += 1
             self.answers += verdict.http_status is not None
@@ -58,8 +58,14 @@ class Tally:
                 self.succeeded += 1
                 self._limits.finished(failed=False)
             elif attempt.status is Status.FAILED:
-                self.failed += 1
-                # That a row is refused again tells nothing new of the service.
-                self._limits.finished(failed=True, streak=not (attempt.work.tried and attempt.error in OF_THE_ROW))
-                said = (verdict.http_status, verdict.return_code, verdict.description)
-                self._watch(RowFailed(attempt.work.row.id, attempt.error or "", *said))
+                self._fail(attempt)
+        for attempt in failed:
+            self._fail(attempt)
+
+    def _fail(self, attempt: Attempt) -> None:
+        verdict = attempt.verdict
+        self.failed += 1
+        # That a row is refused again tells nothing new of the service.
+        self._limits.finished(failed=True, streak=not (attempt.work.tried and attempt.error in OF_THE_ROW))
+        said = (verdict.http_status, verdict.return_code, verdict.description)
+        self._watch(RowFailed(attempt.work.row.id, attempt.error or "", *said))

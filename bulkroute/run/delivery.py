@@ -1,90 +1,183 @@
 """One row -> its outcome. Retry happens outside the slot, so that a row in backoff holds none.
 
-    deliver ──> first try ──> client.modify -> judge -> journal
-       └──────> later tries: backoff -> gate.enter -> the same
+    deliver ──> first try ──> gate.enter -> client.modify -> judge -> outage -> journal
+       └──────> later tries: backoff, or the end of an outage -> the same
 
 The gate is the only way to the service: N calls in flight, SENT on disk, then a slot in time, then the call.
 """
 
+import asyncio
+import random
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
-from bulkroute.cec.answers import NoReply, Reply, judge
+from bulkroute.cec.answers import NoReply, Reply, judge, sign_of
 from bulkroute.cec.service import Feedback, Service
 from bulkroute.errors import ServiceUnreachable
 from bulkroute.ledger.batches import Work
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter_s
+from bulkroute.rate.outage import Outage
+from bulkroute.rate.tries import SHAKY_WAIT_S, Fate, Tries
 from bulkroute.run.admission import Gate
 
 Later = Coroutine[None, None, None]
 """What is left to do for a row whose first try was not the last."""
 
 
+class RowInWork(Tries):
+    """A row on its way to its outcome, the last call of it, and what ends its rest before its time."""
+
+    __slots__ = ("last", "roused", "work")
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(work.number)
+        self.work = work
+        self.last: Attempt | None = None
+        self.roused: asyncio.Future[None] | None = None
+
+
 class Delivery:
     """Brings rows to their outcome through the gate."""
 
-    def __init__(self, service: Service, gate: Gate, journal: Journal, feedback: Feedback) -> None:
+    def __init__(self, service: Service, gate: Gate, journal: Journal, feedback: Feedback, outage: Outage) -> None:
         self._client, self._tokens = service.client, service.tokens
         self._settings = service.settings
         self._clock = service.pacer.clock
         self._gate = gate
         self._journal = journal
         self._feedback = feedback
+        self._outage = outage
+        self._rows: dict[int, RowInWork] = {}
+        self._withheld: dict[RowInWork, None] = {}
+        self._loop = asyncio.get_running_loop()
+        self.on_down: Callable[[], None] = _nothing
+        """Called when a call has ended while the service is down, or may be."""
         self.in_backoff = 0
         """Rows that wait for their next try."""
         self._reached = False
         self._success: Reply | NoReply | None = None
         self._success_verdict = Verdict(Ruling.DONE, None, None, None, None)
 
-    async def deliver(self, work: Work, token: str) -> Later | None:
-        """Make the first try of a row that the gate has admitted; return the later ones, if any are to follow.
+    def begin(self, work: Work) -> RowInWork:
+        """Take a row in, to be delivered."""
+        row = self._rows[work.number] = RowInWork(work)
+        self._outage.begin()
+        return row
 
-        Both raise GateClosed, CredentialsRefused, ServiceUnreachable and StoppedEarly; the row is pending then.
+    async def deliver(self, row: RowInWork) -> Later | None:
+        """Make the first try of a row; return the later ones, if any are to follow.
+
+        Both raise GateClosed, CredentialsRefused, ProxyRefused, ServiceUnreachable and StoppedEarly; the row is
+        pending then.
         """
-        first = await self._try(work, 1, token)
-        again = first.ruling is Ruling.AGAIN and self._settings.max_attempts > 1
-        return self._try_again(work) if again else None
-
-    async def _try_again(self, work: Work) -> None:
-        settings = self._settings
-        for number in range(2, settings.max_attempts + 1):
-            await self._back_off(full_jitter_s(number, settings.backoff_s, settings.backoff_cap_s))
-            verdict = await self._try(work, number)
-            if verdict.ruling is not Ruling.AGAIN:
-                return
-
-    async def _back_off(self, wait_s: float) -> None:
-        self.in_backoff += 1
+        later = None
         try:
-            await self._gate.rest(wait_s)
+            if await self._try(row):
+                later = self._try_again(row)
+        finally:
+            if later is None:
+                self._end(row)
+        return later
+
+    async def _try_again(self, row: RowInWork) -> None:
+        try:
+            while True:
+                await self._rest(row)
+                if row.fate is Fate.FAILED and row.last is not None:
+                    self._journal.failed(row.last._replace(status=Status.FAILED, error=row.last.verdict.kind))
+                    return
+                if not await self._try(row):
+                    return
+        finally:
+            self._end(row)
+
+    def _end(self, row: RowInWork) -> None:
+        del self._rows[row.row]
+        self._outage.end(row, self._clock())
+        if self._outage.is_down:
+            self.on_down()
+
+    def more_rows(self) -> None:
+        """Take note that there are rows to begin."""
+        self._outage.more_rows = True
+
+    def no_more_rows(self) -> None:
+        """Take note that all rows were begun."""
+        self._outage.more_rows = False
+        self._outage.look(self._clock())
+        if self._outage.is_down:
+            self.on_down()
+
+    async def _rest(self, row: RowInWork) -> None:
+        """Wait until the row is to be tried again, as a probe even before its time, or has failed after all."""
+        settings = self._settings
+        self.in_backoff += 1
+        row.roused = self._loop.create_future()
+        try:
+            if row.fate is Fate.WITHHELD:
+                self._withheld[row] = None
+                await self._gate.rest(None, row.roused)
+                return
+            wait_s = full_jitter_s(max(2, row.used + 1), settings.backoff_s, settings.backoff_cap_s)
+            await self._gate.rest(max(wait_s, SHAKY_WAIT_S if row.fate is Fate.UNCOUNTED else 0.0), row.roused)
         finally:
             self.in_backoff -= 1
+            self._withheld.pop(row, None)
+            row.roused = None
 
-    async def _try(self, work: Work, number: int, token: str | None = None) -> Verdict:
-        """Make one try that counts: throttled and refused calls are made again without using it up.
+    def bring(self, number: int | None) -> RowInWork | None:
+        """Return this row, or any other one, on its way to the gate; None if all that are in work are in flight."""
+        can_go = {row: self._rows[row] for row in self._gate.waiting() if row in self._rows}
+        can_go |= {number: row for number, row in self._rows.items() if row.roused is not None}
+        if not can_go:
+            return None
+        row = can_go[number] if number in can_go else random.choice(list(can_go.values()))
+        _rouse(row)
+        return row
 
-        `token` is that of a row which the gate has admitted already.
+    def has(self, number: int) -> bool:
+        """Tell whether this row is in work."""
+        return number in self._rows
+
+    def rouse_decided(self) -> None:
+        """Let the rows that were withheld go on, or fail, in their order, if their fate is known now."""
+        for row in self._withheld:
+            if row.fate is not Fate.WITHHELD:
+                _rouse(row)
+
+    async def _try(self, row: RowInWork) -> bool:
+        """Make one try that counts; throttled and refused calls are made again without using it up.
+
+        Return whether another try may follow.
         """
         while True:
-            admitted, token = token or await self._gate.enter(work.number), None
+            token = await self._gate.enter(row.work.number)
             started_at, started_s = time.time(), self._clock()
             try:
-                answer = await self._client.modify(work.row, admitted)
+                answer = await self._client.modify(row.work.row, token)
             finally:
                 self._gate.leave()
-            latency_ms = (self._clock() - started_s) * 1000
+            now_s = self._clock()
             verdict = self._judge(answer)
-            unreachable = self._is_unreachable(answer, number)
-            status, error = _follows(verdict, last=number == self._settings.max_attempts and not unreachable)
-            self._journal.answered(Attempt(work, number, started_at, latency_ms, verdict, status, error))
+            number, used = row.used + 1, row.used
+            fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, verdict.words)
+            if self._outage.is_down:
+                self.on_down()
+            self._reached = self._reached or isinstance(answer, Reply) or answer.sent
+            unreachable = fate is Fate.FAILED and not self._reached
+            status, error = (Status.PENDING, None) if unreachable else _follows(verdict, fate)
+            row.last = Attempt(
+                row.work, number, started_at, (now_s - started_s) * 1000, verdict, status, error, row.used > used
+            )
+            self._journal.answered(row.last)
             if unreachable:
                 raise ServiceUnreachable(
                     f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
                 )
-            if not self._feedback.take(verdict, admitted, started_s):
-                return verdict
+            if not self._feedback.take(verdict, token, started_s):
+                return status is Status.PENDING
 
     def _judge(self, answer: Reply | NoReply) -> Verdict:
         """Judge an answer; one that is the same to the byte as the success before it need not be read again.
@@ -98,16 +191,20 @@ class Delivery:
             self._success, self._success_verdict = answer, verdict
         return verdict
 
-    def _is_unreachable(self, answer: Reply | NoReply, number: int) -> bool:
-        """Tell whether a row used up its tries on a service to which no call has ever got through."""
-        self._reached = self._reached or isinstance(answer, Reply) or answer.sent
-        return not self._reached and number == self._settings.max_attempts
+
+def _nothing() -> None:
+    """Stand in for `on_down`."""
 
 
-def _follows(verdict: Verdict, *, last: bool) -> tuple[Status, FailureKind | None]:
+def _rouse(row: RowInWork) -> None:
+    if row.roused is not None and not row.roused.done():
+        row.roused.set_result(None)
+
+
+def _follows(verdict: Verdict, fate: Fate) -> tuple[Status, FailureKind | None]:
     """Return where a verdict leaves its row."""
     if verdict.ruling is Ruling.DONE:
         return Status.SUCCEEDED, None
-    if verdict.ruling is Ruling.FAILED or (verdict.ruling is Ruling.AGAIN and last):
+    if verdict.ruling is Ruling.FAILED or (verdict.ruling is Ruling.AGAIN and fate is Fate.FAILED):
         return Status.FAILED, verdict.kind
     return Status.PENDING, None

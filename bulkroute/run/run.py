@@ -17,10 +17,12 @@ from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import PaceCause
+from bulkroute.rate.outage import Change, Turn
 from bulkroute.run.admission import GateClosed
 from bulkroute.run.canary import Canary
 from bulkroute.run.counters import Tally
 from bulkroute.run.deadlines import Deadlines
+from bulkroute.run.downtime import Downtime
 from bulkroute.run.failure_limits import Limits
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Prepared
@@ -55,7 +57,6 @@ class Run:
         command = "run" if batch.parent is None else "rollback"
         settings = self._settings = service.settings
         self._prepared = prepared
-        self._reader = reader
         self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
         self._pacer = service.pacer
         self._batch = batch
@@ -71,7 +72,12 @@ class Run:
         self._throttle = throttle_for(service, self._pauses.begin, self._throttled)
         self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
-        self._sending = Sending(service, self._journal, self._feedback, self._give_up)
+        alive = reader.asker.has_answered
+        reads = Downtime(settings, self._pauses, self._pacer.clock, "reads", alive=alive)
+        self._reader = reader.sharing(self._feedback, reads.outage)
+        rows = Downtime(settings, self._pauses, self._pacer.clock, "rows", alive=alive, act=self._act)
+        self._outage = rows.outage
+        self._sending = Sending(service, self._journal, self._feedback, rows.outage, self._reader.asker, self._give_up)
         self._pool, self._gate = self._sending.pool, self._sending.gate
         self._paces = Paces(self._pace, self._journal)
         self._announce_start(command)
@@ -139,8 +145,24 @@ class Run:
         self._pauses.begin(PAUSED, reason)
 
     def resume(self) -> None:
-        """End the operator's pause; without one, nothing happens."""
+        """End the operator's pause; while the service is down, send a probe at once."""
         self._pauses.end(PAUSED)
+        self._outage.probe_at_once()
+        self._sending.probes.look_again()
+        self._reader.asker.probe_at_once()
+
+    def _act(self, change: Change) -> None:
+        """Act on what became known of the service."""
+        if change.turn is Turn.DOWN:
+            self._gate.shut()
+        else:
+            self._journal.give_back(change.given_back)
+            self._gate.reopen()
+        if change.turn is Turn.GAVE_UP:
+            waited = f"--max-outage-wait, {self._settings.max_outage_wait_s:g} s"
+            self.stop(StopKind.OUTAGE, f"the service was down for {waited} ({change.words})")
+        self._sending.delivery.rouse_decided()
+        self._sending.probes.look_again()
 
     def set_rate(self, rate_per_s: float | None) -> None:
         """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""
@@ -212,7 +234,7 @@ class Run:
         if self._settings.canary and self._stop is None:
             await self._send_canary()
         if self._counts.pending:
-            await self._pool.work_off(self._batch.pending())
+            await self._pool.work_off(self._batch.pending(), self._batch.draw_pending)
             await self._journal.flush()
         if self._pool.is_full and self._batch.has_pending():
             self.stop(StopKind.MAX_ROWS, f"--max-rows {self._pool.begun} is reached")
@@ -229,7 +251,7 @@ class Run:
     async def _send_canary(self) -> None:
         """Send the canary's rows and go on only if they are right."""
         most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
-        canary = Canary(self._batch, most, self._reader.sharing(self._feedback), self._settings.backoff_s)
+        canary = Canary(self._batch, most, self._reader, self._settings.backoff_s)
         await self._pool.work_off(canary.works())
         await self._journal.flush()
         if self._stop is not None:
@@ -255,8 +277,8 @@ class Run:
             self._broken = self._broken or error
             self.stop(error.stop if isinstance(error, LedgerError) else StopKind.BUG, str(error))
 
-    def _committed(self, attempts: list[Attempt]) -> None:
-        self._tally.count(attempts)
+    def _committed(self, answered: list[Attempt], failed: list[Attempt]) -> None:
+        self._tally.count(answered, failed)
         try:
             self._stop_at_limit()
         except LedgerError as error:

@@ -1,13 +1,16 @@
 """The rows in work: a worker for each slot takes one after the other, and rows to be tried again leave it at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 from bulkroute.cec.service import Feedback, Service
 from bulkroute.ledger.batches import Work
 from bulkroute.ledger.journal import Journal
+from bulkroute.live.read_calls import Asker
+from bulkroute.rate.outage import Outage
 from bulkroute.run.admission import Gate, GateClosed
-from bulkroute.run.delivery import Delivery, Later
+from bulkroute.run.delivery import Delivery, RowInWork
+from bulkroute.run.probes import Probes
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -19,17 +22,20 @@ class Pool:
     def __init__(
         self,
         gate: Gate,
-        deliver: Callable[[Work, str], Awaitable[Later | None]],
+        delivery: Delivery,
         on_error: Callable[[BaseException], None],
         most: int | None,
     ) -> None:
-        """`deliver` makes the first try of an admitted row; `on_error` gets what is raised; `most` rows are begun."""
+        """`on_error` gets what a row raised; `most` rows are begun."""
         self._gate = gate
-        self._deliver = deliver
+        self._delivery = delivery
         self._on_error = on_error
         self._most = most
         self._closed = False
         self._works: Iterator[Work] = iter(())
+        self._draw: Callable[[], Work | None] = lambda: None
+        self._drawn: set[int] = set()
+        """Rows that were begun out of their turn, which has not come yet."""
         self._workers: set[asyncio.Task[None]] = set()
         self._later: set[asyncio.Task[None]] = set()
         """Rows whose first try has failed and that have no outcome yet."""
@@ -42,11 +48,34 @@ class Pool:
         """Whether as many rows were begun as may be."""
         return self.begun == self._most
 
-    async def work_off(self, works: Iterator[Work]) -> None:
-        """Begin rows as there is room, until there are no more or the pool is closed or full; wait for their outcomes."""
+    async def work_off(self, works: Iterator[Work], draw: Callable[[], Work | None] = lambda: None) -> None:
+        """Begin rows as there is room, until there are no more or the pool is closed or full; wait for their outcomes.
+
+        `draw` returns any one of the rows still to be sent, those in work included, if there is a quick way to do so.
+        """
         self._works = self._begin(works)
+        self._draw = draw
+        self._delivery.more_rows()
         self.resize(self._gate.slots)
         await self.drain()
+
+    def draw(self) -> RowInWork | None:
+        """Return a row that is on its way to the gate, drawn from all that are not done; None if all are in flight."""
+        work = self._draw()
+        if work is not None and not self._delivery.has(work.number) and not self._closed and not self.is_full:
+            self.begun += 1
+            self._drawn.add(work.number)
+            return self._begin_now(work)
+        if row := self._delivery.bring(work.number if work else None):
+            return row
+        work = next(self._works, None)
+        return self._begin_now(work) if work else None
+
+    def _begin_now(self, work: Work) -> RowInWork:
+        """Begin a row beside the workers."""
+        row = self._delivery.begin(work)
+        self._start(self._process(row), self._later)
+        return row
 
     def resize(self, slots: int) -> None:
         """Let so many calls be in flight from now on."""
@@ -75,18 +104,26 @@ class Pool:
 
     def _begin(self, works: Iterator[Work]) -> Iterator[Work]:
         for work in works:
+            if work.number in self._drawn:
+                self._drawn.remove(work.number)
+                continue
             if self._closed or self.is_full:
-                return
+                break
             self.begun += 1
             yield work
+        self._delivery.no_more_rows()
 
     async def _work(self) -> None:
         for work in self._works:
-            token = await self._gate.enter(work.number)
-            later = await self._deliver(work, token)
+            later = await self._delivery.deliver(self._delivery.begin(work))
             if later is not None:
                 self._start(later, self._later)
                 await self._wait_for_room()
+
+    async def _process(self, row: RowInWork) -> None:
+        later = await self._delivery.deliver(row)
+        if later is not None:
+            await later
 
     async def _wait_for_room(self) -> None:
         while len(self._later) >= MOST_IN_BACKOFF and not self._closed:
@@ -108,20 +145,24 @@ class Pool:
 
 
 class Sending:
-    """The three, and the two loops of the gate, which run from `start` to `end`."""
+    """All of it, with the loops of the gate and of the probes, which run from `start` to `end`."""
 
     def __init__(
         self,
         service: Service,
         journal: Journal,
         feedback: Feedback,
+        outage: Outage,
+        asker: Asker,
         on_error: Callable[[BaseException], None],
     ) -> None:
-        """`on_error` gets what a row, or a loop of the gate, raised."""
+        """`on_error` gets what a row, or one of the loops, raised."""
         settings = service.settings
         self.gate = Gate(settings.concurrency, service.pacer, journal, service.tokens)
-        self.delivery = Delivery(service, self.gate, journal, feedback)
-        self.pool = Pool(self.gate, self.delivery.deliver, on_error, settings.max_rows)
+        self.delivery = Delivery(service, self.gate, journal, feedback, outage)
+        self.pool = Pool(self.gate, self.delivery, on_error, settings.max_rows)
+        self.probes = Probes(outage, self.pool.draw, self.gate, journal, service.pacer.clock, asker.try_once)
+        self.delivery.on_down = self.probes.look_again
         self._on_error = on_error
         self._loops: list[asyncio.Task[None]] = []
 
@@ -130,6 +171,7 @@ class Sending:
         self._loops = [
             asyncio.create_task(self.gate.stage(), name="gate: stage"),
             asyncio.create_task(self.gate.start(), name="gate: start"),
+            asyncio.create_task(self.probes.send(), name="probes"),
         ]
         for loop in self._loops:
             loop.add_done_callback(self._loop_ended)

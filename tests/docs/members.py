@@ -49,8 +49,9 @@ def first_line(what: object) -> str:
 
 
 def hints(cls: type) -> dict[str, Any]:
-    """Return the annotations of a class, read."""
-    return get_type_hints(cls)
+    """Return the annotations of a class, read; of its properties too."""
+    properties = inspect.getmembers(cls, lambda member: isinstance(member, property))
+    return get_type_hints(cls) | {name: get_type_hints(member.fget).get("return") for name, member in properties}
 
 
 def may_be_null(hint: Any) -> bool:
@@ -79,7 +80,7 @@ def sample(hint: Any) -> Any:
         return next(iter(origin))
     if origin in (str, int, float):
         return origin(1)
-    return origin(**{name: sample(of) for name, of in hints(origin).items()})
+    return origin(**{name: sample(of) for name, of in get_type_hints(origin).items()})
 
 
 def json_type(hint: Any, value: object) -> str:

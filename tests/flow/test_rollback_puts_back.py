@@ -243,7 +243,8 @@ def test_a_killed_or_failed_rollback_leaves_nothing_claimed_that_was_put_back(tm
 
         # Put back, and then the connection is lost: no clear answer, so neither "done" nor "never sent" would be true.
         service.simulator.set_faults(Faults(reset_after=1))
-        assert bulkroute("rollback", "night.ledger.db", *connection, "--max-attempts", "1", cwd=tmp_path).code == 3
+        lost = ("--max-attempts", "1", "--max-outage-wait", "0")
+        assert bulkroute("rollback", "night.ledger.db", *connection, *lost, cwd=tmp_path).code == 3
         found = exported(tmp_path / "night.ledger.db")
         assert any(row["status"] == "sent" for row in found.values())
         for row_id, row in found.items():

@@ -105,7 +105,8 @@ class Run:
             if row is None:
                 return
             if row not in self._begun:
-                self._begun[row] = self._outage.begin(row)
+                self._begun[row] = Tries(row)
+                self._outage.begin()
             if not self._fresh:
                 self._outage.more_rows = False
             if self._outage.is_down:

@@ -146,6 +146,9 @@ interface Run {
 /** What a run answers over its control socket, of which the page shows this. */
 interface RunStatus {
   state: string;
+  reason: string | null;
+  since: string | null;
+  until: string | null;
   stopping: string | null;
   pauses: Pause[];
   asked_per_s: number | null;
@@ -163,6 +166,9 @@ interface Pause {
   cause: string;
   reason: string;
   wait_s: number | null;
+  since: string;
+  until: string | null;
+  next_probe_s: number | null;
 }
 
 // What the scripts pass to one another.

@@ -103,6 +103,10 @@
       goesOn = live.pauses.every((pause) => pause.wait_s !== null);
       const wait_s = Math.max(0, ...live.pauses.map((pause) => pause.wait_s ?? 0));
       if (live.pauses.length && goesOn) tiles.push(["goes on in", span(wait_s), "throttled"]);
+      for (const pause of live.pauses) {
+        if (pause.next_probe_s !== null) tiles.push(["next probe in", span(pause.next_probe_s), "throttled"]);
+        if (pause.wait_s === null && pause.until !== null) tiles.push(["giving up at", time(new Date(pause.until))]);
+      }
       ends = live.ends_at === null ? null : new Date(live.ends_at);
     }
     if (pace !== null) tiles.push(["rows a second, last 30 s", plain(pace)]);

@@ -191,7 +191,7 @@ def test_backoff_is_capped_first_and_jittered_after() -> None:
         (Ruling.AGAIN, FailureKind.TIMEOUT, None, Sign.AWAY),
         (Ruling.AGAIN, FailureKind.CONNECTION, None, Sign.UNREACHED),
         (Ruling.AGAIN, FailureKind.BAD_ANSWER, 200, Sign.UNCLEAR),
-        (Ruling.FAILED, FailureKind.BAD_ANSWER, 302, Sign.NOTHING),
+        (Ruling.FAILED, FailureKind.BAD_ANSWER, 302, Sign.UNCLEAR),
         (Ruling.THROTTLED, None, 429, Sign.NOTHING),
         (Ruling.THROTTLED, None, 503, Sign.NOTHING),
         (Ruling.REFUSED, None, 401, Sign.NOTHING),

@@ -238,7 +238,7 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
     with closing(written(path)) as connection, closing(file.open_for_reading(path)) as other:
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
         run = runs.begin(connection, batch, RunStart("run", "0", TENANT, None))
-        journal = Journal(connection, path, run, told.extend)
+        journal = Journal(connection, path, run, lambda answered, _failed: told.extend(answered))
         first, second = journal.sent([1]), journal.sent([2])
         assert first is second
         await first
@@ -269,7 +269,7 @@ async def test_a_row_is_sent_only_from_pending(tmp_path: Path, illegal: Status) 
         batch, _ = merged(connection, [("a", 1, 1), ("b", 1, 1)])
         run = runs.begin(connection, batch, RunStart("run", "0", TENANT, None))
         connection.execute("UPDATE row SET status = ? WHERE id = 'a'", (illegal,))
-        journal = Journal(connection, path, run, lambda _attempts: None)
+        journal = Journal(connection, path, run, lambda *_: None)
         with pytest.raises(LedgerError, match="1 rows were not in the state"):
             await journal.sent([1, 2])
         # All or nothing, and nothing more after a failure.
@@ -283,7 +283,7 @@ async def test_an_answer_needs_a_sent_row(tmp_path: Path) -> None:
     with closing(written(path)) as connection:
         batch, _ = merged(connection, [("a", 1, 1)])
         run = runs.begin(connection, batch, RunStart("run", "0", TENANT, None))
-        journal = Journal(connection, path, run, lambda _attempts: None)
+        journal = Journal(connection, path, run, lambda *_: None)
         journal.answered(attempt(1, Status.SUCCEEDED))
         with pytest.raises(LedgerError, match="to be answered"):
             await journal.flush()

@@ -38,7 +38,10 @@ def test_a_run_that_runs() -> None:
 
 
 def test_every_wait_has_its_reason() -> None:
-    pauses = [Pause("throttled", "the service throttles (HTTP 429)", 12.0), Pause("paused", "lunch", None)]
+    pauses = [
+        Pause("throttled", "the service throttles (HTTP 429)", 12.0, 1.0, 13.0),
+        Pause("paused", "lunch", None, 1.0),
+    ]
     text = describe_progress(PROGRESS._replace(pauses=pauses, rate_per_s=12.5))
     assert "throttled: the service throttles (HTTP 429), 12 s more; paused: lunch" in text
     assert "19/s of 20/s, the service allows 12.5/s" in text

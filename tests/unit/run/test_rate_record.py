@@ -17,7 +17,7 @@ def noted(path: Path, rates_per_s: list[float]) -> list[tuple[float, str]]:
 
     async def scenario() -> list[tuple[float, str]]:
         with closing(written(ledger)) as connection:
-            journal = Journal(connection, ledger, 1, lambda _attempts: None)
+            journal = Journal(connection, ledger, 1, lambda *_: None)
             pace = Pace(1000.0, 1000.0, 16)
             paces = Paces(lambda: pace, journal)
             for second, rate in enumerate(rates_per_s):

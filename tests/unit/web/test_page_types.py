@@ -99,7 +99,11 @@ def test_the_data_of_a_ledger_without_a_run_is_too(tmp_path: Path) -> None:
 
 
 def test_what_a_run_answers_is_of_its_type() -> None:
-    pauses = [Pause("throttled", "HTTP 429", 1.5), Pause("paused", "lunch", None)]
+    pauses = [
+        Pause("throttled", "HTTP 429", 1.5, 1.0, 2.5),
+        Pause("paused", "lunch", None, 1.0),
+        Pause("down", "service down (8 rows: HTTP 503)", None, 1.0, 901.0, 4.0),
+    ]
     progress = Progress(
         *("l.db", 1, 60.0, 9, 1, 1, 0, 1, 0, 2, 0, 3, 0, 0, 16),
         None,
