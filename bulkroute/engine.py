@@ -6,6 +6,7 @@
 The command line uses this same class.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -15,11 +16,11 @@ from typing import Self
 from bulkroute.cec.client import Client
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
-from bulkroute.errors import StopKind, StoppedEarly, UsageError
+from bulkroute.errors import LedgerBusy, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, Proposal, RunEnded, Summary, Watcher
 from bulkroute.ledger import intake
 from bulkroute.ledger.intake import Source
-from bulkroute.ledger.ledger import Ledger
+from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
@@ -34,6 +35,9 @@ from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation, Prepared
 from bulkroute.run.run import Run
 from bulkroute.settings import Settings
+
+TRY_LOCK_EVERY_S = 0.5
+"""How often a ledger is tried that another run holds."""
 
 
 def unwatched(_event: Event) -> None:
@@ -108,7 +112,8 @@ class Engine:
         self._require_open()
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         intake.require_readable(source, format)
-        with Ledger(path).hold() as held, contextlib.ExitStack() as exits:
+        with contextlib.ExitStack() as exits:
+            held = await self._hold(Ledger(path), exits)
             async with self._preparation.take_in(source, format, held, exits) as prepared:
                 await self._agree(prepared)
             return await self._work_through(prepared)
@@ -129,7 +134,8 @@ class Engine:
         found = Ledger(Path(ledger))
         with found.read():
             pass  # nothing is made if there is no ledger, not even a lock
-        with found.hold() as held, contextlib.ExitStack() as exits:
+        with contextlib.ExitStack() as exits:
+            held = await self._hold(found, exits)
             async with self._preparation.take_back(held, exits) as prepared:
                 await self._agree(prepared)
             return await self._work_through(prepared)
@@ -175,6 +181,26 @@ class Engine:
         with LiveBindings() as live:
             await self._reader.read(live)
             yield live
+
+    async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
+        """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for.
+
+        Raises LedgerBusy, LedgerError.
+        """
+        clock = asyncio.get_running_loop().time
+        give_up_at_s = clock() + self._settings.wait_for_lock_s
+        told = False
+        while True:
+            try:
+                return exits.enter_context(ledger.hold())
+            except LedgerBusy as busy:
+                left_s = give_up_at_s - clock()
+                if left_s <= 0:
+                    raise
+                if not told:
+                    self._notice(f"{busy.where}: {busy.what}; waiting up to {left_s:.0f} s for it to end")
+            told = True
+            await asyncio.sleep(min(left_s, TRY_LOCK_EVERY_S))
 
     async def _agree(self, prepared: Prepared) -> None:
         """Ask whoever is to be asked. Raises StoppedEarly for a no."""

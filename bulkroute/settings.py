@@ -108,6 +108,8 @@ class Settings:
     """Go on with a batch of a service whose address has changed."""
     allow_http: bool = False
     """Accept http:// to other hosts than this one."""
+    wait_for_lock_s: float = 0.0
+    """How long to wait for another run on the same ledger, instead of ending at once."""
     tenant: str = ""
     """Whose routes these are, in a name for people; shown and kept in the ledger."""
     note: str = ""
@@ -160,7 +162,15 @@ class Settings:
             )
 
 
-_LEAST = {"expect": 1, "concurrency": 1, "max_attempts": 1, "max_consecutive_failures": 1, "max_rows": 1, "canary": 0}
+_LEAST = {
+    "expect": 1,
+    "concurrency": 1,
+    "max_attempts": 1,
+    "max_consecutive_failures": 1,
+    "max_rows": 1,
+    "canary": 0,
+    "wait_for_lock_s": 0,
+}
 _ABOVE_ZERO = ("rate_per_s", "timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s", "max_duration_s")
 
 

@@ -1,6 +1,5 @@
 """The command line: one file a command; each parses, wires and returns an exit code."""
 
-import contextlib
 import importlib
 import shlex
 import sys
@@ -9,9 +8,10 @@ from typing import Any
 
 import click
 
+from bulkroute.cli.messages import report_error
 from bulkroute.cli.profile import config_options, take_config
 from bulkroute.cli.streams import ReaderGone, flush, open_closed, print_errors_named
-from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, ManifestError
+from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode
 from bulkroute.version import __version__
 
 COMMANDS = {
@@ -100,8 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         code = ExitCode.STOPPED
     except Exception as error:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"
         code = _code_of(error)
-        with contextlib.suppress(OSError):  # a stderr that is full or gone changes nothing of how it went
-            _report(error, code)
+        report_error(error, code)
     flush()
     sys.exit(int(code or 0))
 
@@ -110,47 +109,3 @@ def _code_of(error: Exception) -> ExitCode:
     if isinstance(error, BulkrouteError):
         return error.exit_code
     return ExitCode.USAGE if isinstance(error, click.ClickException) else ExitCode.BUG
-
-
-def _report(error: Exception, code: ExitCode) -> None:
-    """Print an error that ends the command, in the log's format."""
-    from bulkroute.output.tables import say  # here, since help must not wait for it
-
-    as_json = _log_is_json()
-    if isinstance(error, BulkrouteError):
-        text = str(error)
-        if isinstance(error, ManifestError):
-            for fault in error.faults:
-                _record("manifest_fault", text=fault) if as_json else say(fault, sys.stderr)
-            text = error.headline
-        text = text if as_json else f"bulkroute: {text}"
-    elif isinstance(error, click.ClickException):
-        if not as_json:
-            error.show()
-            return
-        text = error.format_message()
-    else:
-        import traceback  # here, as above
-
-        bug = "this is a bug in bulkroute; the ledger holds what was done. Please report it."
-        if as_json:
-            _record("error", text=bug, exit_code=int(code), traceback="".join(traceback.format_exception(error)))
-            return
-        traceback.print_exception(error)
-        text = f"bulkroute: {bug}"
-    if as_json:
-        _record("error", text=text, exit_code=int(code))
-    else:
-        say(text, sys.stderr)
-
-
-def _log_is_json() -> bool:
-    from bulkroute.cli.options import log_format  # here, since help must not wait for it
-
-    return log_format.get() == "json"
-
-
-def _record(event: str, **fields: Any) -> None:
-    from bulkroute.output.json_log import write  # here, since help must not wait for it
-
-    write(event, **fields)

@@ -1,7 +1,6 @@
 """Options that several commands share, and their way into Settings."""
 
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from bulkroute.cli.config_file import DEFAULT_FILE
+from bulkroute.cli.messages import log_format
 from bulkroute.cli.profile import config_options, environment_of_credentials
 from bulkroute.cli.times import parse_until
 from bulkroute.credentials import Credentials
@@ -51,14 +51,12 @@ def _until(text: str) -> datetime:
 
 UNTIL = Parsed("time", _until)
 DURATION = Parsed("duration", parse_duration)
+WAIT = Parsed("duration", lambda text: 0.0 if text.strip() == "0" else parse_duration(text))
 RATE = Parsed("rate", parse_rate)
 FAILURES = Parsed("failures", parse_failure_limit)
 SKIP = Parsed("kinds", parse_skip)
 HEADER = Parsed("header", parse_header)
 PATH = click.Path(dir_okay=False, path_type=Path)
-
-log_format: ContextVar[str] = ContextVar("log_format", default="text")
-"""How errors that end the command are written; set as soon as --log-format is read."""
 
 
 FIELDS = {
@@ -88,6 +86,7 @@ FIELDS = {
     "max_rows": "max_rows",
     "max_duration": "max_duration_s",
     "until": "until",
+    "wait_for_lock": "wait_for_lock_s",
     "tenant": "tenant",
     "note": "note",
 }
@@ -97,6 +96,7 @@ FIELDS = {
 def setting(flag: str, **shown: Any) -> Callable[[F], F]:
     """Return a decorator that adds an option which sets a field of Settings, with that field's default."""
     default = getattr(Settings, FIELDS[flag.partition("/")[0].removeprefix("--").replace("-", "_")], None)
+    shown.setdefault("show_default", default not in ("", frozenset()))  # which nobody could type
     if isinstance(default, float | StrEnum):
         default = f"{default:g}" if isinstance(default, float) else default.value
     return click.option(flag, default=default, **shown)
@@ -139,6 +139,9 @@ strict_targets = setting(
 )
 service_moved = setting(
     "--service-moved", is_flag=True, help="The ledger's service has a new address: --base-url is the same service."
+)
+wait_for_lock = setting(
+    "--wait-for-lock", type=WAIT, metavar="T", help="Wait so long for another run on the ledger to end; else exit 75."
 )
 ask_nothing = click.option("--yes", is_flag=True, help="Ask nothing. Without a terminal nothing is ever asked.")
 
@@ -203,6 +206,12 @@ telling_options = together(
         is_eager=True,
         callback=lambda _context, _option, value: log_format.set(value) and value,
         help="Of what goes to stderr.",
+    ),
+    click.option(
+        "--log-file",
+        type=PATH,
+        metavar="FILE",
+        help="Append all that is reported to FILE too, whatever --quiet leaves out.",
     ),
     click.option("--quiet", is_flag=True, help="No output at all unless a person must act."),
     click.option("--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."),

@@ -13,6 +13,7 @@ from bulkroute.cli.options import (
     limit_options,
     service_moved,
     telling_options,
+    wait_for_lock,
     window_options,
 )
 
@@ -23,6 +24,7 @@ from bulkroute.cli.options import (
 @limit_options
 @window_options
 @service_moved
+@wait_for_lock
 @ask_nothing
 @telling_options
 def rollback(ledger: Path, **options: Any) -> int:

@@ -17,6 +17,7 @@ from bulkroute.cli.options import (
     setting,
     strict_targets,
     telling_options,
+    wait_for_lock,
     window_options,
 )
 from bulkroute.settings import OnDrift
@@ -55,6 +56,7 @@ from bulkroute.settings import OnDrift
 @setting("--max-refused", type=FAILURES, metavar="N|N%", help="Send nothing if more rows than that are refused.")
 @setting("--expect", type=click.IntRange(1), metavar="N", help="Send nothing unless the manifest has N rows.")
 @setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
+@wait_for_lock
 @ask_nothing
 @telling_options
 @click.option("--simulate", is_flag=True, help="Run against the embedded simulator; nothing leaves this machine.")

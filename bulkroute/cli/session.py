@@ -14,6 +14,7 @@ import click
 
 from bulkroute.cli.command_line import as_given, going_on
 from bulkroute.cli.confirm import confirm_with
+from bulkroute.cli.messages import STAMP, log_file, open_log, streams
 from bulkroute.cli.options import settings_from
 from bulkroute.cli.profile import unknown_variables
 from bulkroute.cli.signals import Interrupts
@@ -87,6 +88,8 @@ def work_to_the_end(
 ) -> int:
     """Do the work of a run, or of a rollback (which has no manifest), print the summary, return the exit code."""
     interrupts = Interrupts()
+    if options["log_file"]:
+        open_log(options["log_file"], ledger(), *map(Path, filter(None, (manifest, options["metrics_file"]))))
     metrics = _metrics(options["metrics_file"], ledger)
     code = -1
     try:
@@ -135,14 +138,16 @@ def _metrics(file: Path | None, ledger: Callable[[], Path]) -> Any:
 
 
 def faces(options: dict[str, Any]) -> list[Face]:
-    """Return who shows the run on stderr: drawn on a terminal, else as lines or JSON objects."""
-    if options["log_format"] == "json":
-        return [Records(quiet=options["quiet"])]
-    if options["quiet"] or not can_draw():
-        return [Lines(quiet=options["quiet"])]
+    """Return who shows the run: on stderr drawn if it is a terminal, else as lines or JSON objects; in the log file."""
+    as_json, quiet, log = options["log_format"] == "json", options["quiet"], log_file.get()
+    logs: list[Face] = [Records(log) if as_json else Lines(log, stamp=STAMP)] if log else []
+    if as_json:
+        return [Records(quiet=quiet), *logs]
+    if quiet or not can_draw():
+        return [Lines(quiet=quiet), *logs]
     from bulkroute.output.terminal import Drawn  # here, since nothing else needs rich while a run goes on
 
-    return [Drawn()]
+    return [Drawn(), *logs]
 
 
 def can_draw() -> bool:
@@ -151,19 +156,20 @@ def can_draw() -> bool:
 
 
 def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollback: bool) -> None:
-    """Say how it ended: the summary on stdout if asked for, and the closing message on stderr."""
+    """Say how it ended: the summary on stdout if asked for, and the closing message."""
     if options["json_"]:
         click.echo(summary.to_json())
-    if options["quiet"] and (not summary.exit_code or summary.window_closed):
-        return
     reasons = _reasons(summary, ledger)
     advice = next_commands(summary, going_on(), shlex.quote(str(ledger)), rollback=rollback)
-    if options["log_format"] == "json":
-        for reason in reasons:
-            json_log.write("failure_group", **reason._asdict())
-        json_log.write("closing", text=closing_line(summary), next=[each._asdict() for each in advice])
-    else:
-        print_closing(summary, reasons, advice)
+    for stream in streams(quiet=options["quiet"] and (not summary.exit_code or summary.window_closed)):
+        with contextlib.suppress(OSError):  # nobody is there to be told
+            if options["log_format"] == "text":
+                print_closing(summary, reasons, advice, stream)
+                continue
+            for reason in reasons:
+                json_log.write("failure_group", stream, **reason._asdict())
+            steps = [each._asdict() for each in advice]
+            json_log.write("closing", stream, text=closing_line(summary), next=steps)
 
 
 def _reasons(summary: Summary, ledger: Path) -> list[Reason]:

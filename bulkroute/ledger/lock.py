@@ -133,7 +133,8 @@ def _acquire(path: Path, ledger: Path) -> int:
             raise LedgerBusy(
                 f"another run holds this ledger ({_read(noted)})",
                 where=str(ledger),
-                hint=f"nothing was done; `bulkroute ctl {shlex.quote(str(ledger))} status` shows how far that one is",
+                hint=f"nothing was done; `bulkroute ctl {shlex.quote(str(ledger))} status` shows how far that one is,"
+                " `stop` in its place ends it, and --wait-for-lock 10m waits for it",
             ) from None
         # The holder before us may have removed the file between our open and our lock.
         with contextlib.suppress(FileNotFoundError):

@@ -37,6 +37,8 @@ def of_a_ledger(path: Path) -> bool:
 
 def _is_database(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False  # opening a FIFO would wait for its writer
         with path.open("rb") as file:
             return file.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
     except OSError:

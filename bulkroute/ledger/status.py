@@ -56,7 +56,7 @@ def state_of(runs: list[RunRecord], ledger: Path, before: Holder | None) -> RunS
 
 
 def summarise(
-    ledger: Path, batch: int | None, counts: Counts, run: int | None, end: RunEnd, *, tenant: str = "", note: str
+    ledger: Path, batch: int | None, counts: Counts, run: int | None, end: RunEnd, *, tenant: str, note: str
 ) -> Summary:
     """Return the summary of a batch, and of how its last run ended."""
     return Summary(

@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from bulkroute.errors import ExitCode
 from bulkroute.events import Summary
@@ -131,11 +131,11 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
     return advice
 
 
-def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[Advice]) -> None:
-    """Print the closing message on stderr."""
+def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[Advice], stream: TextIO) -> None:
+    """Print the closing message."""
     if reasons:
-        show(outcomes(summary, reasons), sys.stderr)
-    say(closing_line(summary), sys.stderr)
+        show(outcomes(summary, reasons), stream)
+    say(closing_line(summary), stream)
     width = max((len(each.purpose) for each in advice), default=0)
     for each in advice:
-        advise(each.purpose, each.command, width, sys.stderr)
+        advise(each.purpose, each.command, width, stream)

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TextIO
 
 from bulkroute.events import (
     Event,
@@ -32,13 +32,10 @@ NAMES: dict[type, str] = {
 }
 
 
-def write(event: str, **fields: Any) -> None:
-    """Write one object."""
-    print(
-        json.dumps({"ts": iso(time.time()), "event": event, **fields}, ensure_ascii=False, default=str),
-        file=sys.stderr,
-        flush=True,
-    )
+def write(name: str, stream: TextIO | None, **fields: Any) -> None:
+    """Write one object; to stderr if no stream is given."""
+    record = {"ts": iso(time.time()), "event": name, **fields}
+    print(json.dumps(record, ensure_ascii=False, default=str), file=stream or sys.stderr, flush=True)
 
 
 class Records:
@@ -46,7 +43,9 @@ class Records:
 
     every_s = 30.0
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        """`stream`: where to; stderr if none is given."""
+        self._stream = stream
         self._quiet = quiet
 
     def watch(self, event: Event) -> None:
@@ -54,17 +53,17 @@ class Records:
         if self._quiet:
             return
         if isinstance(event, RunEnded):
-            write("run_ended", **asdict(event.summary))
+            write("run_ended", self._stream, **asdict(event.summary))
         elif isinstance(event, RunStarted):
             ends_at = None if event.ends_at is None else iso(event.ends_at)
-            write("run_started", **{**event._asdict(), "ends_at": ends_at})
+            write("run_started", self._stream, **{**event._asdict(), "ends_at": ends_at})
         else:
-            write(NAMES[type(event)], **event._asdict())
+            write(NAMES[type(event)], self._stream, **event._asdict())
 
     def tick(self, progress: Progress) -> None:
         """Write how far the run is."""
         if not self._quiet:
-            write("progress", **progress.fields())
+            write("progress", self._stream, **progress.fields())
 
     def close(self) -> None:
         """Leave nothing behind."""

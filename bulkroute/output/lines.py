@@ -2,6 +2,7 @@
 
 import sys
 from datetime import datetime
+from typing import TextIO
 
 from bulkroute.events import Event, Progress, RowFailed, RunEnded
 from bulkroute.output.words import describe, describe_progress
@@ -15,7 +16,10 @@ class Lines:
 
     every_s = 30.0
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextIO | None = None, *, stamp: str = "%H:%M:%S", quiet: bool = False) -> None:
+        """`stream`: where to, stderr if none is given; `stamp`: what each line begins with, as strftime has it."""
+        self._stream = stream
+        self._stamp = stamp
         self._quiet = quiet
         self._failures = 0
 
@@ -36,9 +40,9 @@ class Lines:
         self.say(describe_progress(progress))
 
     def say(self, text: str) -> None:
-        """Write one line with the time of day."""
+        """Write one line with its time."""
         if not self._quiet:
-            print(f"{datetime.now().astimezone():%H:%M:%S} {text}", file=sys.stderr, flush=True)
+            print(f"{datetime.now().astimezone():{self._stamp}} {text}", file=self._stream or sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave nothing behind."""

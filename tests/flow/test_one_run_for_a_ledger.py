@@ -1,6 +1,7 @@
 """One run for a ledger; everybody else may look."""
 
 import json
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -76,3 +77,41 @@ def test_others_read_while_a_run_writes(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "night.ledger.db") as ledger:
         assert ledger.execute("SELECT count(*) FROM row WHERE status = 'succeeded'").fetchone() == (5000,)
     ledger.close()
+
+
+@pytest.mark.slow
+def test_a_run_may_wait_for_the_one_before_it(tmp_path: Path) -> None:
+    row_ids = ids(20)
+    write_csv(tmp_path / "night.csv", targets(row_ids))
+    with serving(row_ids) as service:
+        run = ("run", "night.csv", "--base-url", service.url, "--no-snapshot", "--rate", "5")
+        with started(*run, cwd=tmp_path) as first:
+            wait_for(lambda: service.modified > 0)
+            assert bulkroute("ctl", "night.ledger.db", "pause", cwd=tmp_path).code == 0
+            gave_up = bulkroute(*run, "--wait-for-lock", "1s", cwd=tmp_path)
+            assert gave_up.code == 75
+            assert "waiting up to 1 s for it to end" in gave_up.err
+            with started(*run, "--wait-for-lock", "1h", cwd=tmp_path) as second:
+                assert second.stderr is not None
+                waits = second.stderr.readline().decode()
+                assert f"another run holds this ledger (pid {first.pid} " in waits
+                assert bulkroute("ctl", "night.ledger.db", "resume", cwd=tmp_path).code == 0
+                assert first.wait(60) == second.wait(60) == 0
+                assert "0 of 20 rows to do" in second.stderr.read().decode()
+        assert service.modified == 20
+
+
+@pytest.mark.slow
+def test_waiting_ends_at_a_signal(tmp_path: Path) -> None:
+    row_ids = ids(200)
+    write_csv(tmp_path / "night.csv", targets(row_ids))
+    with serving(row_ids) as service:
+        run = ("run", "night.csv", "--base-url", service.url, "--no-snapshot", "--rate", "5")
+        with started(*run, cwd=tmp_path):
+            wait_for(lambda: service.modified > 0)
+            with started(*run, "--wait-for-lock", "1h", cwd=tmp_path) as waiting:
+                assert waiting.stderr is not None
+                assert b"waiting up to 3600 s" in waiting.stderr.readline()
+                waiting.send_signal(signal.SIGTERM)
+                assert waiting.wait(30) == 4
+                assert b"interrupted by SIGTERM; nothing was sent" in waiting.stderr.read()

@@ -69,7 +69,8 @@ def test_every_option_reaches_its_setting() -> None:
     given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m
         --concurrency 3 --max-attempts 2 --backoff 1 --backoff-cap 7 --timeout 9 --max-throttle-wait 8
         --max-outage-wait 7 --service-moved --allow-http --no-snapshot --on-drift stop --skip locked --max-refused 3 --expect 5 --canary 4 --strict-targets
-        --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11 --tenant eu --note CHG7 --max-duration 1h
+        --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11
+        --wait-for-lock 5 --tenant eu --note CHG7 --max-duration 1h
         --until 2099-01-01T00:00:00+00:00"""
     options = found.make_context("run", ["x.csv", *given.split()]).params
     made = settings_from(options, credentials=Credentials(token=Secret("hush")))
