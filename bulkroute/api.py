@@ -23,6 +23,7 @@ from bulkroute.errors import StoppedEarly as StoppedEarly
 from bulkroute.errors import UsageError as UsageError
 from bulkroute.events import Event as Event
 from bulkroute.events import Notice as Notice
+from bulkroute.events import OnEvent as OnEvent
 from bulkroute.events import Pause as Pause
 from bulkroute.events import Progress as Progress
 from bulkroute.events import Proposal as Proposal
@@ -35,7 +36,6 @@ from bulkroute.events import Stopping as Stopping
 from bulkroute.events import Summary as Summary
 from bulkroute.events import WaitBegan as WaitBegan
 from bulkroute.events import WaitEnded as WaitEnded
-from bulkroute.events import Watcher as Watcher
 from bulkroute.ledger.compare import Change as Change
 from bulkroute.ledger.compare import Difference as Difference
 from bulkroute.ledger.compare import PlanCounts as PlanCounts

@@ -16,8 +16,13 @@ from typing import Self
 from bulkroute.cec.client import Client
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
+<<<<<<< HEAD
 from bulkroute.errors import LedgerBusy, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, Proposal, RunEnded, Summary, Watcher
+=======
+from bulkroute.errors import StopKind, StoppedEarly, UsageError
+from bulkroute.events import Event, Notice, OnEvent, Proposal, RunEnded, Summary
+>>>>>>> a71dc40 (on_event: what gets the events of a run, everywhere by this one name)
 from bulkroute.ledger import intake
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
@@ -40,7 +45,7 @@ TRY_LOCK_EVERY_S = 0.5
 """How often a ledger is tried that another run holds."""
 
 
-def unwatched(_event: Event) -> None:
+def ignore(_event: Event) -> None:
     """Watch nothing."""
 
 
@@ -54,11 +59,11 @@ class Engine:
     current: Run | None = None
     """The run under way, or the last one: to see how far it is, or to stop it."""
 
-    def __init__(self, settings: Settings, *, watch: Watcher = unwatched, confirm: Confirm | None = None) -> None:
-        """`watch` gets the events of a run as they happen; it must not block. `confirm` is asked before sending."""
+    def __init__(self, settings: Settings, *, on_event: OnEvent = ignore, confirm: Confirm | None = None) -> None:
+        """`on_event` gets the events of a run as they happen; it must not block. `confirm` is asked before sending."""
         self._confirm = confirm
         self._settings = settings
-        self._watch = watch
+        self._on_event = on_event
         self._exits = contextlib.AsyncExitStack()
         self._blocking = Blocking()
         self._open = False
@@ -85,7 +90,7 @@ class Engine:
         )
         self._exits.push_async_callback(tokens.close)
         self._service = Service(client, tokens, Pacer(settings.rate_per_s), settings)
-        pauses = Pauses(self._service.pacer, self._watch)
+        pauses = Pauses(self._service.pacer, self._on_event)
         throttle = throttle_for(self._service, pauses.begin, lambda _reason: None)
         reads = Downtime(settings, pauses, self._service.pacer.clock, "reads")
         self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)
@@ -218,11 +223,11 @@ class Engine:
         # Reading may have been throttled; the run learns by itself.
         self._service.pacer.set_rate(self._settings.rate_per_s)
         run = self.current = Run(
-            self._service, prepared=prepared, reader=self._reader, watch=self._watch, deadlines=self._deadlines
+            self._service, prepared=prepared, reader=self._reader, on_event=self._on_event, deadlines=self._deadlines
         )
         async with control.serving(prepared.batch.path, run, self._notice):
             summary = await run.execute()
-        self._watch(RunEnded(summary))
+        self._on_event(RunEnded(summary))
         return summary
 
     def _require_open(self) -> None:
@@ -231,4 +236,4 @@ class Engine:
             raise UsageError("this Engine is not open", hint="use it within `async with Engine(settings) as engine:`")
 
     def _notice(self, text: str) -> None:
-        self._watch(Notice(text))
+        self._on_event(Notice(text))

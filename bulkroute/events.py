@@ -386,4 +386,4 @@ class RunEnded(NamedTuple):
 
 Event = Notice | RunStarted | RowsRefused | RowFailed | WaitBegan | WaitEnded | RateChanged | Stopping | RunEnded
 
-Watcher = Callable[[Event], None]
+OnEvent = Callable[[Event], None]

@@ -21,7 +21,7 @@ from bulkroute.cli.signals import Interrupts
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, UsageError
-from bulkroute.events import Event, Notice, Progress, Summary, Watcher
+from bulkroute.events import Event, Notice, OnEvent, Progress, Summary
 from bulkroute.ledger import intake
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.paths import require_apart
@@ -49,7 +49,7 @@ class Face(Protocol):
 
     every_s: float
 
-    def watch(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take note of an event."""
 
     def tick(self, progress: Progress) -> None:
@@ -119,7 +119,7 @@ def with_engine(settings: Settings, work: Callable[[Engine], Coroutine[Any, Any,
         lines = Lines()
         for text in unknown_variables():
             lines.say(text)
-        async with Engine(settings, watch=lines.watch) as engine:
+        async with Engine(settings, on_event=lines.on_event) as engine:
             interrupts.engine = engine
             return await work(engine)
 
@@ -193,19 +193,19 @@ async def _work(
 
         warnings: list[str] = []
 
-        def watch(event: Event) -> None:
+        def on_event(event: Event) -> None:
             if isinstance(event, Notice) and event.text.startswith(WARNING):
                 warnings.append(event.text.removeprefix(WARNING))
             for face in shown:
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
-                    face.watch(event)
+                    face.on_event(event)
 
         for text in unknown_variables():
-            watch(Notice(text))
+            on_event(Notice(text))
         confirm = confirm_with(options, warnings)
-        engine = await exits.enter_async_context(Engine(settings, watch=watch, confirm=confirm))
+        engine = await exits.enter_async_context(Engine(settings, on_event=on_event, confirm=confirm))
         interrupts.engine = engine
-        tickers = [asyncio.create_task(_tick(engine, face, watch), name="progress") for face in shown]
+        tickers = [asyncio.create_task(_tick(engine, face, on_event), name="progress") for face in shown]
         try:
             return await work(engine)
         finally:
@@ -214,7 +214,7 @@ async def _work(
             await asyncio.gather(*tickers, return_exceptions=True)
 
 
-async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
+async def _tick(engine: Engine, face: Face, on_event: OnEvent) -> None:
     """Show the run's progress again and again, until cancelled."""
     while True:
         await asyncio.sleep(face.every_s)
@@ -224,7 +224,7 @@ async def _tick(engine: Engine, face: Face, watch: Watcher) -> None:
                     face.tick(engine.current.progress())
             except BulkrouteError as error:
                 # A file of metrics that cannot be written now must not end a cutover.
-                watch(Notice(str(error)))
+                on_event(Notice(str(error)))
 
 
 async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack) -> Settings:

@@ -48,7 +48,7 @@ class Records:
         self._stream = stream
         self._quiet = quiet
 
-    def watch(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Write one event."""
         if self._quiet:
             return

@@ -23,7 +23,7 @@ class Lines:
         self._quiet = quiet
         self._failures = 0
 
-    def watch(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Tell one event; how a run ended is left to the closing message."""
         if isinstance(event, RunEnded):
             return

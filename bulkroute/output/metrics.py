@@ -66,7 +66,7 @@ class Metrics:
         self._doing("running")
         self.write()
 
-    def watch(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Take note of the end."""
         if isinstance(event, RunEnded):
             summary = event.summary

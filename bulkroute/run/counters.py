@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bulkroute.events import RowFailed, RowsRefused, Watcher
+from bulkroute.events import OnEvent, RowFailed, RowsRefused
 from bulkroute.ledger.journal import Attempt
 from bulkroute.ledger.runs import Calls
 from bulkroute.ledger.settle import Refusal
@@ -13,9 +13,9 @@ from bulkroute.run.failure_limits import Limits
 class Tally:
     """The counts of one run. Announces the rows that fail."""
 
-    def __init__(self, limits: Limits, watch: Watcher) -> None:
+    def __init__(self, limits: Limits, on_event: OnEvent) -> None:
         self._limits = limits
-        self._watch = watch
+        self._on_event = on_event
         self.attempts = 0
         self.answers = 0
         """Attempts that got an HTTP answer."""
@@ -44,7 +44,7 @@ class Tally:
     def refused(self, refusals: Iterable[Refusal]) -> None:
         """Announce the rows that are not sent, one event for each reason."""
         for refusal in refusals:
-            self._watch(RowsRefused(*refusal))
+            self._on_event(RowsRefused(*refusal))
 
     def count(self, answered: list[Attempt], failed: list[Attempt]) -> None:
         """Take what has just reached the disk, in that order: calls, and the rows that failed after all by their last one."""
@@ -68,4 +68,4 @@ class Tally:
         # That a row is refused again tells nothing new of the service.
         self._limits.finished(failed=True, streak=not (attempt.work.tried and attempt.error in OF_THE_ROW))
         said = (verdict.http_status, verdict.return_code, verdict.description)
-        self._watch(RowFailed(attempt.work.row.id, attempt.error or "", *said))
+        self._on_event(RowFailed(attempt.work.row.id, attempt.error or "", *said))

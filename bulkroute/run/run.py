@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
-from bulkroute.events import Notice, Progress, RateChanged, RunStarted, Stopping, Summary, Watcher, exit_code_for
+from bulkroute.events import Notice, OnEvent, Progress, RateChanged, RunStarted, Stopping, Summary, exit_code_for
 from bulkroute.ledger.journal import Attempt, Pace
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
@@ -50,7 +50,7 @@ class Run:
         *,
         prepared: Prepared,
         reader: LiveReader,
-        watch: Watcher,
+        on_event: OnEvent,
         deadlines: Deadlines,
     ) -> None:
         batch = prepared.batch
@@ -60,15 +60,15 @@ class Run:
         self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
         self._pacer = service.pacer
         self._batch = batch
-        self._watch = watch
+        self._on_event = on_event
         self._started_s = time.monotonic()
         self._number = batch.begin_run(RunStart.of(settings, command))
         self._counts = prepared.counts
-        self._tally = Tally(self._limits, watch)
+        self._tally = Tally(self._limits, on_event)
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
         self._journal = batch.journal(self._number, self._committed)
-        self._pauses = Pauses(self._pacer, watch, self._journal)
+        self._pauses = Pauses(self._pacer, on_event, self._journal)
         self._throttle = throttle_for(service, self._pauses.begin, self._throttled)
         self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
@@ -84,7 +84,7 @@ class Run:
 
     def _announce_start(self, command: str) -> None:
         prepared, settings = self._prepared, self._settings
-        self._watch(
+        self._on_event(
             RunStarted(
                 ledger=str(self._batch.path),
                 batch=self._batch.number,
@@ -184,7 +184,7 @@ class Run:
 
     def _rate_changed(self, cause: PaceCause, reason: str) -> None:
         self._paces.changed(cause, reason)
-        self._watch(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
+        self._on_event(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
     def stop(self, kind: StopKind, reason: str) -> None:
         """Start no more calls; those in flight are awaited and recorded. The first reason stands."""
@@ -192,7 +192,7 @@ class Run:
             self._stop = Stop(kind, reason)
             self._pool.close()
             self._pauses.run_ends()
-            self._watch(Stopping(reason, self._gate.in_flight))
+            self._on_event(Stopping(reason, self._gate.in_flight))
 
     def abort(self) -> None:
         """Stop at once: calls in flight are cut off and their rows stay in doubt, as the ledger says."""
@@ -265,7 +265,7 @@ class Run:
         if wrong is not None:
             self.stop(StopKind.CANARY, wrong)
         elif self._pool.begun:
-            self._watch(Notice(f"canary: {self._pool.begun} rows were sent and read back right; going on"))
+            self._on_event(Notice(f"canary: {self._pool.begun} rows were sent and read back right; going on"))
 
     def _give_up(self, error: BaseException) -> None:
         """End the run for what a row, or a loop of the gate, raised."""

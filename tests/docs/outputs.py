@@ -95,7 +95,7 @@ def fields_of_events() -> dict[str, tuple[str, list[tuple[str, str, str]]]]:
     """
     found = {}
     for cls in typing.get_args(Event):
-        name, shown = _written(functools.partial(Records().watch, sample(cls)))
+        name, shown = _written(functools.partial(Records().on_event, sample(cls)))
         found[name] = (first_line(cls), _rows(Summary if cls is RunEnded else cls, shown))
     name, shown = _written(functools.partial(Records().tick, sample(Progress)))
     found[name] = (f"How far the run is, every {Records.every_s:g} s.", _rows(Progress, shown))

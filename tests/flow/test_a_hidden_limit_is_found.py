@@ -46,7 +46,7 @@ def night(faults: Faults, *, rows: int = 1200, seed: int = 1, **settings: Any) -
                 base_url=simulator.url, snapshot=False, credentials=Credentials(token=Secret(TOKEN)), **wanted
             )
             with tempfile.TemporaryDirectory() as folder:
-                async with Engine(known, watch=events.append) as engine:
+                async with Engine(known, on_event=events.append) as engine:
                     ledger = Path(folder) / "night.ledger.db"
                     summary = await engine.run([(row_id, 1, 101) for row_id in row_ids], ledger=ledger)
             stamps = [call.at for call in simulator.calls]

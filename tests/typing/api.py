@@ -15,6 +15,7 @@ from bulkroute import (
     ExitCode,
     FailureLimit,
     LiveRoute,
+    OnEvent,
     Plan,
     PlanCounts,
     PlanRow,
@@ -27,7 +28,6 @@ from bulkroute import (
     Source,
     StopKind,
     Summary,
-    Watcher,
 )
 
 settings = Settings(
@@ -38,7 +38,7 @@ settings = Settings(
 )
 
 
-def watch(event: Event) -> None:
+def on_event(event: Event) -> None:
     if isinstance(event, RowFailed):
         assert_type(event.id, str)
         assert_type(event.http_status, int | None)
@@ -51,7 +51,7 @@ async def agree(proposal: Proposal) -> bool:
     return proposal.pending < 100
 
 
-watcher: Watcher = watch
+listener: OnEvent = on_event
 confirm: Confirm = agree
 sources: list[Source] = [
     "night.csv",
@@ -61,7 +61,7 @@ sources: list[Source] = [
 
 
 async def use() -> int | None:
-    async with Engine(settings, watch=watcher, confirm=confirm) as engine:
+    async with Engine(settings, on_event=listener, confirm=confirm) as engine:
         assert_type(engine.current, Run | None)
         for source in sources:
             summary = await engine.run(source, ledger="x.ledger.db")

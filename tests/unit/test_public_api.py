@@ -40,7 +40,7 @@ async def test_rows_of_a_program(tmp_path: Path) -> None:
     async with Simulator(routes_for([ID, "0123"])) as service:
         credentials = Credentials(app_key="demo-key", app_secret=Secret("demo-secret"))
         events: list[bulkroute.Event] = []
-        async with Engine(Settings(base_url=service.url, credentials=credentials), watch=events.append) as engine:
+        async with Engine(Settings(base_url=service.url, credentials=credentials), on_event=events.append) as engine:
             summary = await engine.run(rows, ledger=tmp_path / "x.ledger.db")
         assert dict(service.bindings) == {ID: (3, 201), "0123": (1, 101)}
     assert (summary.succeeded, summary.exit_code) == (2, ExitCode.DONE)
@@ -93,7 +93,7 @@ def test_whatever_the_engine_takes_or_hands_out_is_public() -> None:
     assert {each.__qualname__ for each in found - public} == set()
     assert {bulkroute.Pause, bulkroute.PlanRow, bulkroute.LiveRoute, bulkroute.FailureLimit} <= found
     for name in (
-        "Watcher",
+        "OnEvent",
         "Confirm",
         "Source",
         "GivenRow",

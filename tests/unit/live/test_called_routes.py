@@ -27,7 +27,7 @@ class Read:
         self.told: list[str] = []
         self.calls = 0
 
-    def watch(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if isinstance(event, Notice):
             self.told.append(event.text)
 
@@ -52,7 +52,7 @@ def read(
                 concurrency=1,
                 **options,  # type: ignore[arg-type]  # any of Settings
             )
-            async with Engine(settings, watch=found.watch) as engine:
+            async with Engine(settings, on_event=found.on_event) as engine:
                 if then is not None:
                     asyncio.get_running_loop().call_later(after_s, then, simulator)
                 try:

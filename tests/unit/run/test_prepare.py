@@ -53,7 +53,7 @@ class Found:
         assert self._prepared is not None
         return self._prepared
 
-    def watch(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         if isinstance(event, Notice):
             self.notices.append(event.text)
 
@@ -105,7 +105,7 @@ class Night:
                     0.01, lambda: found.made_while_reading.append(self.ledger.exists())
                 )
                 try:
-                    async with Engine(settings, watch=found.watch) as engine:
+                    async with Engine(settings, on_event=found.on_event) as engine:
                         with Ledger(self.ledger).hold() as held, ExitStack() as exits:
                             async with work(engine, held, exits) as prepared:
                                 found._prepared = prepared
