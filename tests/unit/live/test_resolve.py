@@ -224,8 +224,11 @@ def test_a_thousand_kinds_of_remarks_are_not_all_kept() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, random.SystemRandom().randrange(2**32)])
-def test_cells_made_up_by_dice_end_as_the_plain_matcher_says(seed: int) -> None:
+@pytest.mark.parametrize("fixed", [True, False])
+def test_cells_made_up_by_dice_end_as_the_plain_matcher_says(fixed: bool) -> None:
+    # Drawn here, not in the list above: the test has one name in every process that looks for it.
+    seed = 0 if fixed else random.SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
     tried, found = fuzz(seed, 20_000)
     assert tried >= 20_000
     assert found
