@@ -16,13 +16,8 @@ from typing import Self
 from bulkroute.cec.client import Client
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
-<<<<<<< HEAD
 from bulkroute.errors import LedgerBusy, StopKind, StoppedEarly, UsageError
-from bulkroute.events import Event, Notice, Proposal, RunEnded, Summary, Watcher
-=======
-from bulkroute.errors import StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, OnEvent, Proposal, RunEnded, Summary
->>>>>>> a71dc40 (on_event: what gets the events of a run, everywhere by this one name)
 from bulkroute.ledger import intake
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
