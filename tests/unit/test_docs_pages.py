@@ -81,6 +81,13 @@ def test_settings_that_a_page_writes_exist(page: Path, tmp_path: Path) -> None:
             read_config(str(tmp_path / "bulkroute.toml"), None, known_options)
 
 
+def test_the_readme_says_why_each_library_is_needed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    needed = {re.split(r"[<>=;\[ ]", each)[0].lower() for each in project["dependencies"]}
+    lines = re.findall(r"^- ([\w, -]+): .", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
+    assert {name.lower() for line in lines for name in line.split(", ")} >= needed
+
+
 def _calls(line: str) -> Iterator[tuple[str, list[str]]]:
     """Yield each command of bulkroute in a line of shell, with its flags."""
     line = re.sub(r"\s#\s.*", "", line)
