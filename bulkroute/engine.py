@@ -19,6 +19,7 @@ from bulkroute.cec.token import TokenSource
 from bulkroute.errors import LedgerBusy, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, OnEvent, Proposal, RunEnded, Summary
 from bulkroute.ledger import intake
+from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
@@ -166,8 +167,7 @@ class Engine:
         self._require_open()
         with Ledger(Path(ledger)).read() as opened:
             batch = opened.require_batch()
-            if not self._settings.service_moved:
-                batch.require_service(self._settings.service_name)
+            batch.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
             return await verify(batch, self._reader, self._settings.backoff_s, self._notice)
 
     @contextlib.asynccontextmanager

@@ -21,6 +21,9 @@ SHORTEST_SECRET = 8
 LONGEST_LABEL = 200
 """Characters of a tenant's name, and of a note."""
 
+SIMULATOR = "the simulator"
+"""What a ledger knows the embedded simulator by: the service of a rehearsal."""
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

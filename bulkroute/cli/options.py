@@ -138,7 +138,9 @@ strict_targets = setting(
     "--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded."
 )
 service_moved = setting(
-    "--service-moved", is_flag=True, help="The ledger's service has a new address: --base-url is the same service."
+    "--service-moved",
+    is_flag=True,
+    help="The ledger's service has a new address, or the tenant a new app key: they are still the same.",
 )
 wait_for_lock = setting(
     "--wait-for-lock", type=WAIT, metavar="T", help="Wait so long for another run on the ledger to end; else exit 75."

@@ -26,7 +26,12 @@ from bulkroute.settings import OnDrift
 @click.command(context_settings=CONTEXT)
 @click.argument("manifest")
 @manifest_format
-@click.option("--ledger", type=PATH, metavar="FILE", help="[default: the manifest with the suffix .ledger.db]")
+@click.option(
+    "--ledger",
+    type=PATH,
+    metavar="FILE",
+    help="[default: the manifest with the suffix .ledger.db, with --simulate .rehearsal.db]",
+)
 @connection_options
 @window_options
 @limit_options

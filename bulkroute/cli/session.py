@@ -32,7 +32,7 @@ from bulkroute.output import json_log
 from bulkroute.output.closing import closing_line, next_commands, print_closing
 from bulkroute.output.json_log import Records
 from bulkroute.output.lines import Lines
-from bulkroute.settings import Settings
+from bulkroute.settings import SIMULATOR, Settings
 
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""
@@ -65,13 +65,14 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
     async def settings(interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
         return await _settings(manifest, options, interrupts, exits)
 
-    return work_to_the_end(
-        options,
-        lambda: options["ledger"] or intake.default_ledger(manifest),
-        settings,
-        lambda engine: engine.run(manifest, ledger=options["ledger"], format=options["format_"]),
-        manifest,
-    )
+    def ledger() -> Path:
+        named: Path | None = options["ledger"]
+        return named or intake.default_ledger(manifest, rehearsal=options["simulate"])
+
+    def work(engine: Engine) -> Coroutine[Any, Any, Summary]:
+        return engine.run(manifest, ledger=ledger(), format=options["format_"])
+
+    return work_to_the_end(options, ledger, settings, work, manifest)
 
 
 def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
@@ -248,6 +249,6 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
         options,
         base_url=simulator.url,
         credentials=credentials,
-        service="the simulator",
+        service=SIMULATOR,
         command_line=as_given(),
     )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bulkroute.errors import LedgerError, UsageError
 from bulkroute.ledger.file import transaction
 from bulkroute.model import FailureKind, Row, Status
-from bulkroute.settings import Settings
+from bulkroute.settings import SIMULATOR, Settings
 
 CHUNK_ROWS = 256
 """Rows read ahead of the work: few enough to stay small, many enough that reading costs nothing."""
@@ -119,17 +119,38 @@ def require(connection: sqlite3.Connection, ledger: Path, which: Which | int) ->
     raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
 
 
-def require_service(connection: sqlite3.Connection, batch: Batch, service: str, ledger: Path) -> None:
-    """Refuse to go on with a batch that is of another service: what is done there is not done here.
+def require_tenant(connection: sqlite3.Connection, batch: Batch, tenant: Tenant, ledger: Path, *, moved: bool) -> None:
+    """Refuse to go on with a batch that changes the routes of somebody else: what is done there is not done here.
 
-    Raises UsageError.
+    `moved` allows another address or app key; nothing lets a rehearsal count at a service, or the other way round.
+    A ready token does not say whose it is: then the address alone decides. Raises UsageError.
     """
-    (own,) = connection.execute("SELECT service FROM batch WHERE batch = ?", (batch.number,)).fetchone()
-    if own is not None and own != service:
+    service, app_key = connection.execute(
+        "SELECT service, app_key FROM batch WHERE batch = ?", (batch.number,)
+    ).fetchone()
+    same_service = service in (None, tenant.service)
+    if SIMULATOR in (service, tenant.service) and not same_service:
         raise UsageError(
-            f"this ledger's batch is of {own}, not of {service}",
+            "this ledger holds a rehearsal, which never counts at a service"
+            if service == SIMULATOR
+            else f"this ledger's batch is of {service}, where no rehearsal may count",
             where=str(ledger),
-            hint="name another ledger, or start a new batch (--fresh); --service-moved if it is the same service",
+            hint="name another ledger with --ledger",
+        )
+    if moved:
+        return
+    elsewhere = "name another ledger, or start a new batch (--fresh)"
+    if not same_service:
+        raise UsageError(
+            f"this ledger's batch is of {service}, not of {tenant.service}",
+            where=str(ledger),
+            hint=f"{elsewhere}; --service-moved if it is the same service",
+        )
+    if app_key and tenant.app_key and app_key != tenant.app_key:
+        raise UsageError(
+            f"this ledger's batch was begun with another app key at {service}",
+            where=str(ledger),
+            hint=f"check BULKROUTE_APP_KEY, or --profile; {elsewhere}; --service-moved if the tenant has a new key",
         )
 
 

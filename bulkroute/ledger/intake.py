@@ -76,13 +76,16 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, str | Path) else "rows given by a program"
 
 
-def default_ledger(source: Source) -> Path:
-    """Return the ledger beside the manifest: `cutover.csv` -> `cutover.ledger.db`. Raises UsageError for `-` and rows."""
+def default_ledger(source: Source, *, rehearsal: bool = False) -> Path:
+    """Return the ledger beside the manifest: `cutover.csv` -> `cutover.ledger.db`; for rehearsals `cutover.rehearsal.db`.
+
+    Raises UsageError for `-` and rows.
+    """
     if not isinstance(source, str | Path) or str(source) == "-":
         raise UsageError(
             f"{name_of(source)}: no ledger is named", hint="name one with --ledger FILE, or ledger= in Python"
         )
-    return Path(source).with_suffix(".ledger.db")
+    return Path(source).with_suffix(".rehearsal.db" if rehearsal else ".ledger.db")
 
 
 def require_readable(source: Source, format_: str | None) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkroute.ledger import batches, chart_queries, compare, queries, runs
-from bulkroute.ledger.batches import Batch, Which
+from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
 from bulkroute.ledger.compare import Difference
 from bulkroute.ledger.file import read_transaction
@@ -40,9 +40,9 @@ class BatchReader:
         self._connection = connection
 
     @guarded(READ)
-    def require_service(self, service: str) -> None:
-        """Refuse a batch that is of another service: what is done there is not done here. Raises UsageError."""
-        batches.require_service(self._connection, self.facts, service, self.path)
+    def require_tenant(self, tenant: Tenant, *, moved: bool) -> None:
+        """Refuse a batch that changes somebody else's routes; `moved` allows another address or key. Raises UsageError."""
+        batches.require_tenant(self._connection, self.facts, tenant, self.path, moved=moved)
 
     @guarded(READ)
     def counts(self) -> Counts:

@@ -161,7 +161,8 @@ def begin(connection: sqlite3.Connection, batch: Batch, start: RunStart) -> int:
     }
     with transaction(connection):
         connection.execute(
-            "UPDATE batch SET service = ?, app_key = ? WHERE batch IN (?, ?)", (*start.tenant, own, parent)
+            "UPDATE batch SET service = ?, app_key = coalesce(nullif(?, ''), app_key, '') WHERE batch IN (?, ?)",
+            (*start.tenant, own, parent),
         )
         made = connection.execute(
             f"INSERT INTO run ({', '.join(record)}) VALUES ({', '.join('?' * len(record))})", tuple(record.values())

@@ -171,11 +171,12 @@ class Preparation:
     def _open(self, source: Source, format_: str | None, held: HeldLedger, inputs: ExitStack) -> Opened:
         """Look at what the ledger holds, and check the manifest if that is not in it already."""
         with self._blocking.alone(), held.checked() as ledger:
-            batch = None if self._settings.fresh else ledger.find_batch()
-            if batch is not None:
-                self._require_service(batch)
-                if self._settings.expect is None and intake.is_known(source, format_, batch.digest):
-                    return Opened(batch, None)
+            found = ledger.find_batch()
+            if found is not None:
+                self._require_tenant(found)
+            batch = None if self._settings.fresh else found
+            if batch and self._settings.expect is None and intake.is_known(source, format_, batch.digest):
+                return Opened(batch, None)
             return Opened(batch, self._stage(source, format_, inputs))
 
     def _stage(self, source: Source, format_: str | None, inputs: ExitStack) -> Staged:
@@ -187,10 +188,10 @@ class Preparation:
             )
         return staged
 
-    def _require_service(self, batch: BatchReader) -> None:
-        """Refuse a batch that is of another service. Raises UsageError."""
-        if not self._settings.service_moved:
-            batch.require_service(self._settings.service_name)
+    def _require_tenant(self, batch: BatchReader) -> None:
+        """Refuse a batch that changes somebody else's routes; a new one beside it may. Raises UsageError."""
+        settings = self._settings
+        batch.require_tenant(Tenant.of(settings), moved=settings.service_moved or settings.fresh)
 
     def _choose(
         self, writer: LedgerWriter, opened: Opened, live: LiveBindings | Unread, stage: Callable[[], Staged]
@@ -335,7 +336,7 @@ class Preparation:
         """
         with held.checked() as ledger:
             parent = ledger.require_batch()
-            self._require_service(parent)
+            self._require_tenant(parent)
         with LiveBindings() as live:
             await self._reader.read(live)
             writer = exits.enter_context(held.write())

@@ -31,18 +31,6 @@ def test_what_is_done_at_one_service_is_not_done_at_another(tmp_path: Path) -> N
         assert dict(live.bindings) == wanted
 
 
-def test_a_rehearsal_counts_for_nothing(tmp_path: Path) -> None:
-    wanted = targets(ids(20))
-    write_csv(tmp_path / "m.csv", wanted)
-    for _ in range(2):  # the simulator has another port each time, and is the same one all the same
-        assert bulkroute("run", "m.csv", "--simulate", *FAST, cwd=tmp_path).code == 0
-    with serving(wanted) as live:
-        refused = bulkroute("run", "m.csv", "--base-url", live.url, cwd=tmp_path)
-        assert refused.code == 2
-        assert "of the simulator" in refused.err
-        assert live.modified == 0
-
-
 def test_a_service_that_moved_is_gone_on_with_when_told(tmp_path: Path) -> None:
     wanted = targets(ids(20))
     write_csv(tmp_path / "m.csv", wanted)

@@ -52,7 +52,12 @@ def test_a_closed_output_is_no_bug(folder: Path, words: str) -> None:
 
 def test_a_full_output_is_told_in_a_line(folder: Path) -> None:
     assert bulkroute("run", "night.csv", "--simulate", *FAST, cwd=folder).code == 0
-    for words in (("status", "night.ledger.db"), ("export", "night.ledger.db"), ("check", "night.csv"), ("--help",)):
+    for words in (
+        ("status", "night.rehearsal.db"),
+        ("export", "night.rehearsal.db"),
+        ("check", "night.csv"),
+        ("--help",),
+    ):
         done = redirected(">/dev/full", *words, cwd=folder)
         assert (done.code, done.err) == (
             2,
@@ -72,7 +77,7 @@ def test_a_reader_that_leaves_is_not_told_that_rows_failed(folder: Path) -> None
     for format_ in ("csv", "jsonl"):
         done = redirected(
             "| head -n 1 >/dev/null; exit ${PIPESTATUS[0]}",
-            *("export", "long.ledger.db", "--format", format_),
+            *("export", "long.rehearsal.db", "--format", format_),
             cwd=folder,
         )
         assert (done.code, done.err) == (4, "")

@@ -68,7 +68,7 @@ def test_verify_finds_success_that_was_not_applied(tmp_path: Path) -> None:
 
 def test_a_batch_that_was_never_rolled_back_has_no_rollback_to_show(tmp_path: Path) -> None:
     write_csv(tmp_path / "night.csv", targets(ids(3)))
-    assert bulkroute("run", "night.csv", "--simulate", cwd=tmp_path).code == 0
+    assert bulkroute("run", "night.csv", "--simulate", "--ledger", "night.ledger.db", cwd=tmp_path).code == 0
     assert "rollback" not in bulkroute("status", "night.ledger.db", cwd=tmp_path).out
     for command in ("status", "export"):
         refused = bulkroute(command, "night.ledger.db", "--rollback", cwd=tmp_path)

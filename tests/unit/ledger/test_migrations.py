@@ -11,6 +11,7 @@ import pytest
 
 from bulkroute.errors import LedgerError, UsageError
 from bulkroute.ledger import file, migrations
+from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import Ledger
 from tests.ledgers import OLD_FORMATS, of_format, written
 
@@ -70,11 +71,11 @@ def test_what_format_3_adds_is_taken_from_what_was_there(tmp_path: Path) -> None
     with Ledger(of_format(2, tmp_path / "old.db")).read() as ledger:
         causes = [change.cause for change in ledger.require_batch().pace_changes(0)]
         assert causes == ["started", "throttled", "service", "service", "started", "operator", "operator"]
-        ledger.require_batch().require_service("https://cc.example.com")
+        ledger.require_batch().require_tenant(Tenant("https://cc.example.com", ""), moved=False)
         for batch in (1, 2):  # a rollback went to where the service had moved to
-            ledger.require_batch(batch).require_service("https://moved.example.com")
+            ledger.require_batch(batch).require_tenant(Tenant("https://moved.example.com", ""), moved=False)
             with pytest.raises(UsageError, match=r"of https://moved\.example\.com, not of"):
-                ledger.require_batch(batch).require_service("https://cc.example.com")
+                ledger.require_batch(batch).require_tenant(Tenant("https://cc.example.com", ""), moved=False)
 
 
 def test_there_is_a_step_and_a_view_for_every_format() -> None:

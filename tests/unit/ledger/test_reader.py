@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from bulkroute.errors import LedgerError, UsageError
-from bulkroute.ledger.batches import Which
+from bulkroute.ledger.batches import Tenant, Which
 from bulkroute.ledger.chart_queries import Search
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader, LedgerReader
 from tests.ledgers import made, of_format
 
-GIVEN = {"service": "s", "search": Search(), "after": 0, "width_s": 1.0, "limit": 10}
+GIVEN = {"tenant": Tenant("s", ""), "moved": False, "search": Search(), "after": 0, "width_s": 1.0, "limit": 10}
 
 
 def public_methods(kind: type) -> list[str]:

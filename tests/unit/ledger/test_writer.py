@@ -143,10 +143,10 @@ def test_a_batch_knows_whose_routes_it_changes_from_its_first_row_on_and_when_th
         rollback = writer.open_rollback(batch, live)
         assert known() == [at_first, at_first]
         number = rollback.begin_run(RunStart("rollback", "0", moved, None))
-        assert known() == [moved, moved]
-        batch.require_service("https://moved.example.com")
+        assert known() == [(moved.service, at_first.app_key)] * 2, "a ready token does not say whose it is"
+        batch.require_tenant(Tenant("https://moved.example.com", ""), moved=False)
         with pytest.raises(UsageError, match=r"of https://moved\.example\.com, not of"):
-            batch.require_service("https://cc.example.com")
+            batch.require_tenant(Tenant("https://cc.example.com", ""), moved=False)
 
         rollback.end_run(number, RunEnd(2.5, Calls(7, 3, 1), "stopped by hand", 4, StopKind.CTL))
         (run,) = rollback.runs()
