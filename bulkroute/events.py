@@ -159,7 +159,7 @@ class Progress(NamedTuple):
     ends_at: float | None
     """When the window closes, in seconds since the epoch; None if there is none."""
     eta_s: float | None
-    """Seconds until the last row is done at the pace so far; None if nothing tells."""
+    """Seconds until the last row is done, at the rate in force or the rows' own pace; None if nothing tells."""
 
     @property
     def done(self) -> int:

@@ -34,13 +34,6 @@ class Tally:
         """Rows that got their outcome by a call of this run."""
         return self.succeeded + self.failed
 
-    def eta_s(self, pending: int, seconds: float) -> float | None:
-        """Return in how many seconds the last of `pending` rows will have its outcome, at the pace of the first ones.
-
-        `pending` and `seconds` are those since the start of the run. None where nothing tells yet.
-        """
-        return (pending - self.settled) * seconds / self.settled if self.settled else None
-
     def refused(self, refusals: Iterable[Refusal]) -> None:
         """Announce the rows that are not sent, one event for each reason."""
         for refusal in refusals:

@@ -11,7 +11,18 @@ from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
-from bulkroute.events import Notice, OnEvent, Progress, RateChanged, RunStarted, Stopping, Summary, exit_code_for
+from bulkroute.events import (
+    Event,
+    Notice,
+    OnEvent,
+    Progress,
+    RateChanged,
+    RunStarted,
+    Stopping,
+    Summary,
+    WaitEnded,
+    exit_code_for,
+)
 from bulkroute.ledger.journal import Attempt, Pace
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
@@ -24,6 +35,7 @@ from bulkroute.run.counters import Tally
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime
 from bulkroute.run.failure_limits import Limits
+from bulkroute.run.outlook import Outlook
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Prepared
 from bulkroute.run.rate_record import Paces
@@ -68,7 +80,8 @@ class Run:
         self._stop: Stop | None = None
         self._broken: BaseException | None = None
         self._journal = batch.journal(self._number, self._committed)
-        self._pauses = Pauses(self._pacer, on_event, self._journal)
+        self._outlook = Outlook(self._started_s)
+        self._pauses = Pauses(self._pacer, self._note_wait, self._journal)
         self._throttle = throttle_for(service, self._pauses.begin, self._throttled)
         self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
@@ -135,9 +148,16 @@ class Run:
         )
 
     def _eta_s(self) -> float | None:
-        """Return in how many seconds the last row will be done at the pace so far; None where nothing tells."""
-        paused = any(pause.cause == PAUSED for pause in self._pauses.current())
-        return None if paused else self._tally.eta_s(self._counts.pending, time.monotonic() - self._started_s)
+        """Return in how many seconds the last row will be done; None if nothing tells."""
+        waits_s = [pause.wait_s for pause in self._pauses.current()]
+        done, left = self._tally.settled, self._counts.pending - self._tally.settled
+        return self._outlook.eta_s(time.monotonic(), done, left, self._pacer.rate_per_s, waits_s)
+
+    def _note_wait(self, event: Event) -> None:
+        """Announce a wait; what was before it says nothing of the pace after it."""
+        if isinstance(event, WaitEnded):
+            self._outlook.measure_anew(time.monotonic(), self._tally.settled)
+        self._on_event(event)
 
     def pause(self, reason: str) -> None:
         """Let no further call start until `resume`; those in flight end."""
@@ -184,6 +204,7 @@ class Run:
 
     def _rate_changed(self, cause: PaceCause, reason: str) -> None:
         self._paces.changed(cause, reason)
+        self._outlook.measure_anew(time.monotonic(), self._tally.settled)
         self._on_event(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
     def stop(self, kind: StopKind, reason: str) -> None:

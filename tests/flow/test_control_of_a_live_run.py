@@ -122,6 +122,17 @@ def test_waits_are_on_record(tmp_path: Path) -> None:
     assert ended_at > started_at + 0.25
 
 
+def test_the_time_to_go_follows_the_rate_at_once(tmp_path: Path) -> None:
+    with running(tmp_path) as (process, _service):
+        for rate in (2, 20):
+            told = ctl(tmp_path, "rate", str(rate))
+            assert told["eta_s"] == pytest.approx(told["left"] / rate, rel=0.02)
+        text = bulkroute("ctl", "night.ledger.db", "status", cwd=tmp_path).out
+        assert re.search(r"so far, [34] min \d+ s to go", text), text
+        ctl(tmp_path, "stop")
+        process.communicate(timeout=60)
+
+
 def test_a_run_that_is_stopped_while_it_is_paused_does_not_claim_to_go_on(tmp_path: Path) -> None:
     with running(tmp_path, "--max-duration", "1h") as (process, _service):
         ctl(tmp_path, "pause", "lunch")

@@ -1,0 +1,38 @@
+"""When the last row will be done: what is left, at the rate in force, or at the rows' own pace if that is lower.
+
+The pace is measured anew whenever the rate changes or a wait ends: what was before says nothing of what comes. Pure.
+"""
+
+from collections.abc import Sequence
+
+MEASURED_S, MEASURED_ROWS = 5.0, 5
+"""So long, and over so many rows, a pace is measured before it counts."""
+
+
+class Outlook:
+    """Follows the rows of one run; all times in seconds on one clock."""
+
+    def __init__(self, now_s: float) -> None:
+        self._since_s = now_s
+        self._settled = 0
+
+    def measure_anew(self, now_s: float, settled: int) -> None:
+        """Forget the pace so far; `settled`: rows that have their outcome by now."""
+        self._since_s, self._settled = now_s, settled
+
+    def eta_s(
+        self, now_s: float, settled: int, left: int, rate_per_s: float | None, waits_s: Sequence[float | None] = ()
+    ) -> float | None:
+        """Return in how many seconds the last of the rows left is done; None if nothing tells.
+
+        `rate_per_s`: the rate in force in calls per second, None for unlimited. `waits_s`: how long no call starts
+        now; None in it if nobody can say.
+        """
+        seconds, rows = now_s - self._since_s, settled - self._settled
+        paces = [] if rate_per_s is None else [rate_per_s]
+        if rows and (rate_per_s is None or (seconds >= MEASURED_S and rows >= MEASURED_ROWS)):
+            paces.append(rows / seconds if seconds else float("inf"))
+        held_up_s = [wait_s for wait_s in waits_s if wait_s is not None]
+        if not paces or len(held_up_s) < len(waits_s):
+            return None
+        return left / min(paces) + max(held_up_s, default=0.0)
