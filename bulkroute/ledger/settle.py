@@ -112,7 +112,7 @@ class Decided(NamedTuple):
     refusals: tuple[Refusal, ...] = ()
     """Rows that are not sent, now or as decided earlier, the commonest reason first."""
     changed_earlier: int = 0
-    """Rows found right whose recorded earlier binding is another: an older copy of the ledger does not know its calls."""
+    """Rows found right, never sent as far as is known, whose recorded earlier binding is another: calls were forgotten."""
 
 
 def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: Iterable[FailureKind] = ()) -> Decided:
@@ -135,12 +135,13 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
         changed_earlier = 0
         if batch.parent is None:
             # Our own calls alone make it so after *before* was recorded: it counts as changed by this batch.
-            changed_earlier = connection.execute(
+            landed = (
                 f"UPDATE row SET status = '{Status.SUCCEEDED}', {blank(finished_at='?')} {known} AND {IS_WANTED}"
                 " AND before_devicetype IS NOT NULL"
-                " AND (before_devicetype <> row.devicetype OR before_device_id <> row.device_id)",
-                (now, batch.number),
-            ).rowcount
+                " AND (before_devicetype <> row.devicetype OR before_device_id <> row.device_id)"
+            )
+            changed_earlier = connection.execute(f"{landed} AND attempts = 0", (now, batch.number)).rowcount
+            connection.execute(landed, (now, batch.number))
         connection.execute(
             # What this batch may have written itself is not what was there before.
             "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
