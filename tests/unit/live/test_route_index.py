@@ -56,6 +56,7 @@ def test_several_routes_are_named_with_what_tells_them_apart() -> None:
     assert reason(one, other._replace(media_type=19), of="66881", ext=None).endswith(
         "; split it into accessCode and extCode or add mediaType"
     )
+    assert reason(one, one._replace(media_type=19), of="66881", ext=None).endswith("101 Sales); add mediaType")
     assert reason(one, one._replace(id="2"), of="6688", ext="1", media=5).endswith("; give it in a manifest by id")
     assert " and 4 more; add mediaType" in reason(*(route(str(n), "7", media_type=n) for n in range(7)), of="7")
 

@@ -72,6 +72,10 @@ def test_every_fault_of_a_row_is_told_at_once(make: Any) -> None:
     assert told == [*each, "target", "wave", *each, "wave"]
 
 
+def test_the_largest_wave(make: Any) -> None:
+    assert read(make, {"number": "1", "target": "Night", "wave": "1000000"})[0][0].wave == 1_000_000
+
+
 @pytest.mark.parametrize("wave", ["-1", "1.0", "1000001", "first", "１"])
 def test_waves_are_small_integers(make: Any, wave: str) -> None:
     _, faults = read(make, {"number": "1", "target": "Night", "wave": wave})
@@ -96,6 +100,9 @@ def test_an_overflown_number_is_a_warning(make: Any) -> None:
     assert len(rows) == 2
     assert faults.warnings[0].split(": ")[1].startswith("this number is 2147483647, which programs write")
     assert "2 numbers from here on are 2147483647" in read(make, overflown, overflown)[1].warnings[0]
+    plain = {"accessCode": "1", "target": "Night"}
+    _, faults = read(make, plain, *[{**plain, "accessCode": "2147483647"}] * 3)
+    assert "3 numbers from here on are 2147483647" in faults.warnings[0]
 
 
 def test_blank_rows_and_no_rows(make: Any) -> None:

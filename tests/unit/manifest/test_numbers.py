@@ -52,6 +52,8 @@ def test_what_people_put_between_digits_is_dropped(written: str, number: str) ->
         ("accessCode", "١٢", "has the digit ١ (U+0661); write it with the digits 0 to 9"),
         ("accessCode", "²", "holds '²'"),
         ("accessCode", "=12", "holds '='"),
+        ("accessCode", "1：", "holds '：'"),
+        ("accessCode", "1／", "holds '／'"),
         ("extCode", "+1", "holds '+'; it is made of digits, * and #"),
         ("accessCode", "1" * 33, "has 33 digits; at most 32 are accepted"),
         ("extCode", "1" * 101, "has 101 digits; at most 100 are accepted"),
