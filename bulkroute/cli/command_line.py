@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Container
 
 import click
 
@@ -32,6 +33,17 @@ def _hidden(header: str) -> str:
     return f"{name}: {NO_VALUE}" if colon else NO_VALUE
 
 
-def going_on() -> str:
-    """Return the command that goes on with the one under way; --fresh would forget what is done."""
-    return shlex.join([word for word in _words() if word != "--fresh"])
+def going_on(useless: Container[str] = ()) -> str:
+    """Return the command that goes on with the one under way: without --fresh, which would begin once more.
+
+    `useless`: flags to leave out too, with their values.
+    """
+    kept: list[str] = []
+    words = iter(_words())
+    for word in words:
+        flag, given, _value = word.partition("=")
+        if flag in useless and not given:
+            next(words, None)
+        elif word != "--fresh" and flag not in useless:
+            kept.append(word)
+    return shlex.join(kept)

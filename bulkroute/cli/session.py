@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import os
-import shlex
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +20,11 @@ from bulkroute.cli.profile import unknown_variables
 from bulkroute.cli.signals import Interrupts
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.errors import BulkrouteError, LedgerError, UsageError
+from bulkroute.errors import BulkrouteError, LedgerError, StopKind, UsageError
 from bulkroute.events import Event, Notice, OnEvent, Progress, Summary
 from bulkroute.ledger import intake
 from bulkroute.ledger.ledger import Ledger
-from bulkroute.ledger.paths import require_apart
+from bulkroute.ledger.paths import quoted, require_apart
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.status import ended_by
 from bulkroute.manifest import Faults, open_manifest
@@ -32,10 +32,14 @@ from bulkroute.output import json_log
 from bulkroute.output.closing import closing_line, next_commands, print_closing
 from bulkroute.output.json_log import Records
 from bulkroute.output.lines import Lines
+from bulkroute.output.words import clock, duration
 from bulkroute.settings import SIMULATOR, Settings
 
 SIMULATED = "simulated"
 """App key and secret of the embedded simulator, which nobody but this process can reach for long."""
+
+LONGEST_NIGHT = timedelta(hours=12)
+"""A window up to here needs no word."""
 
 WARNING = "warning: "
 """What a notice begins with that whoever is asked must see."""
@@ -161,7 +165,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
     if options["json_"]:
         click.echo(summary.to_json())
     reasons = _reasons(summary, ledger)
-    advice = next_commands(summary, going_on(), shlex.quote(str(ledger)), rollback=rollback)
+    advice = next_commands(summary, going_on(_useless(summary, options)), quoted(ledger), rollback=rollback)
     for stream in streams(quiet=options["quiet"] and (not summary.exit_code or summary.window_closed)):
         with contextlib.suppress(OSError):  # nobody is there to be told
             if options["log_format"] == "text":
@@ -171,6 +175,22 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
                 json_log.write("failure_group", stream, **reason._asdict())
             steps = [each._asdict() for each in advice]
             json_log.write("closing", stream, text=closing_line(summary), next=steps)
+
+
+def _long_window(until: datetime | None) -> list[str]:
+    """Return a warning of a window longer than a night: a time of day that has just passed means tomorrow's."""
+    away = until - datetime.now(UTC) if until else timedelta()
+    if until is None or away <= LONGEST_NIGHT:
+        return []
+    ends = clock(until.timestamp())
+    return [f"{WARNING}--until is {duration(away.total_seconds())} away: calls may start until {ends}"]
+
+
+def _useless(summary: Summary, options: dict[str, Any]) -> set[str]:
+    """Return the flags with which the same command would get no further: a window that is over, or that reading fills."""
+    until: datetime | None = options["until"]
+    flags = {"--until"} if until and until <= datetime.now(UTC) else set()
+    return flags | ({"--max-duration"} if summary.stop is StopKind.WINDOW and not summary.attempts else set())
 
 
 def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
@@ -201,7 +221,7 @@ async def _work(
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
                     face.on_event(event)
 
-        for text in unknown_variables():
+        for text in (*unknown_variables(), *_long_window(options["until"])):
             on_event(Notice(text))
         confirm = confirm_with(options, warnings)
         engine = await exits.enter_async_context(Engine(settings, on_event=on_event, confirm=confirm))

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.events import iso
-from bulkroute.ledger.paths import lock_file
+from bulkroute.ledger.paths import lock_file, quoted
 
 
 @contextlib.contextmanager
@@ -133,7 +132,7 @@ def _acquire(path: Path, ledger: Path) -> int:
             raise LedgerBusy(
                 f"another run holds this ledger ({_read(noted)})",
                 where=str(ledger),
-                hint=f"nothing was done; `bulkroute ctl {shlex.quote(str(ledger))} status` shows how far that one is,"
+                hint=f"nothing was done; `bulkroute ctl {quoted(ledger)} status` shows how far that one is,"
                 " `stop` in its place ends it, and --wait-for-lock 10m waits for it",
             ) from None
         # The holder before us may have removed the file between our open and our lock.

@@ -1,6 +1,7 @@
 """Where a ledger's files are, and whether another file is one of them."""
 
 import os
+import shlex
 from pathlib import Path
 
 from bulkroute.errors import UsageError
@@ -10,6 +11,12 @@ SQLITE_MAGIC = b"SQLite format 3\0"
 
 BESIDE_LEDGER = ("-wal", "-shm", ".lock", ".ctl")
 """What a ledger's name is followed by in the names of the files that belong to it."""
+
+
+def quoted(ledger: str | Path) -> str:
+    """Return a ledger's path as a command names it in a shell; one that begins with a dash is no flag there."""
+    text = str(ledger)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def same_file(one: Path, other: Path) -> bool:

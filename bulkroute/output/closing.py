@@ -1,5 +1,7 @@
 """The closing message: what happened, why rows failed, and the exact next command."""
 
+import itertools
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -8,12 +10,14 @@ from typing import NamedTuple, TextIO
 
 from bulkroute.errors import ExitCode
 from bulkroute.events import Summary
+from bulkroute.ledger.paths import quoted
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import BatchStatus
 from bulkroute.model import REFUSED
 from bulkroute.output.tables import Column, Table, advise, say, show
 from bulkroute.output.words import duration, rate
+from bulkroute.settings import SKIPPABLE
 
 MOST_REASONS = 20
 
@@ -83,7 +87,7 @@ def print_status(found: BatchStatus) -> None:
     show(outcomes(found.summary, found.reasons), sys.stdout)
     show(runs(found.runs, found.state), sys.stdout)
     if found.rolled_back:
-        ledger = shlex.quote(found.summary.ledger)
+        ledger = quoted(found.summary.ledger)
         say(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands", sys.stdout)
 
 
@@ -113,22 +117,35 @@ class Advice(NamedTuple):
 
 
 def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback: bool = False) -> list[Advice]:
-    """Return what to do next. `command_line` and `ledger` are quoted for a shell; `rollback`: it is one that ended."""
+    """Return what to do next: only what makes progress, and never onto a file that is there.
+
+    `command_line` and `ledger` are quoted for a shell; `rollback`: it is one that ended.
+    """
     advice = []
     if summary.failed or summary.refused:
         of_rollback = " --rollback" if rollback else ""
-        export = f"bulkroute export {ledger}{of_rollback} --status failed -o failed.csv"
+        export = f"bulkroute export {ledger}{of_rollback} --status failed -o {_free_name('failed', '.csv')}"
         advice.append(Advice("see the failed rows", export))
     if summary.exit_code == ExitCode.SOME_FAILED:
         if summary.in_doubt:
             # They left the manifest, so they are not sent again; without a snapshot nothing shows whether they landed.
             words = [word for word in shlex.split(command_line) if word != "--no-snapshot"]
             advice.append(Advice("settle the rows in doubt", shlex.join([*words, "--snapshot"])))
-        if summary.failed or summary.refused or not summary.in_doubt:
+        if summary.failed or summary.pending:
             advice.append(Advice("try them again", command_line))
+        elif (kinds := summary.failures.keys() & SKIPPABLE) and not rollback and "--skip" not in command_line:
+            # The same command would find them refused again.
+            skipping = f"{command_line} --skip {','.join(sorted(kinds))}"
+            advice.append(Advice("accept them as they are", skipping))
     elif summary.exit_code not in (ExitCode.DONE, None):
         advice.append(Advice("go on", command_line))
     return advice
+
+
+def _free_name(stem: str, suffix: str) -> str:
+    """Return the name of a file that is not there yet, in this folder: `failed.csv`, else `failed-2.csv` and so on."""
+    names = (f"{stem}{suffix}" if number == 1 else f"{stem}-{number}{suffix}" for number in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def print_closing(summary: Summary, reasons: Sequence[Reason], advice: Sequence[Advice], stream: TextIO) -> None:

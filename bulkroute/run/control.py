@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import os
-import shlex
 import socket
 import stat
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any
 
 from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import lock
+from bulkroute.ledger.paths import quoted
 from bulkroute.model import printable
 from bulkroute.run.run import Run
 from bulkroute.run.verbs import VERBS
@@ -191,7 +191,7 @@ async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, An
 
 def _nobody(ledger: Path) -> NotRunning:
     """Return the error of whoever asks where nobody answers: a wrong name, a run not at its socket, or none."""
-    name = shlex.quote(str(ledger))
+    name = quoted(ledger)
     if holder := lock.holder(ledger):
         what = f"the run on this ledger ({holder}) cannot be talked to now: it gets ready, or is at its end"
         return NotRunning(what, where=str(ledger), hint="ask again in a moment")

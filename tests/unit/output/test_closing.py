@@ -1,5 +1,8 @@
 """The closing message: what the rows came to, and the command to go on with."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from bulkroute.errors import ExitCode
@@ -25,6 +28,26 @@ def test_rows_in_doubt_are_settled_by_reading() -> None:
     summary = Summary("x.db", 1, 1, 9, 2, 0, 0, 0, in_doubt=7, exit_code=ExitCode.SOME_FAILED)
     (advice,) = next_commands(summary, "bulkroute run 'a b.csv' --no-snapshot --rate 5", "x.db")
     assert advice.command == "bulkroute run 'a b.csv' --rate 5 --snapshot"
+
+
+def test_no_advice_onto_a_file_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for taken, free in (("failed.csv", "failed-2.csv"), ("failed-2.csv", "failed-3.csv")):
+        (tmp_path / taken).touch()
+        (advice,) = next_commands(SUMMARY, "bulkroute run a.csv", "x.db")
+        assert advice.command == f"bulkroute export x.db --status failed -o {free}"
+
+
+def test_rows_that_are_refused_again_and_again_can_be_accepted() -> None:
+    refused = replace(SUMMARY, failed=0, refused=7, failures={"locked": 4, "unknown_id": 2, "conflict": 1})
+    refused = replace(refused, exit_code=ExitCode.SOME_FAILED)
+    export, accept = next_commands(refused, "bulkroute run a.csv", "x.db")
+    assert accept.command == "bulkroute run a.csv --skip locked,unknown_id"
+    assert next_commands(refused, "bulkroute run a.csv --skip locked", "x.db") == [export]
+    (back,) = next_commands(refused, "bulkroute rollback x.db", "x.db", rollback=True)
+    assert back.command == f"{export.command.replace('x.db', 'x.db --rollback')}"
+    some = replace(refused, failed=1)
+    assert next_commands(some, "bulkroute run a.csv", "x.db")[1].purpose == "try them again"
 
 
 @pytest.mark.parametrize(
