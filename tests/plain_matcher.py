@@ -55,7 +55,7 @@ def is_quantity(text: str) -> bool:
     if "e" in bare.lower() and any(char.isdigit() for char in bare):
         return True
     head, point, zeros = bare.rpartition(".")
-    if point and head[-1:].isdigit() and zeros == "0":
+    if point and zeros == "0":
         return True
     head, point, zeros = bare.replace(",", ".").rpartition(".")
     return bool(point) and head.lstrip("+-").isdigit() and zeros in ("0", "00")

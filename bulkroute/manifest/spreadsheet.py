@@ -12,7 +12,7 @@ from bulkroute.manifest.faults import FAULTS_KEPT, Faults, quote
 AGAIN = "export it again and import that column as text"
 
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]*)?[eE][+-]?[0-9]+")
-_POINT_ZERO = re.compile(r"[+-]?[0-9]+[.,]0{1,2}|.*[0-9]\.0")
+_POINT_ZERO = re.compile(r"[+-]?[0-9]+[.,]0{1,2}|.*\.0")
 _DECIMAL_POINT = f"has a decimal point, a program has taken it for a quantity; {AGAIN}"
 _QUOTES = "\"'`´“”„‟‘’‚‛«»‹›＂＇"
 _DECORATIONS = (

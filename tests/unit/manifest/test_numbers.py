@@ -46,6 +46,8 @@ def test_what_people_put_between_digits_is_dropped(written: str, number: str) ->
         ("number", "11.4002.8922.0", "has a decimal point"),
         ("extCode", "2.0", "has a decimal point"),
         ("extCode", "２.０", "has a decimal point"),
+        ("number", "+.0", "has a decimal point"),
+        ("number", ".0", "has a decimal point"),
         ("accessCode", "0800 CALL", "holds 'C'; it is made of digits, *, # and +"),
         ("accessCode", "1,125", "holds ','; it is made of digits"),
         ("accessCode", "1\n2", "holds '\\n'; it is made of digits"),
