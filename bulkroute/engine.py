@@ -29,7 +29,7 @@ from bulkroute.live.read_calls import Asker
 from bulkroute.live.verify import Verified, verify
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.pacer import Pacer
-from bulkroute.run import control
+from bulkroute.run import control, neighbours
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime
 from bulkroute.run.pauses import Pauses
@@ -183,7 +183,7 @@ class Engine:
             yield live
 
     async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
-        """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for.
+        """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for; say who else is at work.
 
         Raises LedgerBusy, LedgerError.
         """
@@ -192,7 +192,8 @@ class Engine:
         told = False
         while True:
             try:
-                return exits.enter_context(ledger.hold())
+                held = exits.enter_context(ledger.hold())
+                break
             except LedgerBusy as busy:
                 left_s = give_up_at_s - clock()
                 if left_s <= 0:
@@ -201,6 +202,9 @@ class Engine:
                     self._notice(f"{busy.where}: {busy.what}; waiting up to {left_s:.0f} s for it to end")
             told = True
             await asyncio.sleep(min(left_s, TRY_LOCK_EVERY_S))
+        if not self._settings.is_rehearsal:
+            exits.enter_context(neighbours.announced(Tenant.of(self._settings), ledger.path, self._notice))
+        return held
 
     async def _agree(self, prepared: Prepared) -> None:
         """Ask whoever is to be asked. Raises StoppedEarly for a no."""

@@ -121,6 +121,11 @@ class Settings:
     """The command as it was given, without secrets; kept in the ledger."""
 
     @property
+    def is_rehearsal(self) -> bool:
+        """Whether the calls go to the embedded simulator."""
+        return self.service == SIMULATOR
+
+    @property
     def secret_headers(self) -> list[str]:
         """Values of headers that may be secrets: a short one is a number or a name, found in many an innocent text."""
         return [value for _name, value in self.headers if len(value) >= SHORTEST_SECRET]

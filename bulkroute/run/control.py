@@ -15,7 +15,6 @@ import json
 import os
 import socket
 import stat
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import lock
 from bulkroute.ledger.paths import quoted
 from bulkroute.model import printable
+from bulkroute.run.own_folder import require_own, temporary_folder
 from bulkroute.run.run import Run
 from bulkroute.run.verbs import VERBS
 from bulkroute.settings import parse_rate
@@ -52,22 +52,8 @@ def _own_folder() -> Path:
     """Return a folder that is ours alone, for sockets whose ledger lies too deep. Raises LedgerError."""
     given = os.environ.get("XDG_RUNTIME_DIR")
     if given and len(os.fsencode(given)) <= LONGEST_PATH_BYTES - 50:
-        folder = Path(given) / "bulkroute"
-    else:
-        folder = Path(tempfile.gettempdir()) / f"bulkroute-{os.getuid()}"
-    try:
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        found = folder.lstat()
-    except OSError as error:
-        raise LedgerError(
-            f"cannot make the folder of the control socket: {error.strerror}", where=str(folder)
-        ) from error
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise LedgerError(
-            "the folder of the control socket is not ours alone", where=str(folder), hint="remove it, then try again"
-        )
-    return folder
+        return require_own(Path(given) / "bulkroute")
+    return require_own(temporary_folder())
 
 
 @contextlib.asynccontextmanager

@@ -55,10 +55,10 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next_one(tmp_path: Path, tem
             process.wait(30)
         assert {path.name for path in temporary.rglob("*.db")} == {"staging.db", "live.db"}
         (temporary / "bulkroute-scratch-mine").write_text("no folder")
-        (temporary / "bulkroute-0").mkdir()
+        (temporary / "bulkroute-other").mkdir()
         service.simulator.set_faults(Faults())
         assert bulkroute(*words, cwd=tmp_path, env=env).code == 0
-    assert sorted(path.name for path in temporary.iterdir()) == ["bulkroute-0", "bulkroute-scratch-mine"]
+    assert sorted(path.name for path in temporary.iterdir()) == ["bulkroute-other", "bulkroute-scratch-mine"]
 
 
 @pytest.mark.slow

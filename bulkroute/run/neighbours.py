@@ -1,0 +1,81 @@
+"""Other runs for the same tenant on this machine: said at the start, since their rates add up at the service.
+
+Each run holds the lock of a file of its own for as long as it goes on. The lock dies with its process, and what a
+killed one leaves is swept by the next. Runs of other users are not seen. Never stops a run.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bulkroute.errors import LedgerError
+from bulkroute.events import iso
+from bulkroute.ledger.batches import Tenant
+from bulkroute.run.own_folder import require_own, temporary_folder
+
+END = ".run"
+
+
+@contextlib.contextmanager
+def announced(tenant: Tenant, ledger: Path, on_notice: Callable[[str], None]) -> Iterator[None]:
+    """Let others know of the run on this ledger, for the block; `on_notice` gets those that go on already."""
+    name = hashlib.sha256("\0".join(tenant).encode()).hexdigest()[:16]
+    try:
+        own, descriptor = _stand(name, ledger)
+    except (OSError, LedgerError) as error:
+        on_notice(f"whether other runs of this tenant go on cannot be seen: {error}")
+        yield
+        return
+    try:
+        for other in _others(own, name):
+            on_notice(f"warning: another run of the same tenant goes on on this machine: {other}; their rates add up")
+        yield
+    finally:
+        own.unlink(missing_ok=True)
+        os.close(descriptor)
+        with contextlib.suppress(OSError):  # others are there
+            own.parent.rmdir()
+
+
+def _stand(name: str, ledger: Path) -> tuple[Path, int]:
+    """Make our file and hold its lock. Raises OSError, LedgerError."""
+    facts = {"pid": os.getpid(), "ledger": os.path.abspath(ledger), "since": iso(time.time())}  # noqa: PTH100 -- a link stays one
+    while True:
+        own = require_own(temporary_folder()) / f"{name}-{os.urandom(4).hex()}{END}"
+        with contextlib.suppress(FileNotFoundError, FileExistsError):  # whoever was last here took the folder away
+            descriptor = os.open(own, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:  # else it was swept before it was locked
+                os.write(descriptor, json.dumps(facts).encode())
+                return own, descriptor
+            os.close(descriptor)
+
+
+def _others(own: Path, name: str) -> Iterator[str]:
+    """Yield the other runs that go on, and sweep what those that were killed have left."""
+    for path in sorted(own.parent.glob(f"{name}-*{END}")):
+        if path == own:
+            continue
+        with contextlib.suppress(OSError):  # it has just ended
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield _describe(os.pread(descriptor, 8192, 0))
+            else:
+                path.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _describe(noted: bytes) -> str:
+    try:
+        facts = json.loads(noted)
+        return f"{facts['ledger']} (pid {facts['pid']}, since {facts['since']})"
+    except (ValueError, KeyError, TypeError):
+        return "one that has just started"
