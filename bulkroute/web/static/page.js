@@ -253,7 +253,14 @@ const Page = (() => {
     const { counts, calls } = data;
     const done = counts.succeeded + counts.unchanged + counts.skipped;
     if (changed("batch", data.batch, data.parent, data.manifest, data.ledger)) named(data);
-    const tone = data.state.state === "ended" ? (done + counts.refused === counts.total ? "good" : counts.failed ? "bad" : "wait") : "";
+    const tone =
+      data.state.state === "ended"
+        ? done + counts.refused === counts.total
+          ? "good"
+          : counts.failed
+            ? "bad"
+            : "wait"
+        : "";
     state({ tone, ...data.state });
     if (changed("counts", counts, calls, data.state.state, JSON.stringify(extraTiles))) outcome(data, extraTiles);
     if (changed("charts", data.timeline, data.latency)) {
