@@ -50,6 +50,8 @@ class Credentials:
     """The key's secret."""
     warnings: tuple[str, ...] = field(default=(), compare=False)
     """What whoever keeps them should know: a file that others may read."""
+    token_file: Path | None = field(default=None, compare=False)
+    """Where the token was read from; somebody may renew it there."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Credentials":
@@ -69,7 +71,18 @@ class Credentials:
                 f"{missing} is not set" if missing else "no credentials",
                 hint="set BULKROUTE_APP_KEY and BULKROUTE_APP_SECRET (or BULKROUTE_APP_SECRET_FILE), or BULKROUTE_TOKEN",
             )
-        return cls(token, app_key, app_secret, tuple(warnings))
+        file = environment.get("BULKROUTE_TOKEN_FILE")
+        return cls(token, app_key, app_secret, tuple(warnings), Path(file) if file else None)
+
+    def read_token_again(self) -> Secret | None:
+        """Return what the token's file holds now; None if there is no such file, or no token in it."""
+        if self.token_file is None:
+            return None
+        try:
+            found = self.from_environment({"BULKROUTE_TOKEN_FILE": str(self.token_file)})
+        except UsageError:
+            return None  # it may be half written: the token that there was is tried once more
+        return found.token
 
 
 def _secret(environment: Mapping[str, str], name: str, warnings: list[str]) -> Secret | None:

@@ -27,11 +27,10 @@ from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
 from bulkroute.live.verify import Verified, verify
-from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control, neighbours
 from bulkroute.run.deadlines import Deadlines
-from bulkroute.run.downtime import Downtime
+from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation, Prepared
 from bulkroute.run.run import Run
@@ -77,16 +76,11 @@ class Engine:
             timeout_s=settings.timeout_s,
         )
         await self._exits.enter_async_context(client)
-        tokens = TokenSource(
-            client,
-            settings.credentials,
-            max_attempts=settings.max_attempts,
-            wait=full_jitter(settings.backoff_s, settings.backoff_cap_s),
-            hidden=settings.secret_headers,
-        )
+        tokens = TokenSource(client, settings)
         self._exits.push_async_callback(tokens.close)
         self._service = Service(client, tokens, Pacer(settings.rate_per_s), settings)
         pauses = Pauses(self._service.pacer, self._on_event)
+        tell_of_tokens(tokens, pauses)
         throttle = throttle_for(self._service, pauses.begin, lambda _reason: None)
         reads = Downtime(settings, pauses, self._service.pacer.clock, "reads")
         self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)

@@ -184,6 +184,8 @@ class FailureKind(StrEnum):
     """The service answered 4xx: it does not accept the call as it is."""
     NOT_FOUND = "not_found"
     """The service answered 404: the path is not there."""
+    FORBIDDEN = "forbidden"
+    """The service refused this row's calls (401, 403) with tokens that let other rows' calls in."""
     CONNECTION = "connection"
     """No connection, or it broke, at each try."""
     TIMEOUT = "timeout"
@@ -216,6 +218,7 @@ OF_THE_ROW = frozenset(
         FailureKind.BUSINESS,
         FailureKind.BAD_REQUEST,
         FailureKind.NOT_FOUND,
+        FailureKind.FORBIDDEN,
         FailureKind.UNKNOWN_ID,
         FailureKind.LOCKED,
         FailureKind.CONFLICT,

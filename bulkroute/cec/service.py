@@ -6,7 +6,7 @@ from typing import NamedTuple
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import ProxyRefused, StopKind, StoppedEarly
-from bulkroute.model import Ruling, Verdict
+from bulkroute.model import FailureKind, Ruling, Verdict
 from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Throttle
 from bulkroute.settings import Settings
@@ -54,7 +54,9 @@ class Feedback:
         if verdict.ruling is Ruling.REFUSED:
             self._tokens.refused(token)
             return True
-        self._tokens.accepted(token)
+        if verdict.kind is FailureKind.FORBIDDEN:
+            return False
+        self._tokens.accepted(token, started_s)
         if verdict.ruling is Ruling.THROTTLED:
             if reason := self._throttle.throttled(verdict.words, verdict.retry_after_s, started_s):
                 raise StoppedEarly(reason, hint="run the same command again later", stop=StopKind.THROTTLED)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 
 from bulkroute.cec.answers import NoReply, Reply, judge, sign_of
 from bulkroute.cec.service import Feedback, Service
+from bulkroute.cec.token import Refusal
 from bulkroute.errors import ServiceUnreachable
 from bulkroute.ledger.batches import Work
 from bulkroute.ledger.journal import Attempt, Journal
@@ -29,12 +30,14 @@ Later = Coroutine[None, None, None]
 class RowInWork(Tries):
     """A row on its way to its outcome, the last call of it, and what ends its rest before its time."""
 
-    __slots__ = ("last", "roused", "work")
+    __slots__ = ("last", "refusal", "roused", "work")
 
     def __init__(self, work: Work) -> None:
         super().__init__(work.number)
         self.work = work
         self.last: Attempt | None = None
+        self.refusal: Refusal | None = None
+        """The first of its calls that was refused for its token."""
         self.roused: asyncio.Future[None] | None = None
 
 
@@ -161,6 +164,10 @@ class Delivery:
                 self._gate.leave()
             now_s = self._clock()
             verdict = self._judge(answer)
+            if verdict.ruling is Ruling.REFUSED:
+                if self._tokens.is_refused_alone(row.refusal, token):
+                    verdict = verdict._replace(ruling=Ruling.FAILED, kind=FailureKind.FORBIDDEN)
+                row.refusal = row.refusal or Refusal(token, started_s)
             number, used = row.used + 1, row.used
             fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, verdict.words)
             if self._outage.is_down:

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from bulkroute.cec.token import Away, TokenSource
 from bulkroute.rate.outage import Change, Outage, Turn
-from bulkroute.run.pauses import DOWN, Pauses
+from bulkroute.rate.throttle import HOLD
+from bulkroute.run.pauses import DOWN, TOKEN, Pauses
 from bulkroute.settings import Settings
 
 
@@ -55,3 +57,23 @@ class Downtime:
 
     def _some(self, count: int) -> str:
         return f"{count:,} {self._calls.removesuffix('s') if count == 1 else self._calls}"
+
+
+def tell_of_tokens(tokens: TokenSource, pauses: Pauses) -> None:
+    """Make pauses of the waits for a token service that is down or throttles."""
+
+    def take(away: Away | None) -> None:
+        if away is None:
+            pauses.end(TOKEN, "the token service is back")
+            return
+        pauses.begin_probing(
+            TOKEN,
+            away.reason,
+            since_s=away.since_s,
+            give_up_s=away.give_up_s,
+            next_probe_s=away.next_probe_s,
+            hold=True,
+        )
+
+    tokens.on_away = take
+    tokens.on_throttled = lambda reason, until_s: pauses.begin(HOLD, reason, until_s)

@@ -8,8 +8,8 @@ from bulkroute.events import Event, Pause, WaitBegan, WaitEnded
 from bulkroute.ledger.journal import Journal, Wait
 from bulkroute.rate.pacer import Pacer
 
-DOWN = "down"
-"""The cause of a pause while the service is down."""
+DOWN, TOKEN = "down", "token"
+"""The causes of a pause while the service is down, or the token service."""
 
 
 class _Standing:
@@ -39,6 +39,8 @@ class Pauses:
     def begin(self, cause: str, reason: str, until_s: float | None = None) -> None:
         """Let no call start until `end(cause)`, or `until_s` on the pacer's clock. One that stands is prolonged."""
         standing = self._standing.get(cause)
+        if standing is not None and standing.until_s is not None and until_s is not None:
+            until_s = max(until_s, standing.until_s)
         wait_s = None if until_s is None else max(0.0, until_s - self._pacer.clock())
         if standing is None:
             standing = self._stand(cause, reason, wait_s=wait_s)
@@ -57,11 +59,14 @@ class Pauses:
         since_s: float,
         give_up_s: float,
         next_probe_s: Callable[[], float | None],
+        hold: bool = False,
     ) -> None:
-        """Say that only probes go out until `end(cause)`; who sends them holds the other calls back.
+        """Say that only probes go out until `end(cause)`; unless `hold`, who sends them holds the other calls back.
 
         `since_s` and `give_up_s` are on the pacer's clock, and so is the moment of the next probe.
         """
+        if hold:
+            self._pacer.hold(cause, reason)
         if cause not in self._standing:
             self._stand(cause, reason, since_s=since_s, give_up_s=give_up_s, next_probe_s=next_probe_s)
 

@@ -28,18 +28,17 @@ from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import PaceCause
-from bulkroute.rate.outage import Change, Turn
 from bulkroute.run.admission import GateClosed
 from bulkroute.run.canary import Canary
 from bulkroute.run.counters import Tally
 from bulkroute.run.deadlines import Deadlines
-from bulkroute.run.downtime import Downtime
+from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.failure_limits import Limits
 from bulkroute.run.outlook import Outlook
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Prepared
 from bulkroute.run.rate_record import Paces
-from bulkroute.run.workers import Sending
+from bulkroute.run.sending import Sending
 from bulkroute.settings import MOST_IN_FLIGHT
 
 PAUSED = "paused"
@@ -82,15 +81,16 @@ class Run:
         self._journal = batch.journal(self._number, self._committed)
         self._outlook = Outlook(self._started_s)
         self._pauses = Pauses(self._pacer, self._note_wait, self._journal)
+        self._tokens = service.tokens
+        tell_of_tokens(self._tokens, self._pauses)
         self._throttle = throttle_for(service, self._pauses.begin, self._throttled)
         self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
         alive = reader.asker.has_answered
         reads = Downtime(settings, self._pauses, self._pacer.clock, "reads", alive=alive)
         self._reader = reader.sharing(self._feedback, reads.outage)
-        rows = Downtime(settings, self._pauses, self._pacer.clock, "rows", alive=alive, act=self._act)
-        self._outage = rows.outage
-        self._sending = Sending(service, self._journal, self._feedback, rows.outage, self._reader.asker, self._give_up)
+        asker = self._reader.asker
+        self._sending = Sending(service, self._journal, self._feedback, self._pauses, asker, self._give_up)
         self._pool, self._gate = self._sending.pool, self._sending.gate
         self._paces = Paces(self._pace, self._journal)
         self._announce_start(command)
@@ -167,22 +167,9 @@ class Run:
     def resume(self) -> None:
         """End the operator's pause; while the service is down, send a probe at once."""
         self._pauses.end(PAUSED)
-        self._outage.probe_at_once()
-        self._sending.probes.look_again()
+        self._sending.probe_at_once()
         self._reader.asker.probe_at_once()
-
-    def _act(self, change: Change) -> None:
-        """Act on what became known of the service."""
-        if change.turn is Turn.DOWN:
-            self._gate.shut()
-        else:
-            self._journal.give_back(change.given_back)
-            self._gate.reopen()
-        if change.turn is Turn.GAVE_UP:
-            waited = f"--max-outage-wait, {self._settings.max_outage_wait_s:g} s"
-            self.stop(StopKind.OUTAGE, f"the service was down for {waited} ({change.words})")
-        self._sending.delivery.rouse_decided()
-        self._sending.probes.look_again()
+        self._tokens.probe_at_once()
 
     def set_rate(self, rate_per_s: float | None) -> None:
         """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""

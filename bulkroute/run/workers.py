@@ -3,14 +3,9 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 
-from bulkroute.cec.service import Feedback, Service
 from bulkroute.ledger.batches import Work
-from bulkroute.ledger.journal import Journal
-from bulkroute.live.read_calls import Asker
-from bulkroute.rate.outage import Outage
 from bulkroute.run.admission import Gate, GateClosed
 from bulkroute.run.delivery import Delivery, RowInWork
-from bulkroute.run.probes import Probes
 
 MOST_IN_BACKOFF = 10_000
 """Rows waiting for their next try; with more of them no new row is begun, so that memory stays flat."""
@@ -141,47 +136,4 @@ class Pool:
         self._room.set()
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, GateClosed):
-            self._on_error(error)
-
-
-class Sending:
-    """All of it, with the loops of the gate and of the probes, which run from `start` to `end`."""
-
-    def __init__(
-        self,
-        service: Service,
-        journal: Journal,
-        feedback: Feedback,
-        outage: Outage,
-        asker: Asker,
-        on_error: Callable[[BaseException], None],
-    ) -> None:
-        """`on_error` gets what a row, or one of the loops, raised."""
-        settings = service.settings
-        self.gate = Gate(settings.concurrency, service.pacer, journal, service.tokens)
-        self.delivery = Delivery(service, self.gate, journal, feedback, outage)
-        self.pool = Pool(self.gate, self.delivery, on_error, settings.max_rows)
-        self.probes = Probes(outage, self.pool.draw, self.gate, journal, service.pacer.clock, asker.try_once)
-        self.delivery.on_down = self.probes.look_again
-        self._on_error = on_error
-        self._loops: list[asyncio.Task[None]] = []
-
-    def start(self) -> None:
-        """Open the gate."""
-        self._loops = [
-            asyncio.create_task(self.gate.stage(), name="gate: stage"),
-            asyncio.create_task(self.gate.start(), name="gate: start"),
-            asyncio.create_task(self.probes.send(), name="probes"),
-        ]
-        for loop in self._loops:
-            loop.add_done_callback(self._loop_ended)
-
-    async def end(self) -> None:
-        """Cut off what is left, and wait for the end of that."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, *self.pool.cancel(), return_exceptions=True)
-
-    def _loop_ended(self, loop: asyncio.Task[None]) -> None:
-        if not loop.cancelled() and (error := loop.exception()) is not None:
             self._on_error(error)
