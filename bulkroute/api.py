@@ -51,6 +51,9 @@ from bulkroute.model import DeviceType as DeviceType
 from bulkroute.model import FailureKind as FailureKind
 from bulkroute.model import Row as Row
 from bulkroute.model import Status as Status
+from bulkroute.run.prepare_rollback import PairNamed as PairNamed
+from bulkroute.run.prepare_rollback import Preview as Preview
+from bulkroute.run.prepare_rollback import WayBack as WayBack
 from bulkroute.run.run import Run as Run
 from bulkroute.settings import FailureLimit as FailureLimit
 from bulkroute.settings import OnDrift as OnDrift

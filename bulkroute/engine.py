@@ -33,6 +33,7 @@ from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation, Prepared
+from bulkroute.run.prepare_rollback import LATEST_BATCH, Preview, RollbackPreparation, WayBack
 from bulkroute.run.run import Run
 from bulkroute.settings import Settings
 
@@ -86,6 +87,7 @@ class Engine:
         self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)
         self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
         self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
+        self._rollbacks = RollbackPreparation(settings, self._asker, self._reader, self._notice)
         self._deadlines = Deadlines(settings.max_duration_s, settings.until)
         self._open = True
         return self
@@ -118,22 +120,35 @@ class Engine:
         """Whether a manifest is being taken in, which lets nothing else happen; nothing was sent then."""
         return self._blocking.on
 
-    async def rollback(self, ledger: str | Path) -> Summary:
+    async def rollback(self, ledger: str | Path, way: WayBack = LATEST_BATCH) -> Summary:
         """Put back the earlier bindings of rows that the ledger's batch changed; the same call again goes on.
 
-        Only where the live binding is still what was written; others fail as `conflict`. Raises LedgerBusy,
-        LedgerError, UsageError (a ledger of another service), and for reading live bindings ServiceUnreachable,
-        CredentialsRefused and StoppedEarly (throttled for too long).
+        `way` names another batch, or only some rows. Only where the live binding is still what was written; others fail
+        as `conflict`. Raises LedgerBusy, LedgerError, UsageError (a ledger of another service; nothing to put back),
+        ManifestError (`way.only`), and for reading live bindings ServiceUnreachable, CredentialsRefused and StoppedEarly
+        (throttled for too long).
         """
         self._require_open()
-        found = Ledger(Path(ledger))
-        with found.read():
-            pass  # nothing is made if there is no ledger, not even a lock
+        found = self._existing(ledger)
         with contextlib.ExitStack() as exits:
             held = await self._hold(found, exits)
-            async with self._preparation.take_back(held, exits) as prepared:
+            async with self._rollbacks.take_back(held, exits, way) as prepared:
                 await self._agree(prepared)
             return await self._work_through(prepared)
+
+    async def preview_rollback(self, ledger: str | Path, way: WayBack = LATEST_BATCH) -> Preview:
+        """Return what `rollback` would do, and change nothing. Raises what that raises."""
+        self._require_open()
+        found = self._existing(ledger)
+        with contextlib.ExitStack() as exits:
+            return await self._rollbacks.preview(await self._hold(found, exits), way)
+
+    @staticmethod
+    def _existing(ledger: str | Path) -> Ledger:
+        """Return a ledger that is there, so that nothing is made if there is none, not even a lock. Raises LedgerError."""
+        found = Ledger(Path(ledger))
+        with found.read():
+            return found
 
     @contextlib.asynccontextmanager
     async def plan(self, source: Source, *, format: str | None = None) -> AsyncIterator[Plan]:  # noqa: A002  as in --format

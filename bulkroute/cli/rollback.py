@@ -1,7 +1,8 @@
 """`bulkroute rollback`: back to the bindings there were before."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,14 +13,28 @@ from bulkroute.cli.options import (
     connection_options,
     limit_options,
     service_moved,
+    settings_from,
     telling_options,
     wait_for_lock,
     window_options,
 )
+from bulkroute.errors import ExitCode
+from bulkroute.model import Binding, target_json
+
+if TYPE_CHECKING:
+    from bulkroute.engine import Engine
+    from bulkroute.run.prepare_rollback import Preview
+
+MOST_PAIRS = 20
+"""Pairs of targets that a preview shows to people, the most frequent ones."""
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="Undo this batch. [default: the latest]")
+@click.option("--since", type=click.IntRange(1), metavar="N", help="Undo this batch and all later ones.")
+@click.option("--only", type=PATH, metavar="FILE", help="Put back only these: a manifest, or one id a line.")
+@click.option("--dry-run", is_flag=True, help="Show what would be put back, and change nothing.")
 @connection_options
 @limit_options
 @window_options
@@ -27,14 +42,58 @@ from bulkroute.cli.options import (
 @wait_for_lock
 @ask_nothing
 @telling_options
-def rollback(ledger: Path, **options: Any) -> int:
+def rollback(
+    ledger: Path, batch: int | None, since: int | None, only: Path | None, dry_run: bool, **options: Any
+) -> int:
     """Put back the recorded earlier bindings of rows that LEDGER's batch changed; the same command again goes on.
 
     A row whose live binding is no longer what was written is left alone and reported as `conflict` (exit 1). Rows
-    that are put back are pending again: `bulkroute run` sends them once more.
+    that are put back are pending again: `bulkroute run` sends them once more, in a batch of its own. Nothing to put
+    back is exit 2, with the batches that changed something.
 
     Example: bulkroute rollback cutover.ledger.db --base-url https://cc.example.com
     """
-    from bulkroute.cli.session import roll_back_to_the_end  # here, since help must not wait for it
+    from bulkroute.cli.session import roll_back_to_the_end, with_engine  # here, since help must not wait for it
+    from bulkroute.run.prepare_rollback import WayBack
 
-    return roll_back_to_the_end(ledger, options)
+    way = WayBack(batch, since, only)
+    if not dry_run:
+        return roll_back_to_the_end(ledger, way, options)
+
+    async def work(engine: "Engine") -> int:
+        preview = await engine.preview_rollback(ledger, way)
+        (_print_json if options["json_"] else _print)(preview)
+        return ExitCode.DONE
+
+    return with_engine(settings_from(options), work)
+
+
+def _print(preview: "Preview") -> None:
+    click.echo(f"{preview.to_put_back:>9,} to put back")
+    click.echo(f"{preview.already_back:>9,} as they were already")
+    for error, rows in preview.refused.items():
+        click.echo(f"{rows:>9,} refused: {error}")
+    if preview.left_behind:
+        click.echo(f"{preview.left_behind:>9,} without a recorded earlier binding")
+    for change, before_name, after_name in preview.pairs[:MOST_PAIRS]:
+        before, after = _named(change.before, before_name), _named(change.after, after_name)
+        click.echo(f"{change.rows:>9,} from {before} to {after}")
+    if rest := preview.pairs[MOST_PAIRS:]:
+        rows = sum(change.rows for change, *_names in rest)
+        click.echo(f"{rows:>9,} in {len(rest):,} more pairs of targets; --json shows all")
+
+
+def _named(binding: Binding | None, name: str) -> str:
+    return f"{binding} ({name})" if name else str(binding)
+
+
+def _print_json(preview: "Preview") -> None:
+    pairs = [
+        {
+            "from": (target_json(change.before) or {}) | {"name": before_name},
+            "to": (target_json(change.after) or {}) | {"name": after_name},
+            "rows": change.rows,
+        }
+        for change, before_name, after_name in preview.pairs
+    ]
+    click.echo(json.dumps(preview._asdict() | {"pairs": pairs}, ensure_ascii=False))

@@ -33,6 +33,7 @@ from bulkroute.output.closing import closing_line, next_commands, print_closing
 from bulkroute.output.json_log import Records
 from bulkroute.output.lines import Lines
 from bulkroute.output.words import clock, duration
+from bulkroute.run.prepare_rollback import WayBack
 from bulkroute.settings import SIMULATOR, Settings
 
 SIMULATED = "simulated"
@@ -79,13 +80,13 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
     return work_to_the_end(options, ledger, settings, work, manifest)
 
 
-def roll_back_to_the_end(ledger: Path, options: dict[str, Any]) -> int:
+def roll_back_to_the_end(ledger: Path, way: WayBack, options: dict[str, Any]) -> int:
     """Roll back, print the summary, return the exit code."""
 
     async def settings(_interrupts: Interrupts, _exits: AsyncExitStack) -> Settings:
         return settings_from(options, command_line=as_given())
 
-    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger), None)
+    return work_to_the_end(options, lambda: ledger, settings, lambda engine: engine.rollback(ledger, way), None)
 
 
 def work_to_the_end(

@@ -83,7 +83,7 @@ class Which(Enum):
     """Which batch of a ledger is meant."""
 
     LATEST = "the batch that repeated runs continue"
-    ROLLBACK = "the last rollback of that one"
+    ROLLBACK = "the last rollback since that one was begun"
     SHOWN = "a rollback from its first run on until its batch is run again, else LATEST: for whoever watches"
 
 
@@ -93,11 +93,16 @@ def find(connection: sqlite3.Connection, which: Which | int) -> Batch | None:
         return _one(connection, "batch = ?", which)
     latest = _one(connection, "parent IS NULL")
     if which is Which.ROLLBACK:
-        return _one(connection, "parent = ?", latest.number) if latest else None
+        return _one(connection, "parent IS NOT NULL AND batch > ?", latest.number) if latest else None
     if which is Which.SHOWN:
         last_run = "batch = (SELECT batch FROM run ORDER BY run DESC LIMIT 1)"
         return _one(connection, f"{last_run} AND parent IS NOT NULL AND NOT closed") or latest
     return latest
+
+
+def rollback_of(connection: sqlite3.Connection, number: int) -> Batch | None:
+    """Return the last rollback that undid what the batch of that number changed; None if there was none."""
+    return _one(connection, "batch > ?1 AND (parent = ?1 OR (parent < ?1 AND since))", number)
 
 
 def _one(connection: sqlite3.Connection, where: str, *parameters: int) -> Batch | None:
@@ -115,8 +120,21 @@ def require(connection: sqlite3.Connection, ledger: Path, which: Which | int) ->
     if isinstance(which, int):
         raise UsageError(f"there is no batch {which}", where=str(ledger), hint="leave --batch out for the latest")
     if which is Which.ROLLBACK and find(connection, Which.LATEST):
-        raise UsageError("this batch was never rolled back", where=str(ledger), hint="leave out --rollback")
+        raise never_rolled_back(ledger)
     raise LedgerError("the ledger holds no batch yet", where=str(ledger), hint="`bulkroute run` fills it")
+
+
+def never_rolled_back(ledger: Path) -> UsageError:
+    """Return the error of a rollback that is asked for and was never made."""
+    return UsageError("this batch was never rolled back", where=str(ledger), hint="leave out --rollback")
+
+
+def from_on(connection: sqlite3.Connection, number: int) -> list[Batch]:
+    """Return the batches from that number on, without rollbacks."""
+    found = connection.execute(
+        "SELECT batch, manifest, digest FROM batch WHERE batch >= ? AND parent IS NULL ORDER BY batch", (number,)
+    )
+    return [Batch(*each) for each in found]
 
 
 def require_tenant(connection: sqlite3.Connection, batch: Batch, tenant: Tenant, ledger: Path, *, moved: bool) -> None:

@@ -50,6 +50,7 @@ TO_FORMAT_3 = (
     "ALTER TABLE pace ADD COLUMN cause TEXT NOT NULL DEFAULT 'service'",
     f"UPDATE pace SET cause = {_CAUSE}",
     "ALTER TABLE row ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE batch ADD COLUMN since INTEGER NOT NULL DEFAULT 0",
 )
 
 STEPS = (TO_FORMAT_2, TO_FORMAT_3)
@@ -57,7 +58,7 @@ STEPS = (TO_FORMAT_2, TO_FORMAT_3)
 
 _VIEWS_OF_2 = {
     "row": "SELECT *, 0 AS drifted, 0 AS given_back FROM main.row",
-    "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key FROM main.batch",
+    "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key, 0 AS since FROM main.batch",
     "run": "SELECT *, NULL AS stop, NULL AS pid_started, NULL AS digest"
     + "".join(f", '' AS {name}" for name in _ORIGIN)
     + " FROM main.run",

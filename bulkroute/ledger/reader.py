@@ -145,6 +145,28 @@ class LedgerReader:
         return BatchReader(self._connection, self.path, batches.require(self._connection, self.path, which))
 
     @guarded(READ)
+    def pick(self, number: int | None, *, rollback: bool = False) -> BatchReader:
+        """Return the batch of that number, the latest if none is given, or the last rollback of it.
+
+        Raises UsageError; LedgerError if the ledger holds no batch.
+        """
+        if number is None:
+            return self.require_batch(Which.ROLLBACK if rollback else Which.LATEST)
+        batch = self.require_batch(number)
+        if not rollback:
+            return batch
+        found = batches.rollback_of(self._connection, number)
+        if found is None:
+            raise batches.never_rolled_back(self.path)
+        return BatchReader(self._connection, self.path, found)
+
+    @guarded(READ)
+    def from_on(self, number: int) -> list[BatchReader]:
+        """Return the batches from that number on, without rollbacks."""
+        found = batches.from_on(self._connection, number)
+        return [BatchReader(self._connection, self.path, batch) for batch in found]
+
+    @guarded(READ)
     def manifests(self) -> list[str]:
         """Return the names of the manifests of all batches, as they were given."""
         return [name for (name,) in self._connection.execute("SELECT DISTINCT manifest FROM batch")]

@@ -6,7 +6,7 @@ known; the ledger then takes it over in one transaction (`ledger.merge`).
 
 import itertools
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from bulkroute.ledger.temp_db import Scratch
@@ -38,6 +38,12 @@ class Staging(Scratch):
         """
         with self.errors():
             self._load(rows, faults)
+
+    def ids(self) -> Iterator[str]:
+        """Yield the ids in their own order. Raises LedgerError."""
+        with self.errors():
+            for (row_id,) in self._connection.execute("SELECT id FROM staged ORDER BY id"):
+                yield row_id
 
     def _load(self, rows: Iterable[Row], faults: Faults) -> None:
         execute = self._connection.executemany

@@ -12,11 +12,13 @@ from pathlib import Path
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import batches, drift, merge, migrations, rollback, runs, settle
 from bulkroute.ledger.batches import Batch, Changes, Tenant, Work
+from bulkroute.ledger.compare import Change
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.live_bindings import LiveBindings, Target, detach
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.rollback import Changed, Scope
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.settle import Decided, Doubts
 from bulkroute.ledger.staging import Staged
@@ -95,9 +97,14 @@ class BatchWriter(BatchReader):
         return settle.wanted_targets(self._connection, self.facts, live.path if live else None)
 
     @guarded("prepare the rollback")
-    def without_before(self) -> int:
-        """Return how many rows it may have changed without knowing what they were bound to."""
-        return rollback.without_before(self._connection, self.facts)
+    def pairs(self) -> list[Change]:
+        """Return the rows of a rollback that are still to be put back, by where from and where to."""
+        return rollback.pairs(self._connection, self.facts)
+
+    @guarded("prepare the rollback")
+    def standing_before(self, live: LiveBindings) -> Changed | None:
+        """Return since which batch earlier ones changed rows that this rollback leaves so, and how many."""
+        return rollback.standing_before(self._connection, self.facts, live.path)
 
     @guarded("begin the run")
     def begin_run(self, start: RunStart) -> int:
@@ -153,8 +160,8 @@ class LedgerWriter:
         settle.add_functions(connection)
 
     @contextmanager
-    def preparing(self, on_notice: Callable[[str], None]) -> Iterator[None]:
-        """Write all that the block prepares in one transaction, or nothing of it if the block raises.
+    def preparing(self, on_notice: Callable[[str], None], *, keep: bool = True) -> Iterator[None]:
+        """Write all that the block prepares in one transaction, or nothing of it if the block raises, or not to `keep` it.
 
         A ledger of an earlier format is brought to today's in it, which `on_notice` gets.
         """
@@ -163,8 +170,9 @@ class LedgerWriter:
         try:
             migrations.bring_up(self._connection, self.path, on_notice)
             yield
-            with ledger_errors(self.path, PREPARE):
-                self._connection.execute("COMMIT")
+            if keep:
+                with ledger_errors(self.path, PREPARE):
+                    self._connection.execute("COMMIT")
         finally:
             roll_back(self._connection)
             detach(self._connection)
@@ -179,7 +187,7 @@ class LedgerWriter:
 
     @guarded("end earlier rollbacks")
     def end_rollbacks(self) -> None:
-        """End all rollbacks, since a batch is about to be run again: a later rollback starts anew."""
+        """End all rollbacks, since rows are about to be sent again: a later rollback starts anew."""
         rollback.close(self._connection)
 
     def work_on(self, batch: BatchReader) -> BatchWriter:
@@ -193,11 +201,21 @@ class LedgerWriter:
         return self._writer(batch), changes
 
     @guarded("prepare the rollback")
-    def open_rollback(self, parent: BatchWriter, live: LiveBindings) -> BatchWriter:
-        """Return the rollback of a batch that is under way, or a new one; from now on what it does shows in the batch."""
-        batch = rollback.open_rollback(self._connection, parent.facts, live.path)
+    def open_rollback(self, scope: Scope, live: LiveBindings) -> BatchWriter:
+        """Return the rollback of that scope if it is under way, or a new one; from now on what it does shows in its batches."""
+        batch = rollback.open_rollback(self._connection, scope, live.path)
         rollback.keep_true(self._connection, batch)
         return self._writer(batch)
+
+    @guarded("prepare the rollback")
+    def without_before(self, scope: Scope) -> int:
+        """Return how many rows may have been changed without it being known what they were bound to."""
+        return rollback.without_before(self._connection, scope)
+
+    @guarded("prepare the rollback")
+    def changed(self) -> list[Changed]:
+        """Return which batches changed rows that a rollback of them would put back, and how many."""
+        return rollback.changed(self._connection)
 
     def _writer(self, batch: Batch) -> BatchWriter:
         return BatchWriter(self._connection, self.path, batch)

@@ -5,11 +5,12 @@ another hand -> pending, then right already, unknown, locked, conflict. A batch 
 is to be done then begins the next one, with its own *before*. Without live bindings rows in doubt are sent again, rows
 are done as the ledger says, and nothing else is known.
 
-All of it is one transaction, which ends with the block of `take_in` or `take_back`: whatever is raised there, an answer
+All of it is one transaction, which ends with the block of `take_in`: whatever is raised there, an answer
 of "n" for instance, leaves the ledger as it was.
 """
 
 import contextlib
+import shlex
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import NamedTuple
@@ -202,6 +203,7 @@ class Preparation:
         """
         staged, tenant = opened.staged, Tenant.of(self._settings)
         if opened.batch is None:
+            self._tell_left_behind(writer)
             writer.end_rollbacks()
             batch, changes = writer.take_over(staged or stage(), tenant)
             return Chosen(batch, changes)
@@ -225,6 +227,19 @@ class Preparation:
         if staged is not None:
             batch, changes = writer.take_over(staged, tenant, batch)
         return Chosen(batch, changes, again=again)
+
+    def _tell_left_behind(self, writer: LedgerWriter) -> None:
+        """Warn of what a plain rollback does not put back once a new batch has begun."""
+        changed = writer.changed()
+        if not changed:
+            return
+        ledger = shlex.quote(str(writer.path))
+        oldest, latest = changed[0], changed[-1]
+        also = f"; `--since {oldest.batch}` what all batches changed" if oldest is not latest else ""
+        self._on_notice(
+            f"warning: batch {latest.batch} changed {latest.rows:,} routes that only `bulkroute rollback {ledger}"
+            f" --batch {latest.batch}` puts back then{also}"
+        )
 
     def _finds_work(self, batch: BatchWriter, staged: Staged | None, live: LiveBindings | Unread) -> bool:
         """Tell whether anything is to be done about a batch that has ended."""
@@ -278,12 +293,10 @@ class Preparation:
             raise LedgerError(
                 "rows in doubt were not settled", where=str(batch.path), hint="run the same command again"
             )
-        drifted = 0
-        if batch.parent is None:
-            send = self._settings.on_drift == OnDrift.SEND
-            drifted = batch.reopen_drifted(live, earlier=earlier, keep=not send)
-            if drifted and self._settings.on_drift == OnDrift.STOP:
-                raise self._drifted(batch, drifted)
+        send = self._settings.on_drift == OnDrift.SEND
+        drifted = batch.reopen_drifted(live, earlier=earlier, keep=not send)
+        if drifted and self._settings.on_drift == OnDrift.STOP:
+            raise self._drifted(batch, drifted)
         decided = batch.decide(live, self._settings.skip)
         if decided.changed_earlier:
             self._on_notice(
@@ -327,27 +340,3 @@ class Preparation:
             hint="correct the manifest, or accept known ones with --skip",
             stop=StopKind.MAX_REFUSED,
         )
-
-    @asynccontextmanager
-    async def take_back(self, held: HeldLedger, exits: ExitStack) -> AsyncIterator[Prepared]:
-        """Make or reopen the rollback of the ledger's batch and give it, ready to be sent; committed after the block.
-
-        `exits` closes the ledger. Raises LedgerError, UsageError, and what reading live bindings raises.
-        """
-        with held.checked() as ledger:
-            parent = ledger.require_batch()
-            self._require_tenant(parent)
-        with LiveBindings() as live:
-            await self._reader.read(live)
-            writer = exits.enter_context(held.write())
-            with writer.preparing(self._on_notice):
-                batch = writer.work_on(parent)
-                if left_behind := batch.without_before():
-                    self._on_notice(
-                        f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier"
-                        " bindings are not recorded"
-                    )
-                rollback = writer.open_rollback(batch, live)
-                doubts = rollback.settle_doubts(live)
-                prepared = self._decide(Chosen(rollback, again=doubts.again), live)
-                yield prepared._replace(left_behind=left_behind)

@@ -61,6 +61,10 @@ class Night:
         left_behind = sum(row.touched and row.before is None for row in self.model.batch.values())
         return self._work(stages, strike, most, "rollback", "night.ledger.db", left_behind=left_behind)
 
+    def back_to_the_oldest(self) -> int:
+        """Put back what all batches changed, and return the exit code; the model does not go on from here."""
+        return self._launch("rollback", "night.ledger.db", "--since", "1", *PACE).result.code
+
     def verify(self) -> None:
         found = self._launch("verify", "night.ledger.db", *PACE, "--json").result
         done = {row_id: row.target for row_id, row in (self.model.batch or {}).items() if row.status in DONE}

@@ -14,6 +14,7 @@ from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.lock import Process
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.rollback import Scope
 from bulkroute.ledger.runs import Calls, RunEnd, RunStart
 from bulkroute.ledger.settle import Decided
 from bulkroute.ledger.staging import Staged, Staging
@@ -72,15 +73,16 @@ def test_a_batch_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: 
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["end_rollbacks", "take_over", "open_rollback"])
+@pytest.mark.parametrize("name", ["end_rollbacks", "take_over", "open_rollback", "without_before", "changed"])
 def test_a_ledger_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: str) -> None:
     ledger = made(tmp_path / "l.db", rows=3)
     with writing(ledger) as (writer, batch), LiveBindings() as live, staged() as manifest:
         writer._connection.close()
+        given = {"staged": manifest, "tenant": TENANT, "scope": Scope(batch.facts), "live": live}
         with pytest.raises(
             LedgerError, match=r"cannot (end earlier rollbacks|take over the manifest|prepare the rollb)"
         ):
-            call(getattr(writer, name), {"staged": manifest, "tenant": TENANT, "parent": batch, "live": live})
+            call(getattr(writer, name), given)
 
 
 def test_a_ledger_is_made_when_it_is_first_written_and_reads_as_an_empty_one_before(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_batch_knows_whose_routes_it_changes_from_its_first_row_on_and_when_th
     with ledger.hold() as held, staged() as manifest, LiveBindings() as live, held.write() as writer:
         batch, _changes = writer.take_over(manifest, at_first)
         assert known() == [at_first]
-        rollback = writer.open_rollback(batch, live)
+        rollback = writer.open_rollback(Scope(batch.facts), live)
         assert known() == [at_first, at_first]
         number = rollback.begin_run(RunStart("rollback", "0", moved, None))
         assert known() == [(moved.service, at_first.app_key)] * 2, "a ready token does not say whose it is"

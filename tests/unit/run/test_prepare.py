@@ -26,6 +26,7 @@ from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.model import FailureKind
 from bulkroute.run.prepare import Prepared
+from bulkroute.run.prepare_rollback import LATEST_BATCH
 from bulkroute.settings import FailureLimit, Settings
 from bulkroute.simulator import Faults, Route, Simulator
 from tests.virtual_time import run_virtual
@@ -85,7 +86,9 @@ class Night:
         )
 
     def take_back(self, **options: Any) -> Found:
-        return self._prepare(lambda engine, held, exits: engine._preparation.take_back(held, exits), **options)
+        return self._prepare(
+            lambda engine, held, exits: engine._rollbacks.take_back(held, exits, LATEST_BATCH), **options
+        )
 
     def _prepare(self, work: Callable[[Engine, Any, ExitStack], Any], **options: Any) -> Found:
         found = Found()

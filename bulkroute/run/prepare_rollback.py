@@ -1,0 +1,195 @@
+"""What happens before the first call of a rollback: which batches, which rows, and what their live bindings decide.
+
+All of it is one transaction, which ends with the block of `take_back`: whatever is raised there, an answer of "n" for
+instance, leaves the ledger as it was. A preview is the same, and leaves it as it was in any case.
+"""
+
+import shlex
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from bulkroute.errors import UsageError
+from bulkroute.ledger import only
+from bulkroute.ledger.batches import Changes, Tenant
+from bulkroute.ledger.compare import Change
+from bulkroute.ledger.ledger import HeldLedger
+from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.reader import LedgerReader
+from bulkroute.ledger.rollback import Scope
+from bulkroute.ledger.writer import BatchWriter, LedgerWriter
+from bulkroute.live import targets
+from bulkroute.live.called_routes import LiveReader
+from bulkroute.live.read_calls import Asker
+from bulkroute.run.prepare import Prepared
+from bulkroute.settings import Settings
+
+
+class WayBack(NamedTuple):
+    """What is asked for: one batch (the latest if none is named) or one and all later ones, and which rows."""
+
+    batch: int | None = None
+    """Undo what this batch changed."""
+    since: int | None = None
+    """Undo what this batch and all later ones changed."""
+    only: Path | None = None
+    """A manifest, or a list of ids: nothing else is put back."""
+
+
+LATEST_BATCH = WayBack()
+
+
+class PairNamed(NamedTuple):
+    """Rows that go back from one target to another, and the targets' names, '' where none is known."""
+
+    change: Change
+    before_name: str
+    after_name: str
+
+
+class Preview(NamedTuple):
+    """What a rollback would do. Counts are rows."""
+
+    batch: int
+    """The batch that is undone, or the oldest of them."""
+    to_put_back: int
+    already_back: int
+    """Those that need no call."""
+    refused: dict[str, int]
+    """Those that nothing is sent for, by failure kind."""
+    left_behind: int
+    """Those whose earlier binding is not recorded."""
+    pairs: list[PairNamed]
+
+
+class RollbackPreparation:
+    """Gets rollbacks at one service ready to be sent."""
+
+    def __init__(self, settings: Settings, asker: Asker, reader: LiveReader, on_notice: Callable[[str], None]) -> None:
+        """`on_notice` gets what an operator should know."""
+        self._settings = settings
+        self._asker = asker
+        self._reader = reader
+        self._on_notice = on_notice
+
+    @asynccontextmanager
+    async def take_back(self, held: HeldLedger, exits: ExitStack, way: WayBack) -> AsyncIterator[Prepared]:
+        """Make or reopen a rollback and give it, ready to be sent; committed after the block.
+
+        `exits` closes the ledger. Raises LedgerError, ManifestError (`--only`), UsageError (nothing is to be put back,
+        too), and what reading live bindings raises.
+        """
+        with ExitStack() as inputs:
+            scope, live = await self._look(held, way, inputs)
+            writer = exits.enter_context(held.write())
+            with writer.preparing(self._on_notice):
+                prepared = self._prepare(writer, scope, live)
+                known = await targets.look_up(self._asker, prepared.batch.wanted_targets(live), self._on_notice)
+                for text in targets.warnings(known):
+                    self._on_notice(f"warning: {text}")
+                yield prepared
+
+    async def preview(self, held: HeldLedger, way: WayBack) -> Preview:
+        """Return what a rollback would do; nothing is changed. Raises what `take_back` raises."""
+        with ExitStack() as inputs:
+            scope, live = await self._look(held, way, inputs)
+            writer = inputs.enter_context(held.write())
+            with writer.preparing(self._on_notice, keep=False):
+                found = self._prepare(writer, scope, live)
+                return Preview(
+                    batch=scope.parent.number,
+                    to_put_back=found.counts.pending,
+                    already_back=found.counts.done,
+                    refused={each.error: each.rows for each in found.decided.refusals},
+                    left_behind=found.left_behind,
+                    pairs=[
+                        PairNamed(each, live.name(each.before) if each.before else "", live.name(each.after))
+                        for each in found.batch.pairs()
+                    ],
+                )
+
+    async def _look(self, held: HeldLedger, way: WayBack, inputs: ExitStack) -> tuple[Scope, LiveBindings]:
+        """Find out what is meant, and read live bindings, which stay open as long as `inputs`."""
+        chosen = inputs.enter_context(only.staged(way.only, self._on_notice)) if way.only else None
+        with held.checked() as ledger:
+            scope = self._scope(ledger, way)
+        if chosen is not None:
+            scope = scope._replace(ids=chosen.rows.path, digest=chosen.digest)
+        live = inputs.enter_context(LiveBindings())
+        await self._reader.read(live)
+        return scope, live
+
+    def _scope(self, ledger: LedgerReader, way: WayBack) -> Scope:
+        if way.batch is not None and way.since is not None:
+            raise UsageError("--batch undoes one batch, --since one and all later ones", hint="give one of the two")
+        parent = ledger.pick(way.since if way.since is not None else way.batch)
+        if parent.parent is not None:
+            raise UsageError(
+                f"batch {parent.number} is a rollback of batch {parent.parent}",
+                where=str(ledger.path),
+                hint=f"`run` sends again what was put back; `rollback --batch {parent.parent}` goes on with it",
+            )
+        later = way.since is not None
+        tenant, moved = Tenant.of(self._settings), self._settings.service_moved
+        for batch in ledger.from_on(parent.number) if later else [parent]:
+            batch.require_tenant(tenant, moved=moved)
+        return Scope(parent.facts, later)
+
+    def _prepare(self, writer: LedgerWriter, scope: Scope, live: LiveBindings) -> Prepared:
+        left_behind = writer.without_before(scope)
+        rollback = writer.open_rollback(scope, live)
+        counts = rollback.counts()
+        if not counts.total and not left_behind:
+            raise self._nothing(writer, scope)
+        if left_behind:
+            self._on_notice(
+                f"{left_behind:,} rows cannot be put back: they were sent without a snapshot, so their earlier"
+                " bindings are not recorded"
+            )
+        self._tell_earlier(rollback, live)
+        return _decide(rollback, live)._replace(left_behind=left_behind)
+
+    def _nothing(self, writer: LedgerWriter, scope: Scope) -> UsageError:
+        """Return the error of a rollback without a row, which names the batches that have some."""
+        ledger, number = shlex.quote(str(writer.path)), scope.parent.number
+        what = f"since batch {number}" if scope.later else f"by batch {number}"
+        among = "of the rows asked for, " if scope.ids is not None else ""
+        others = writer.changed()
+        if not others:
+            return UsageError(
+                f"nothing to put back: {among}none was changed {what}, or all are put back already",
+                where=str(writer.path),
+                hint="no other batch changed any that stands",
+            )
+        named = ", ".join(f"{each.rows:,} rows by batch {each.batch}" for each in others)
+        return UsageError(
+            f"nothing to put back: {among}none was changed {what}; changed were {named}",
+            where=str(writer.path),
+            hint="; ".join(f"`bulkroute rollback {ledger} --batch {each.batch}`" for each in others[-3:]),
+        )
+
+    def _tell_earlier(self, rollback: BatchWriter, live: LiveBindings) -> None:
+        """Say what this rollback leaves standing of what earlier batches changed."""
+        if standing := rollback.standing_before(live):
+            ledger = shlex.quote(str(rollback.path))
+            self._on_notice(
+                f"{standing.rows:,} rows that earlier batches changed stand after this:"
+                f" `bulkroute rollback {ledger} --since {standing.batch}` puts these back too"
+            )
+
+
+def _decide(rollback: BatchWriter, live: LiveBindings) -> Prepared:
+    """Settle what was in doubt, reopen what was left undone, and let the live bindings decide what they can."""
+    again = rollback.settle_doubts(live).again
+    rollback.reopen(skipped=True)
+    decided = rollback.decide(live)
+    return Prepared(
+        rollback,
+        Changes(),
+        rollback.counts(),
+        rollback.tried_earlier(),
+        again,
+        decided=decided,
+        live_read=True,
+    )

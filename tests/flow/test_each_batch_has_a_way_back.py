@@ -1,0 +1,134 @@
+"""What any batch of a ledger changed can be put back, or is named, through the real command line."""
+
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.harness import Result, Service, Target, bulkroute, ids, serving, write_csv
+
+pytestmark = pytest.mark.slow
+
+ROWS = ids(6)
+NIGHT: Target = (3, 102)
+HOLIDAY: Target = (1, 103)
+
+
+class Nights:
+    """Two batches: all rows to NIGHT, then the first two to HOLIDAY."""
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self.folder = folder
+        self.service = service
+        self.before = dict(service.bindings)
+        write_csv(folder / "night.csv", dict.fromkeys(ROWS, NIGHT))
+        assert self.give("run", "night.csv").code == 0
+        write_csv(folder / "night.csv", dict.fromkeys(ROWS[:2], HOLIDAY))
+        assert self.give("run", "night.csv").code == 0
+        self.after = dict(service.bindings)
+        assert self.after == dict.fromkeys(ROWS, NIGHT) | dict.fromkeys(ROWS[:2], HOLIDAY)
+
+    def give(self, *words: str) -> Result:
+        return bulkroute(*words, "--base-url", self.service.url, "--rate", "unlimited", cwd=self.folder)
+
+    def back(self, *words: str) -> Result:
+        return self.give("rollback", "night.ledger.db", *words)
+
+    def ledger(self) -> list[str]:
+        with closing(sqlite3.connect(self.folder / "night.ledger.db")) as connection:
+            return list(connection.iterdump())
+
+
+@pytest.fixture
+def nights(tmp_path: Path) -> Iterator[Nights]:
+    with serving(ROWS) as service:
+        yield Nights(tmp_path, service)
+
+
+def test_the_latest_batch_goes_back_and_says_what_earlier_ones_leave(nights: Nights) -> None:
+    back = nights.back()
+    assert back.code == 0, back.err
+    assert dict(nights.service.bindings) == dict.fromkeys(ROWS, NIGHT)
+    assert (
+        "6 rows that earlier batches changed stand after this: `bulkroute rollback night.ledger.db --since 1`"
+        in back.err
+    )
+    more = nights.back("--since", "1")
+    assert more.code == 0, more.err
+    assert dict(nights.service.bindings) == nights.before
+    nothing = nights.back("--since", "2")
+    assert nothing.code == 2
+    assert "nothing to put back" in nothing.err
+
+
+def test_since_goes_back_over_all_batches_but_for_what_another_hand_set(nights: Nights) -> None:
+    nights.service.simulator.rebind(ROWS[1], 1, 999)
+    back = nights.back("--since", "1", "--json")
+    assert back.code == 1, back.err
+    assert back.summary["failures"] == {"conflict": 1}
+    assert dict(nights.service.bindings) == nights.before | {ROWS[1]: (1, 999)}
+    calls = nights.service.modified
+    assert nights.back("--since", "1").code == 1
+    assert nights.service.modified == calls
+
+
+def test_an_earlier_batch_goes_back_where_no_later_one_wrote(nights: Nights) -> None:
+    back = nights.back("--batch", "1", "--json")
+    assert back.code == 1, back.err
+    assert back.summary["failures"] == {"conflict": 2}
+    assert dict(nights.service.bindings) == nights.before | dict.fromkeys(ROWS[:2], HOLIDAY)
+    assert nights.back("--since", "1").code == 0
+    assert dict(nights.service.bindings) == nights.before
+
+
+def test_a_preview_tells_the_pairs_and_changes_nothing(nights: Nights) -> None:
+    ledger, calls = nights.ledger(), nights.service.modified
+    shown = nights.back("--since", "1", "--dry-run", "--json")
+    assert shown.code == 0, shown.err
+    assert (shown.summary["to_put_back"], shown.summary["refused"]) == (6, {})
+    assert sum(pair["rows"] for pair in shown.summary["pairs"]) == 6
+    assert {pair["from"]["deviceId"] for pair in shown.summary["pairs"]} == {NIGHT[1], HOLIDAY[1]}
+    text = nights.back("--dry-run")
+    assert text.code == 0, text.err
+    assert "2 to put back" in text.out
+    assert (nights.ledger(), nights.service.modified) == (ledger, calls)
+
+
+@pytest.mark.parametrize("name", ["only.txt", "only.csv"])
+def test_only_some_rows_go_back_and_the_rest_later(nights: Nights, name: str) -> None:
+    listed = [ROWS[0], ROWS[3]]
+    if name.endswith("csv"):
+        write_csv(nights.folder / name, dict.fromkeys(listed, NIGHT))
+    else:
+        (nights.folder / name).write_text("id\n" + "\n\n".join(listed) + "\n")
+    part = nights.back("--since", "1", "--only", name)
+    assert part.code == 0, part.err
+    assert dict(nights.service.bindings) == nights.after | {row_id: nights.before[row_id] for row_id in listed}
+    rest = nights.back("--since", "1", "--json")
+    assert rest.summary["succeeded"] == 4
+    assert dict(nights.service.bindings) == nights.before
+
+
+def test_nothing_to_put_back_is_an_error_that_names_the_batches(nights: Nights) -> None:
+    (nights.folder / "only.txt").write_text(f"{ROWS[5]}\n")
+    ledger = nights.ledger()
+    nothing = nights.back("--only", "only.txt")
+    assert nothing.code == 2
+    assert "6 rows by batch 1, 2 rows by batch 2" in nothing.err
+    assert "`bulkroute rollback night.ledger.db --batch 1`" in nothing.err
+    assert nights.ledger() == ledger
+    both = nights.back("--batch", "1", "--since", "1")
+    assert (both.code, nights.back("--batch", "7").code) == (2, 2)
+
+
+def test_a_fresh_batch_warns_of_what_its_rollback_does_not_put_back(nights: Nights) -> None:
+    fresh = nights.give("run", "night.csv", "--fresh")
+    assert fresh.code == 0, fresh.err
+    (command,) = [text for text in fresh.err.split("`") if text.startswith("bulkroute rollback")]
+    assert "warning: batch 2 changed 2 routes that only" in fresh.err
+    assert nights.back().code == 2
+    assert nights.give(*shlex.split(command)[1:]).code == 0
+    assert dict(nights.service.bindings) == dict.fromkeys(ROWS, NIGHT)
