@@ -36,7 +36,6 @@ from bulkroute.events import Stopping as Stopping
 from bulkroute.events import Summary as Summary
 from bulkroute.events import WaitBegan as WaitBegan
 from bulkroute.events import WaitEnded as WaitEnded
-from bulkroute.ledger.compare import Change as Change
 from bulkroute.ledger.compare import Difference as Difference
 from bulkroute.ledger.compare import PlanCounts as PlanCounts
 from bulkroute.ledger.compare import PlanRow as PlanRow
@@ -49,9 +48,10 @@ from bulkroute.manifest.given_rows import GivenRow as GivenRow
 from bulkroute.model import Binding as Binding
 from bulkroute.model import DeviceType as DeviceType
 from bulkroute.model import FailureKind as FailureKind
+from bulkroute.model import NamedTarget as NamedTarget
+from bulkroute.model import Pair as Pair
 from bulkroute.model import Row as Row
 from bulkroute.model import Status as Status
-from bulkroute.run.prepare_rollback import PairNamed as PairNamed
 from bulkroute.run.prepare_rollback import Preview as Preview
 from bulkroute.run.prepare_rollback import WayBack as WayBack
 from bulkroute.run.run import Run as Run

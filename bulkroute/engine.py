@@ -23,6 +23,7 @@ from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.reader import BatchReader
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
@@ -151,21 +152,41 @@ class Engine:
             return found
 
     @contextlib.asynccontextmanager
-    async def plan(self, source: Source, *, format: str | None = None) -> AsyncIterator[Plan]:  # noqa: A002  as in --format
+    async def plan(
+        self,
+        source: Source,
+        *,
+        ledger: str | Path | None = None,
+        format: str | None = None,  # noqa: A002  as in --format
+    ) -> AsyncIterator[Plan]:
         """Read live bindings and give what a run of the manifest would change, for the block. Changes nothing.
 
-        Raises ManifestError, UsageError (strict targets), LedgerError (no room for temporary files), and for reading
-        live bindings ServiceUnreachable, CredentialsRefused and StoppedEarly (throttled for too long).
+        The ledger, where there is one, tells which rows were done and are live no longer so. Raises ManifestError,
+        UsageError (strict targets), LedgerError (a damaged one, or no room for temporary files), and for reading live
+        bindings ServiceUnreachable, CredentialsRefused and StoppedEarly (throttled for too long).
         """
         self._require_open()
+        settings = self._settings
         with contextlib.ExitStack() as inputs:
             with self._blocking.alone():
-                staged = inputs.enter_context(intake.staged(source, format, self._notice))
+                staged = inputs.enter_context(
+                    intake.staged(source, format, self._notice, expected_rows=settings.expect)
+                )
+                batch = self._batch_so_far(intake.ledger_beside(source) if ledger is None else Path(ledger), inputs)
             live = inputs.enter_context(LiveBindings())
             await self._reader.read(live)
-            with contextlib.closing(Plan(staged.rows, live)) as plan:
-                await plan.check_targets(self._asker, self._notice, strict=self._settings.strict_targets)
+            with contextlib.closing(Plan(staged.rows, live, batch=batch, skip=settings.skip)) as plan:
+                await plan.check_targets(self._asker, self._notice, strict=settings.strict_targets)
                 yield plan
+
+    def _batch_so_far(self, ledger: Path | None, inputs: contextlib.ExitStack) -> BatchReader | None:
+        """Return the batch that a run would go on from, which stays open as long as `inputs`; None if there is none."""
+        if ledger is None or not ledger.exists():
+            return None
+        batch = inputs.enter_context(Ledger(ledger).read()).find_batch()
+        if batch is not None:
+            batch.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
+        return batch
 
     async def verify(self, ledger: str | Path) -> Verified:
         """Hold the rows that the ledger calls done against live bindings, also while a run writes it.

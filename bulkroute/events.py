@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from bulkroute.errors import ExitCode, StopKind
+from bulkroute.model import Pair
 
 
 def iso(at: float) -> str:
@@ -228,6 +229,8 @@ class Proposal(NamedTuple):
     """What this is for; empty if it was not given."""
     pending: int
     """Rows to be sent."""
+    pairs: tuple[Pair, ...]
+    """Where these lead now and are to lead, the commonest first; where from is told only if live bindings were read."""
     done: int
     """Rows that need no call: right already, or done earlier."""
     drifted: int

@@ -1,7 +1,11 @@
 """The values that pass between the rooms. Frozen, no I/O, nothing imported from bulkroute."""
 
+from collections.abc import Mapping
 from enum import Enum, IntEnum, StrEnum
 from typing import Literal, NamedTuple
+
+NAME_CHARS = 60
+"""So much of a target's name is shown."""
 
 
 class DeviceType(IntEnum):
@@ -25,6 +29,54 @@ class Binding(NamedTuple):
         """Return the target as people write it: `skill_queue 101`."""
         names = {kind.value: kind.name.lower() for kind in DeviceType}
         return f"{names.get(self.devicetype, f'devicetype {self.devicetype}')} {self.device_id}"
+
+
+class NamedTarget(NamedTuple):
+    """A skill queue or IVR flow with its name, as people know it."""
+
+    devicetype: int
+    """1 skill queue, 3 IVR flow."""
+    device_id: int
+    """The number of the queue or flow."""
+    name: str
+    """Empty where none is known."""
+
+    def __str__(self) -> str:
+        """Return it with its name, if it has one: `ivr 3015 (Night)`."""
+        binding = Binding(self.devicetype, self.device_id)
+        return f"{binding} ({printable(self.name, NAME_CHARS)})" if self.name else str(binding)
+
+    def named_by(self, names: Mapping[Binding, str]) -> "NamedTarget":
+        """Return it with the name that these names have for it, if they have one."""
+        return self._replace(name=names.get(Binding(self.devicetype, self.device_id)) or self.name)
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON writes it."""
+        return {"devicetype": self.devicetype, "deviceId": self.device_id, "name": self.name}
+
+
+class Pair(NamedTuple):
+    """Rows that go from one target to another."""
+
+    before: NamedTarget | None
+    """Where their routes lead now; None where no usable target is known."""
+    after: NamedTarget
+    """Where they are to lead."""
+    rows: int
+    """How many."""
+
+    def __str__(self) -> str:
+        """Return `from skill_queue 101 (Billing) to ivr 3015 (Night)`."""
+        return f"from {self.before or 'no target'} to {self.after}"
+
+    def named_by(self, names: Mapping[Binding, str]) -> "Pair":
+        """Return it with the names that these names have for its targets."""
+        return self._replace(before=self.before and self.before.named_by(names), after=self.after.named_by(names))
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON writes it."""
+        before = self.before.to_json() if self.before else None
+        return {"from": before, "to": self.after.to_json(), "rows": self.rows}
 
 
 def target_json(binding: Binding | None) -> dict[str, int] | None:

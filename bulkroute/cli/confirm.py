@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from bulkroute.engine import Confirm
 from bulkroute.errors import UsageError
 from bulkroute.events import Proposal
+from bulkroute.output.pairs import pair_lines
 from bulkroute.output.tables import say_each
 from bulkroute.output.words import clock, duration, rate
 
@@ -87,6 +88,7 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
         *((label, text) for label, text in labels if text),
         ("rows", f"{proposal.pending:,} {verb}, {proposal.done:,} {known}"),
     ]
+    lines += [("change", f"{rows:,} {text}") for rows, text in pair_lines(proposal.pairs, whence=proposal.live_read)]
     if proposal.drifted:
         lines.append(
             ("drifted", f"{proposal.drifted:,} of these rows were done, and another hand has changed them since")

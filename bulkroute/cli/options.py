@@ -135,8 +135,17 @@ manifest_format = click.option(
 )
 of_rollback = click.option("--rollback", is_flag=True, help="Of the batch's last rollback instead.")
 strict_targets = setting(
-    "--strict-targets", is_flag=True, help="Refuse queues and IVR flows that do not exist or are not loaded."
+    "--strict-targets",
+    is_flag=True,
+    help="Refuse queues and IVR flows that do not exist, are not loaded or do not fit the route's media type.",
 )
+skip = setting(
+    "--skip",
+    type=SKIP,
+    metavar="KINDS",
+    help="Leave such rows alone and call it no failure: locked, unknown_id or both.",
+)
+expect = setting("--expect", type=click.IntRange(1), metavar="N", help="Send nothing unless the manifest has N rows.")
 service_moved = setting(
     "--service-moved",
     is_flag=True,

@@ -14,19 +14,17 @@ from bulkroute.cli.options import (
     limit_options,
     service_moved,
     settings_from,
+    strict_targets,
     telling_options,
     wait_for_lock,
     window_options,
 )
 from bulkroute.errors import ExitCode
-from bulkroute.model import Binding, target_json
+from bulkroute.output.pairs import pair_lines
 
 if TYPE_CHECKING:
     from bulkroute.engine import Engine
     from bulkroute.run.prepare_rollback import Preview
-
-MOST_PAIRS = 20
-"""Pairs of targets that a preview shows to people, the most frequent ones."""
 
 
 @click.command(context_settings=CONTEXT)
@@ -38,6 +36,7 @@ MOST_PAIRS = 20
 @connection_options
 @limit_options
 @window_options
+@strict_targets
 @service_moved
 @wait_for_lock
 @ask_nothing
@@ -75,25 +74,10 @@ def _print(preview: "Preview") -> None:
         click.echo(f"{rows:>9,} refused: {error}")
     if preview.left_behind:
         click.echo(f"{preview.left_behind:>9,} without a recorded earlier binding")
-    for change, before_name, after_name in preview.pairs[:MOST_PAIRS]:
-        before, after = _named(change.before, before_name), _named(change.after, after_name)
-        click.echo(f"{change.rows:>9,} from {before} to {after}")
-    if rest := preview.pairs[MOST_PAIRS:]:
-        rows = sum(change.rows for change, *_names in rest)
-        click.echo(f"{rows:>9,} in {len(rest):,} more pairs of targets; --json shows all")
-
-
-def _named(binding: Binding | None, name: str) -> str:
-    return f"{binding} ({name})" if name else str(binding)
+    for rows, text in pair_lines(preview.pairs):
+        click.echo(f"{rows:>9,} {text}")
 
 
 def _print_json(preview: "Preview") -> None:
-    pairs = [
-        {
-            "from": (target_json(change.before) or {}) | {"name": before_name},
-            "to": (target_json(change.after) or {}) | {"name": after_name},
-            "rows": change.rows,
-        }
-        for change, before_name, after_name in preview.pairs
-    ]
+    pairs = [pair.to_json() for pair in preview.pairs]
     click.echo(json.dumps(preview._asdict() | {"pairs": pairs}, ensure_ascii=False))

@@ -8,13 +8,14 @@ from bulkroute.cli.options import (
     CONTEXT,
     FAILURES,
     PATH,
-    SKIP,
     ask_nothing,
     connection_options,
+    expect,
     limit_options,
     manifest_format,
     service_moved,
     setting,
+    skip,
     strict_targets,
     telling_options,
     wait_for_lock,
@@ -52,14 +53,9 @@ from bulkroute.settings import OnDrift
     type=click.Choice([choice.value for choice in OnDrift]),
     help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
 )
-@setting(
-    "--skip",
-    type=SKIP,
-    metavar="KINDS",
-    help="Leave such rows alone and call it no failure: locked, unknown_id or both.",
-)
+@skip
 @setting("--max-refused", type=FAILURES, metavar="N|N%", help="Send nothing if more rows than that are refused.")
-@setting("--expect", type=click.IntRange(1), metavar="N", help="Send nothing unless the manifest has N rows.")
+@expect
 @setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
 @wait_for_lock
 @ask_nothing

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from bulkroute.engine import Engine
     from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 
-COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "deviceDesc", "editable"]
+COLUMNS = ["id", "devicetype", "deviceId", "accessCode", "extCode", "mediaType", "deviceDesc", "editable"]
+FREE_TEXT = ["accessCode", "extCode", "deviceDesc", "editable"]
 
 
 @click.command(context_settings=CONTEXT)
@@ -37,7 +38,7 @@ def snapshot(output: Path, force: bool, **options: Any) -> int:
         async with engine.snapshot() as live:
             require_free(output, force=force)  # reading took a while
             with writing(output) as file:
-                export.write_csv(_records(live), file, COLUMNS, COLUMNS[3:])
+                export.write_csv(_records(live), file, COLUMNS, FREE_TEXT)
             left_out = sum(1 for route in live.routes() if not _fits_a_manifest(route))
             click.echo(f"{output}: {live.count() - left_out:,} called routes", err=True)
             if left_out:

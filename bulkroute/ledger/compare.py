@@ -1,7 +1,7 @@
 """Rows held against the live bindings, for people to read: the plan of a manifest, the check of a ledger. Reads only."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -10,60 +10,61 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.file import sql_list
-from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
+from bulkroute.ledger.live_bindings import LOCKED, Target, attached, gathered
 from bulkroute.ledger.settle import IS_WANTED
 from bulkroute.ledger.temp_db import temp_errors
-from bulkroute.model import Binding
+from bulkroute.ledger.wanted import as_pairs
+from bulkroute.model import Binding, FailureKind, NamedTarget, Pair
 
 _STANDING = (
-    "CASE WHEN live.id IS NULL THEN 'unknown'"
+    f"CASE WHEN live.id IS NULL THEN '{FailureKind.UNKNOWN_ID}'"
     " WHEN live.devicetype = staged.devicetype AND live.device_id = staged.device_id THEN 'right'"
-    f" WHEN live.editable IN {LOCKED} THEN 'locked' ELSE 'change' END"
+    f" WHEN live.editable IN {LOCKED} THEN '{FailureKind.LOCKED}' ELSE 'change' END"
 )
 _JOINED = "incoming.staged AS staged LEFT JOIN seen.binding AS live ON live.id = staged.id"
+_OLD_NAME = "LEFT JOIN seen.target AS old ON old.devicetype = live.devicetype AND old.device_id = live.device_id"
+_NEW_NAME = "LEFT JOIN seen.target AS new ON new.devicetype = staged.devicetype AND new.device_id = staged.device_id"
+_BOTH_TARGETS = "live.devicetype, live.device_id, old.name, staged.devicetype, staged.device_id, new.name"
 
 
 class PlanCounts(NamedTuple):
     """How many rows of a manifest a run would treat in which way."""
 
-    rows: int
+    total: int
     """Rows of the manifest."""
     to_change: int
     """Rows that a run would send."""
     already_right: int
     """Rows whose live binding is the wanted one."""
-    locked: int
-    """Rows that must not be edited."""
-    unknown: int
-    """Rows whose id no called route has."""
+    drifted: int
+    """Rows that were done by the ledger, and that another hand has changed since; the first run finds none."""
+    skipped: int
+    """Rows that `--skip` leaves alone."""
+    refused: dict[str, int]
+    """Rows that nothing would be sent for, by kind: `locked`, `unknown_id`."""
     twice: int
     """Rows dropped because the manifest says the same further up."""
 
 
-class Change(NamedTuple):
-    """Rows that would go from one target to another; `before` is None where the list names no usable target."""
-
-    before: Binding | None
-    """Where they lead now."""
-    after: Binding
-    """Where the manifest wants them to lead."""
-    rows: int
-    """How many."""
-
-
 class PlanRow(NamedTuple):
-    """One row of a plan; `standing` is change, right, locked or unknown."""
+    """One row of a plan."""
 
     line: int
     """In the manifest."""
     id: str
     """The called route's id."""
     standing: str
-    """What a run would do with it."""
-    before: Binding | None
+    """What a run would do with it: `change`, `right`, or why nothing is sent: `locked`, `unknown_id`."""
+    drifted: bool
+    """Whether it was done, and another hand has changed it since."""
+    before: NamedTarget | None
     """Where it leads now."""
-    after: Binding
+    after: NamedTarget
     """Where the manifest wants it to lead."""
+
+    def named_by(self, names: Mapping[Binding, str]) -> "PlanRow":
+        """Return it with the names that these names have for its targets."""
+        return self._replace(before=self.before and self.before.named_by(names), after=self.after.named_by(names))
 
 
 class Difference(NamedTuple):
@@ -88,6 +89,7 @@ class Comparison:
         try:
             with self._errors():
                 self._connection.execute("PRAGMA temp_store = FILE")
+                self._connection.execute("CREATE TEMP TABLE drifted (id TEXT PRIMARY KEY) WITHOUT ROWID")
                 self._connection.execute("ATTACH ? AS incoming", (str(staged),))
                 self._connection.execute("ATTACH ? AS seen", (str(live),))
         except LedgerError:
@@ -97,41 +99,58 @@ class Comparison:
     def _errors(self) -> AbstractContextManager[None]:
         return temp_errors("hold the manifest against live bindings", str(self._live.parent))
 
-    def counts(self, dropped: int) -> PlanCounts:
-        """Count the rows by what a run would do with them."""
+    def note_drifted(self, ids: Iterable[str]) -> None:
+        """Take note of the rows that another hand has changed since they were done."""
+        with self._errors():
+            self._connection.executemany("INSERT INTO drifted VALUES (?)", ((row_id,) for row_id in ids))
+
+    def counts(self, dropped: int, skip: Collection[FailureKind] = ()) -> PlanCounts:
+        """Count the rows by what a run would do with them; those of a kind to `skip` are not refused."""
         with self._errors():
             found = dict(
                 self._connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM {_JOINED} GROUP BY 1")
             )
-        change, right, locked, unknown = (found.get(name, 0) for name in ("change", "right", "locked", "unknown"))
-        return PlanCounts(sum(found.values()), change, right, locked, unknown, dropped)
+            (drifted,) = self._connection.execute("SELECT count(*) FROM drifted").fetchone()
+        kinds = {kind: found[kind] for kind in (FailureKind.LOCKED, FailureKind.UNKNOWN_ID) if kind in found}
+        return PlanCounts(
+            total=sum(found.values()),
+            to_change=found.get("change", 0),
+            already_right=found.get("right", 0),
+            drifted=drifted,
+            skipped=sum(rows for kind, rows in kinds.items() if kind in skip),
+            refused={str(kind): rows for kind, rows in kinds.items() if kind not in skip},
+            twice=dropped,
+        )
 
     def targets(self) -> list[Target]:
-        """Return the targets of rows to change that no live row leads to."""
+        """Return every target of the rows to change, whatever leads there already."""
         with self._errors():
-            found = self._connection.execute(
-                f"SELECT DISTINCT staged.devicetype, staged.device_id FROM {_JOINED} WHERE {_STANDING} = 'change'"
-                " EXCEPT SELECT devicetype, device_id FROM seen.target"
-            ).fetchall()
-        return [Target(devicetype, device_id, TargetState.UNKNOWN) for devicetype, device_id in found]
+            return gathered(
+                self._connection.execute(
+                    "SELECT staged.devicetype, staged.device_id, new.name, live.media_type, count(*)"
+                    f" FROM {_JOINED} {_NEW_NAME} WHERE {_STANDING} = 'change' GROUP BY 1, 2, 4 ORDER BY 1, 2"
+                )
+            )
 
-    def changes(self) -> Iterator[Change]:
-        """Yield the changes grouped by where from and where to, the most frequent first."""
+    def pairs(self) -> Iterator[Pair]:
+        """Yield where the rows to change lead now and are to lead, the commonest first."""
         with self._errors():
-            for *targets, rows in self._connection.execute(
-                "SELECT live.devicetype, live.device_id, staged.devicetype, staged.device_id, count(*) AS rows"
-                f" FROM {_JOINED} WHERE {_STANDING} = 'change' GROUP BY 1, 2, 3, 4 ORDER BY rows DESC, 1, 2, 3, 4"
-            ):
-                yield Change(_binding(*targets[:2]), Binding(*targets[2:]), rows)
+            yield from as_pairs(
+                self._connection.execute(
+                    f"SELECT {_BOTH_TARGETS}, count(*) AS rows FROM {_JOINED} {_OLD_NAME} {_NEW_NAME}"
+                    f" WHERE {_STANDING} = 'change' GROUP BY 1, 2, 4, 5 ORDER BY rows DESC, 1, 2, 4, 5"
+                )
+            )
 
     def rows(self) -> Iterator[PlanRow]:
         """Yield every row in the manifest's order."""
         with self._errors():
-            for line, row_id, standing, *targets in self._connection.execute(
-                f"SELECT staged.line, staged.id, {_STANDING}, live.devicetype, live.device_id, staged.devicetype,"
-                f" staged.device_id FROM {_JOINED} ORDER BY staged.rowid"
+            for line, row_id, standing, drifted, *pair in self._connection.execute(
+                f"SELECT staged.line, staged.id, {_STANDING}, staged.id IN drifted, {_BOTH_TARGETS}, 1"
+                f" FROM {_JOINED} {_OLD_NAME} {_NEW_NAME} ORDER BY staged.rowid"
             ):
-                yield PlanRow(line, row_id, standing, _binding(*targets[:2]), Binding(*targets[2:]))
+                for before, after, _rows in as_pairs([pair]):
+                    yield PlanRow(line, row_id, standing, bool(drifted), before, after)
 
     def close(self) -> None:
         """Close both files."""

@@ -7,6 +7,7 @@ from done to pending or failed, and never what they are to be bound to.
 
 import sqlite3
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bulkroute.ledger import lifecycle
@@ -93,6 +94,19 @@ def reopen(connection: sqlite3.Connection, batch: Batch, live: Path, *, earlier:
             f" AND {IS_WANTED})",
             (batch.number,),
         ).rowcount
+
+
+def ids(connection: sqlite3.Connection, batch: Batch, staged: Path, live: Path) -> Iterator[str]:
+    """Yield the ids of a manifest's rows that this batch has done with the same target and that live are no longer so."""
+    with attached(connection, incoming=staged, seen=live):
+        for (row_id,) in connection.execute(
+            "SELECT row.id FROM incoming.staged AS staged JOIN row ON row.id = staged.id"
+            " LEFT JOIN seen.binding AS live ON live.id = row.id WHERE row.batch = ?"
+            " AND row.devicetype = staged.devicetype AND row.device_id = staged.device_id"
+            f" AND {_WAS_DONE.format('row')} AND ({IS_WANTED}) IS NOT TRUE",
+            (batch.number,),
+        ):
+            yield row_id
 
 
 def listed(connection: sqlite3.Connection, batch: Batch, most: int) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.errors import UsageError
+from bulkroute.errors import ManifestError, StopKind, UsageError
 from bulkroute.ledger.number_staging import NumberStaging
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.manifest import Faults, GivenRow, Kind, check_rows, open_manifest
@@ -18,10 +18,13 @@ Source = str | Path | Iterable[GivenRow]
 
 
 @contextlib.contextmanager
-def staged(source: Source, format_: str | None, on_notice: Callable[[str], None]) -> Iterator[Staged]:
+def staged(
+    source: Source, format_: str | None, on_notice: Callable[[str], None], *, expected_rows: int | None = None
+) -> Iterator[Staged]:
     """Check all of `source` and give it staged.
 
-    `on_notice` gets the warnings and notices. Raises ManifestError with every fault.
+    `on_notice` gets the warnings and notices. Raises ManifestError with every fault, or for another number of rows than
+    is expected.
     """
     with contextlib.ExitStack() as exits:
         staging = exits.enter_context(Staging())
@@ -37,6 +40,9 @@ def staged(source: Source, format_: str | None, on_notice: Callable[[str], None]
             raise faults.error()
         for text in (*(f"warning: {text}" for text in faults.warnings), *faults.notices):
             on_notice(text)
+        if expected_rows not in (None, staging.count):
+            fault = f"{staging.count:,} rows, and --expect says {expected_rows:,}"
+            raise ManifestError(name_of(source), [fault], 1, stop=StopKind.EXPECT)
         yield Staged(staging, name_of(source), manifest.digest if manifest else "")
 
 
@@ -76,16 +82,23 @@ def name_of(source: Source) -> str:
     return str(source) if isinstance(source, str | Path) else "rows given by a program"
 
 
-def default_ledger(source: Source, *, rehearsal: bool = False) -> Path:
+def ledger_beside(source: Source, *, rehearsal: bool = False) -> Path | None:
     """Return the ledger beside the manifest: `cutover.csv` -> `cutover.ledger.db`; for rehearsals `cutover.rehearsal.db`.
 
-    Raises UsageError for `-` and rows.
+    None for `-` and rows.
     """
     if not isinstance(source, str | Path) or str(source) == "-":
+        return None
+    return Path(source).with_suffix(".rehearsal.db" if rehearsal else ".ledger.db")
+
+
+def default_ledger(source: Source, *, rehearsal: bool = False) -> Path:
+    """Return the ledger beside the manifest. Raises UsageError for `-` and rows."""
+    if (ledger := ledger_beside(source, rehearsal=rehearsal)) is None:
         raise UsageError(
             f"{name_of(source)}: no ledger is named", hint="name one with --ledger FILE, or ledger= in Python"
         )
-    return Path(source).with_suffix(".rehearsal.db" if rehearsal else ".ledger.db")
+    return ledger
 
 
 def require_readable(source: Source, format_: str | None) -> None:

@@ -5,13 +5,13 @@ Gathered over several readings, since a list that moves while it is read shows r
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.ledger.temp_db import Scratch
-from bulkroute.model import Binding
+from bulkroute.model import NamedTarget
 
 LOCKED = "('1', '3')"
 """Values of `editable` under which a called route must not be changed (queryCalledRoute, cec_07_0043)."""
@@ -30,32 +30,49 @@ class LiveRoute(NamedTuple):
     """What callers dial."""
     ext_code: str
     """What they dial after it; may be empty."""
+    media_type: int | None
+    """A `MediaType`; None where the list names none."""
     device_desc: str
     """The target's name."""
     editable: str
     """Whether it may be changed: not where it is "1" or "3"."""
 
 
-class TargetState(StrEnum):
-    """What is known of a skill queue or IVR flow."""
-
-    FOUND = "found"
-    MISSING = "missing"
-    NOT_LOADED = "not_loaded"
-    UNKNOWN = "unknown"
-
-
 class Target(NamedTuple):
-    """A skill queue or IVR flow that rows want."""
+    """A skill queue or IVR flow that rows are to lead to."""
 
     devicetype: int
+    """1 skill queue, 3 IVR flow."""
     device_id: int
-    state: TargetState
+    """The number of the queue or flow."""
+    name: str
+    """As routes that lead there now name it; empty where none does."""
+    rows_by_media: Mapping[int | None, int]
+    """How many rows are to lead there, by the media type of their routes; None where that is not known."""
 
     @property
-    def binding(self) -> Binding:
-        """What rows that lead here are bound to."""
-        return Binding(self.devicetype, self.device_id)
+    def named(self) -> NamedTarget:
+        """The target with its name."""
+        return NamedTarget(self.devicetype, self.device_id, self.name)
+
+    @property
+    def rows(self) -> int:
+        """How many rows are to lead there."""
+        return sum(self.rows_by_media.values())
+
+
+TargetGroup = tuple[int, int, str | None, int | None, int]
+"""Rows of one target and one media type: devicetype, device_id, name, media_type, how many."""
+
+
+def gathered(groups: Iterable[TargetGroup]) -> list[Target]:
+    """Return the targets of groups that come in the order of their targets."""
+    targets = []
+    for (devicetype, device_id), found in groupby(groups, key=lambda group: group[:2]):
+        of_target = list(found)
+        rows_by_media = {media_type: rows for *_target, media_type, rows in of_target}
+        targets.append(Target(devicetype, device_id, of_target[0][2] or "", rows_by_media))
+    return targets
 
 
 class LiveBindings(Scratch):
@@ -67,8 +84,8 @@ class LiveBindings(Scratch):
             "live.db",
             "keep the live bindings",
             "CREATE TABLE binding (id TEXT PRIMARY KEY, devicetype INTEGER, device_id INTEGER, access_code TEXT,"
-            " ext_code TEXT, device_desc TEXT, editable TEXT, reading INTEGER) WITHOUT ROWID;"
-            "CREATE TABLE target (devicetype INTEGER, device_id INTEGER, name TEXT, state TEXT,"
+            " ext_code TEXT, media_type INTEGER, device_desc TEXT, editable TEXT, reading INTEGER) WITHOUT ROWID;"
+            "CREATE TABLE target (devicetype INTEGER, device_id INTEGER, name TEXT,"
             " PRIMARY KEY (devicetype, device_id)) WITHOUT ROWID;",
             cache_kib=4000,
         )
@@ -80,10 +97,10 @@ class LiveBindings(Scratch):
         with self.errors():
             self._connection.execute("BEGIN")
             self._connection.executemany(
-                "INSERT INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                "INSERT INTO binding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                 " devicetype = excluded.devicetype, device_id = excluded.device_id, access_code = excluded.access_code,"
-                " ext_code = excluded.ext_code, device_desc = excluded.device_desc, editable = excluded.editable,"
-                " reading = excluded.reading",
+                " ext_code = excluded.ext_code, media_type = excluded.media_type, device_desc = excluded.device_desc,"
+                " editable = excluded.editable, reading = excluded.reading",
                 [(*route, reading) for route in routes],
             )
             self._connection.execute("COMMIT")
@@ -100,24 +117,9 @@ class LiveBindings(Scratch):
             self._connection.executescript(
                 f"DELETE FROM binding WHERE reading < {since};"
                 "INSERT OR REPLACE INTO target"
-                f" SELECT devicetype, device_id, max(device_desc), '{TargetState.FOUND}' FROM binding"
+                f" SELECT devicetype, device_id, max(device_desc) FROM binding"
                 " WHERE device_id IS NOT NULL GROUP BY devicetype, device_id;"
             )
-
-    def note_target(self, target: Target, name: str) -> None:
-        """Note what the service says of a target that no live row leads to."""
-        with self.errors():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO target VALUES (?, ?, ?, ?)", (*target.binding, name, target.state)
-            )
-
-    def name(self, target: Binding) -> str:
-        """Return the name of a target, '' where none is known."""
-        with self.errors():
-            row = self._connection.execute(
-                "SELECT name FROM target WHERE devicetype = ? AND device_id = ?", target
-            ).fetchone()
-        return row[0] if row else ""
 
     def routes(self) -> Iterator[LiveRoute]:
         """Yield every called route, ordered by id."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bulkroute.ledger import batches, chart_queries, compare, queries, runs
+from bulkroute.ledger import batches, chart_queries, compare, drift, queries, runs
 from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
 from bulkroute.ledger.compare import Difference
@@ -73,6 +73,11 @@ class BatchReader:
     def differences(self, live: LiveBindings) -> list[Difference]:
         """Return the rows called done whose live binding is another one, in the manifest's order."""
         return compare.differences(self._connection, self.facts, live.path)
+
+    def drifted_ids(self, staged: Path, live: LiveBindings) -> Iterator[str]:
+        """Yield the ids of a manifest's rows that are done with the same target and that live are no longer so."""
+        with ledger_errors(self.path, READ):
+            yield from drift.ids(self._connection, self.facts, staged, live.path)
 
     @guarded(READ)
     def count_done(self) -> int:

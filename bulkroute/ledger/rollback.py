@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Batch, blank
-from bulkroute.ledger.compare import Change
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import attached
 from bulkroute.ledger.settle import IS_WRITTEN
-from bulkroute.model import Binding, Status
+from bulkroute.model import Status
 
 _TOUCHED = (
     f"({{0}}.status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR {{0}}.attempts > 0"
@@ -174,16 +173,6 @@ def standing_before(connection: sqlite3.Connection, rollback: Batch, live: Path)
             {"parent": rollback.parent, "number": rollback.number},
         ).fetchone()
     return Changed(oldest, rows) if rows else None
-
-
-def pairs(connection: sqlite3.Connection, rollback: Batch) -> list[Change]:
-    """Return the rows still to be put back, grouped by where from and where to, the most frequent first."""
-    found = connection.execute(
-        "SELECT before_devicetype, before_device_id, devicetype, device_id, count(*) AS rows FROM row"
-        f" WHERE batch = ? AND listed AND status = '{Status.PENDING}' GROUP BY 1, 2, 3, 4 ORDER BY rows DESC, 1, 2, 3, 4",
-        (rollback.number,),
-    )
-    return [Change(Binding(*targets[:2]), Binding(*targets[2:]), rows) for *targets, rows in found]
 
 
 def keep_true(connection: sqlite3.Connection, rollback: Batch) -> None:

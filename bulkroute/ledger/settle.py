@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from bulkroute.ledger.batches import Batch, Work, blank
 from bulkroute.ledger.file import sql_list, transaction
-from bulkroute.ledger.live_bindings import LOCKED, Target, TargetState, attached
+from bulkroute.ledger.live_bindings import LOCKED, attached
 from bulkroute.model import REFUSED, Binding, FailureKind, Row, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
@@ -177,21 +177,6 @@ def _refusals(connection: sqlite3.Connection, batch: Batch) -> Iterator[Refusal]
         (batch.number,),
     ):
         yield Refusal(FailureKind(error), rows, row_id, description or "", status == Status.SKIPPED)
-
-
-def wanted_targets(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> list[Target]:
-    """Return the targets of pending rows that no live row leads to."""
-    question = (
-        f"SELECT DISTINCT devicetype, device_id FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}'"
-    )
-    if live is None:
-        found = connection.execute(question, (batch.number,)).fetchall()
-    else:
-        with attached(connection, seen=live):
-            found = connection.execute(
-                f"{question} EXCEPT SELECT devicetype, device_id FROM seen.target", (batch.number,)
-            ).fetchall()
-    return [Target(devicetype, device_id, TargetState.UNKNOWN) for devicetype, device_id in found]
 
 
 def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[Work]:

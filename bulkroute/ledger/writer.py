@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger import batches, drift, merge, migrations, rollback, runs, settle
+from bulkroute.ledger import batches, drift, merge, migrations, rollback, runs, settle, wanted
 from bulkroute.ledger.batches import Batch, Changes, Tenant, Work
-from bulkroute.ledger.compare import Change
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal
@@ -22,7 +21,7 @@ from bulkroute.ledger.rollback import Changed, Scope
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.settle import Decided, Doubts
 from bulkroute.ledger.staging import Staged
-from bulkroute.model import FailureKind
+from bulkroute.model import FailureKind, Pair
 
 PREPARE = "prepare the run"
 LOOK = "look at the rows"
@@ -93,13 +92,13 @@ class BatchWriter(BatchReader):
 
     @guarded("read the batch")
     def wanted_targets(self, live: LiveBindings | None) -> list[Target]:
-        """Return the targets of pending rows; those that no live row leads to, if live bindings are given."""
-        return settle.wanted_targets(self._connection, self.facts, live.path if live else None)
+        """Return every target of the pending rows."""
+        return wanted.targets(self._connection, self.facts, live.path if live else None)
 
-    @guarded("prepare the rollback")
-    def pairs(self) -> list[Change]:
-        """Return the rows of a rollback that are still to be put back, by where from and where to."""
-        return rollback.pairs(self._connection, self.facts)
+    @guarded("read the batch")
+    def pairs(self, live: LiveBindings | None) -> list[Pair]:
+        """Return where the pending rows lead now and are to lead, the commonest first."""
+        return wanted.pairs(self._connection, self.facts, live.path if live else None)
 
     @guarded("prepare the rollback")
     def standing_before(self, live: LiveBindings) -> Changed | None:

@@ -114,23 +114,23 @@ class LiveReader:
         listed = (data.get("calledRouteList") or []) if isinstance(data, dict) else None
         if total is None or not isinstance(listed, list):
             raise ReadingRefused("queryCalledRoute answers without data.total and data.calledRouteList")
-        live.take((route for item in listed if (route := _route(item))), reading)
+        live.take((route for item in listed if (route := self._route(item))), reading)
         return total, len(listed)
 
-
-def _route(item: Any) -> LiveRoute | None:
-    """Return one element of `calledRouteList`; None where it has no id."""
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str | int):
-        return None
-    return LiveRoute(
-        _text(item["id"]),
-        whole_number(item.get("devicetype")),
-        whole_number(item.get("deviceId")),
-        _text(item.get("accessCode")),
-        _text(item.get("extCode")),
-        _text(item.get("deviceDesc")),
-        _text(item.get("editable")),
-    )
+    def _route(self, item: Any) -> LiveRoute | None:
+        """Return one element of `calledRouteList`; None where it has no id."""
+        if not isinstance(item, dict) or not isinstance(item.get("id"), str | int):
+            return None
+        return LiveRoute(
+            _text(item["id"]),
+            whole_number(item.get("devicetype")),
+            whole_number(item.get("deviceId")),
+            _text(item.get("accessCode")),
+            _text(item.get("extCode")),
+            whole_number(item.get("mediatypeId")),
+            self._asker.clean(str(item.get("deviceDesc") or "")),
+            _text(item.get("editable")),
+        )
 
 
 def _text(value: Any) -> str:

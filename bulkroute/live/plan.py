@@ -1,50 +1,60 @@
 """The plan: what a run of a manifest would change, read from live bindings. Makes no ledger and changes no route."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 
-from bulkroute.ledger.compare import Change, Comparison, PlanCounts, PlanRow
+from bulkroute.ledger.compare import Comparison, PlanCounts, PlanRow
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.staging import Staging
 from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker
-from bulkroute.live.targets import Known
-from bulkroute.model import Binding
+from bulkroute.model import Binding, FailureKind, Pair
+
+WRONG_TENANT = "more than half of the manifest's ids are not there: is this the right tenant?"
+
+
+def is_wrong_tenant(unknown: int, total: int) -> bool:
+    """Tell whether so many ids are unknown that the manifest may well be of another tenant."""
+    return unknown * 2 > total
 
 
 class Plan:
     """A manifest held against live bindings; good as long as both are open."""
 
-    def __init__(self, staging: Staging, live: LiveBindings) -> None:
-        self._live = live
+    def __init__(
+        self,
+        staging: Staging,
+        live: LiveBindings,
+        *,
+        batch: BatchReader | None = None,
+        skip: Collection[FailureKind] = (),
+    ) -> None:
+        """`batch`: what the ledger says was done; rows of the kinds to `skip` are left alone."""
+        self._names: Mapping[Binding, str] = {}
         self._comparison = Comparison(staging.path, live.path)
-        self.counts: PlanCounts = self._comparison.counts(staging.dropped)
+        if batch is not None:
+            self._comparison.note_drifted(batch.drifted_ids(staging.path, live))
+        self.counts: PlanCounts = self._comparison.counts(staging.dropped, skip)
         self.settled = live.settled
         """False where the service's list of called routes never came to rest."""
         self.warnings: list[str] = []
+        """What a person must look at before a run."""
+        if is_wrong_tenant(self.counts.refused.get(FailureKind.UNKNOWN_ID, 0), self.counts.total):
+            self.warnings.append(WRONG_TENANT)
 
     async def check_targets(self, asker: Asker, tell: Callable[[str], None], *, strict: bool) -> None:
-        """Ask for the targets that no live row leads to. Raises UsageError where `strict` and one is not sound."""
-        known: list[Known] = await targets.look_up(asker, self._comparison.targets(), tell)
-        for target, name in known:
-            self._live.note_target(target, name)
-        self.warnings = targets.warnings(known)
-        if strict:
-            targets.require_sound(known)
+        """Look up the targets of all rows to change. Raises UsageError where `strict` and one is not sound."""
+        found = await targets.check(asker, self._comparison.targets(), tell, strict=strict)
+        self.warnings += found.warnings
+        self._names = found.names
 
-    def changes(self) -> Iterator[Change]:
-        """Yield the changes grouped by where from and where to."""
-        return self._comparison.changes()
+    def pairs(self) -> Iterator[Pair]:
+        """Yield where the rows to change lead now and are to lead, the commonest first."""
+        return (pair.named_by(self._names) for pair in self._comparison.pairs())
 
     def rows(self) -> Iterator[PlanRow]:
         """Yield every row with what would become of it."""
-        return self._comparison.rows()
-
-    def name(self, binding: Binding | None) -> str:
-        """Return a target with its name where it is known: `skill_queue 101 (Billing)`."""
-        if binding is None:
-            return "no target"
-        name = self._live.name(binding)
-        return f"{binding} ({name})" if name else str(binding)
+        return (row.named_by(self._names) for row in self._comparison.rows())
 
     def close(self) -> None:
         """Let go of the files."""

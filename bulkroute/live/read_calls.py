@@ -43,6 +43,10 @@ class Asker:
         """Whether the service has ever answered a question of ours."""
         return self._outage.is_alive
 
+    def clean(self, text: str) -> str:
+        """Return a text of the service fit to be kept and shown: printable, without secrets."""
+        return self._tokens.clean(text)
+
     async def ask(self, endpoint: str, question: Mapping[str, Any]) -> Said:
         """Return the JSON object of a successful answer, without the wrapper that some endpoints put around it.
 

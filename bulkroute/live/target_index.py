@@ -11,10 +11,9 @@ from typing import NamedTuple
 from bulkroute.live.route_index import media_text
 from bulkroute.manifest.faults import quote
 from bulkroute.manifest.targets import split_id
-from bulkroute.model import Binding, DeviceType, MediaType, TargetKey, WantedTarget, printable
+from bulkroute.model import Binding, DeviceType, MediaType, NamedTarget, TargetKey, WantedTarget
 
 MOST_NAMED = 5
-NAME_CHARS = 60
 _KINDS = {None: "skill queue or IVR flow", 1: "skill queue", 3: "IVR flow"}
 _CALLED: dict[TargetKey, str] = {"name": "is called", "file": "has the file name", "code": "has the access code"}
 
@@ -44,7 +43,7 @@ class KnownTarget(NamedTuple):
 
     def __str__(self) -> str:
         """Return it with its name, if it has one: `ivr 3015 (Night)`."""
-        return f"{self.binding} ({printable(self.name, NAME_CHARS)})" if self.name else str(self.binding)
+        return str(NamedTarget(*self.binding, self.name))
 
 
 class Meant(NamedTuple):

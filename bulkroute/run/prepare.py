@@ -11,8 +11,9 @@ of "n" for instance, leaves the ledger as it was.
 
 import contextlib
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
+from types import MappingProxyType
 from typing import NamedTuple
 
 from bulkroute.errors import (
@@ -20,7 +21,6 @@ from bulkroute.errors import (
     CredentialsRefused,
     KeysRefused,
     LedgerError,
-    ManifestError,
     ReadingRefused,
     StopKind,
     StoppedEarly,
@@ -38,8 +38,9 @@ from bulkroute.ledger.staging import Staged
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.live import targets
 from bulkroute.live.called_routes import LiveReader
+from bulkroute.live.plan import WRONG_TENANT, is_wrong_tenant
 from bulkroute.live.read_calls import Asker
-from bulkroute.model import FailureKind
+from bulkroute.model import Binding, FailureKind, Pair
 from bulkroute.settings import OnDrift, Settings
 
 MOST_DRIFTED_SHOWN = 20
@@ -93,8 +94,19 @@ class Prepared(NamedTuple):
     """Rows that were done and that another hand has changed since; found now."""
     halted: BulkrouteError | None = None
     """Why nothing may be sent: the live bindings could not be read."""
-    live_read: bool = False
-    """Whether live bindings were read, so that rows done are known to be so."""
+    live: LiveBindings | None = None
+    """The live bindings, open while the batch is made ready; None if they were not read."""
+    names: Mapping[Binding, str] = MappingProxyType({})
+    """What the targets of rows to be sent are called."""
+
+    @property
+    def live_read(self) -> bool:
+        """Whether live bindings were read, so that rows done are known to be so."""
+        return self.live is not None
+
+    def pairs(self) -> list[Pair]:
+        """Return where the rows to be sent lead now and are to lead, the commonest first."""
+        return [pair.named_by(self.names) for pair in self.batch.pairs(self.live)]
 
     def proposal(self, settings: Settings) -> Proposal:
         """Return what is to be sent, for whoever has to agree to it."""
@@ -106,6 +118,7 @@ class Prepared(NamedTuple):
             tenant=settings.tenant,
             note=settings.note,
             pending=self.counts.pending,
+            pairs=tuple(self.pairs()),
             done=self.counts.done - self.counts.skipped,
             drifted=self.drifted,
             refused={each.error: each.rows for each in self.decided.refusals if not each.skipped},
@@ -166,8 +179,7 @@ class Preparation:
                 chosen = self._choose(writer, opened, live, lambda: self._stage(source, format_, inputs))
                 prepared = self._decide(chosen, live)
                 self._require_few_refused(prepared)
-                await self._check_targets(prepared, live)
-                yield prepared
+                yield await check_targets(prepared, self._settings, self._asker, self._on_notice)
 
     def _open(self, source: Source, format_: str | None, held: HeldLedger, inputs: ExitStack) -> Opened:
         """Look at what the ledger holds, and check the manifest if that is not in it already."""
@@ -181,13 +193,9 @@ class Preparation:
             return Opened(batch, self._stage(source, format_, inputs))
 
     def _stage(self, source: Source, format_: str | None, inputs: ExitStack) -> Staged:
-        staged = inputs.enter_context(intake.staged(source, format_, self._on_notice))
-        expected = self._settings.expect
-        if expected is not None and staged.rows.count != expected:
-            raise ManifestError(
-                staged.name, [f"{staged.rows.count:,} rows, and --expect says {expected:,}"], 1, stop=StopKind.EXPECT
-            )
-        return staged
+        return inputs.enter_context(
+            intake.staged(source, format_, self._on_notice, expected_rows=self._settings.expect)
+        )
 
     def _require_tenant(self, batch: BatchReader) -> None:
         """Refuse a batch that changes somebody else's routes; a new one beside it may. Raises UsageError."""
@@ -261,18 +269,6 @@ class Preparation:
             return Unread(error)
         return live
 
-    async def _check_targets(self, prepared: Prepared, live: LiveBindings | Unread) -> None:
-        """Warn of targets that calls cannot reach, or refuse them. Raises UsageError."""
-        found = live if isinstance(live, LiveBindings) else None
-        if prepared.halted or not (found or self._settings.strict_targets):
-            return
-        wanted = prepared.batch.wanted_targets(found)
-        known = await targets.look_up(self._asker, wanted, self._on_notice)
-        if self._settings.strict_targets:
-            targets.require_sound(known)
-        for text in targets.warnings(known):
-            self._on_notice(f"warning: {text}")
-
     def _decide(self, chosen: Chosen, live: LiveBindings | Unread) -> Prepared:
         """Reopen what earlier runs left undone, and let the live bindings decide what they can.
 
@@ -304,8 +300,8 @@ class Preparation:
                 " copy would not: they count as changed by this batch, and a rollback puts them back"
             )
         counts = batch.counts()
-        if counts.failures.get(FailureKind.UNKNOWN_ID, 0) * 2 > counts.total:
-            self._on_notice("more than half of the manifest's ids are not there: is this the right tenant?")
+        if is_wrong_tenant(counts.failures.get(FailureKind.UNKNOWN_ID, 0), counts.total):
+            self._on_notice(WRONG_TENANT)
         return Prepared(
             batch,
             changes,
@@ -314,7 +310,7 @@ class Preparation:
             again,
             decided=decided,
             drifted=drifted,
-            live_read=True,
+            live=live,
         )
 
     def _drifted(self, batch: BatchWriter, rows: int) -> StoppedEarly:
@@ -340,3 +336,16 @@ class Preparation:
             hint="correct the manifest, or accept known ones with --skip",
             stop=StopKind.MAX_REFUSED,
         )
+
+
+async def check_targets(
+    prepared: Prepared, settings: Settings, asker: Asker, on_notice: Callable[[str], None]
+) -> Prepared:
+    """Learn the targets' names; warn of those that calls cannot reach, or refuse them. Raises UsageError."""
+    strict = settings.strict_targets
+    if prepared.halted or not (prepared.live or strict):
+        return prepared
+    found = await targets.check(asker, prepared.batch.wanted_targets(prepared.live), on_notice, strict=strict)
+    for text in found.warnings:
+        on_notice(f"warning: {text}")
+    return prepared._replace(names=found.names)

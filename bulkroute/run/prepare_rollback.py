@@ -13,16 +13,15 @@ from typing import NamedTuple
 from bulkroute.errors import UsageError
 from bulkroute.ledger import only
 from bulkroute.ledger.batches import Changes, Tenant
-from bulkroute.ledger.compare import Change
 from bulkroute.ledger.ledger import HeldLedger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.ledger.rollback import Scope
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
-from bulkroute.live import targets
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.read_calls import Asker
-from bulkroute.run.prepare import Prepared
+from bulkroute.model import Pair
+from bulkroute.run.prepare import Prepared, check_targets
 from bulkroute.settings import Settings
 
 
@@ -40,14 +39,6 @@ class WayBack(NamedTuple):
 LATEST_BATCH = WayBack()
 
 
-class PairNamed(NamedTuple):
-    """Rows that go back from one target to another, and the targets' names, '' where none is known."""
-
-    change: Change
-    before_name: str
-    after_name: str
-
-
 class Preview(NamedTuple):
     """What a rollback would do. Counts are rows."""
 
@@ -60,7 +51,8 @@ class Preview(NamedTuple):
     """Those that nothing is sent for, by failure kind."""
     left_behind: int
     """Those whose earlier binding is not recorded."""
-    pairs: list[PairNamed]
+    pairs: list[Pair]
+    """Where rows go back from and to, the commonest first."""
 
 
 class RollbackPreparation:
@@ -85,10 +77,7 @@ class RollbackPreparation:
             writer = exits.enter_context(held.write())
             with writer.preparing(self._on_notice):
                 prepared = self._prepare(writer, scope, live)
-                known = await targets.look_up(self._asker, prepared.batch.wanted_targets(live), self._on_notice)
-                for text in targets.warnings(known):
-                    self._on_notice(f"warning: {text}")
-                yield prepared
+                yield await check_targets(prepared, self._settings, self._asker, self._on_notice)
 
     async def preview(self, held: HeldLedger, way: WayBack) -> Preview:
         """Return what a rollback would do; nothing is changed. Raises what `take_back` raises."""
@@ -96,17 +85,15 @@ class RollbackPreparation:
             scope, live = await self._look(held, way, inputs)
             writer = inputs.enter_context(held.write())
             with writer.preparing(self._on_notice, keep=False):
-                found = self._prepare(writer, scope, live)
+                prepared = self._prepare(writer, scope, live)
+                found = await check_targets(prepared, self._settings, self._asker, self._on_notice)
                 return Preview(
                     batch=scope.parent.number,
                     to_put_back=found.counts.pending,
                     already_back=found.counts.done,
                     refused={each.error: each.rows for each in found.decided.refusals},
                     left_behind=found.left_behind,
-                    pairs=[
-                        PairNamed(each, live.name(each.before) if each.before else "", live.name(each.after))
-                        for each in found.batch.pairs()
-                    ],
+                    pairs=found.pairs(),
                 )
 
     async def _look(self, held: HeldLedger, way: WayBack, inputs: ExitStack) -> tuple[Scope, LiveBindings]:
@@ -191,5 +178,5 @@ def _decide(rollback: BatchWriter, live: LiveBindings) -> Prepared:
         rollback.tried_earlier(),
         again,
         decided=decided,
-        live_read=True,
+        live=live,
     )

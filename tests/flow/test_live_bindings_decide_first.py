@@ -106,33 +106,34 @@ def test_plan_tells_the_difference_and_changes_nothing(tmp_path: Path) -> None:
         )
         assert plan.code == 6, plan.err
         found = plan.summary
-        assert {name: found[name] for name in ("rows", "to_change", "already_right", "locked", "unknown", "twice")} == {
-            "rows": 351,
+        counts = ("total", "to_change", "already_right", "drifted", "skipped", "refused", "twice")
+        assert {name: found[name] for name in counts} == {
+            "total": 351,
             "to_change": 308,
             "already_right": 40,
-            "locked": 2,
-            "unknown": 1,
+            "drifted": 0,
+            "skipped": 0,
+            "refused": {"locked": 2, "unknown_id": 1},
             "twice": 1,
         }
-        assert sum(change["rows"] for change in found["changes"]) == 308
-        assert found["changes"] == sorted(found["changes"], key=lambda change: -change["rows"])
-        assert {change["from_name"].split()[0] for change in found["changes"]} == {"skill_queue", "ivr"}
-        assert any(f"({queue_name(90001)})" in change["from_name"] for change in found["changes"])
-        assert any(f"({queue_name(101)})" in change["to_name"] for change in found["changes"])
-        standings = {row["id"]: row["standing"] for row in found["plan"]}
+        assert sum(pair["rows"] for pair in found["pairs"]) == 308
+        assert found["pairs"] == sorted(found["pairs"], key=lambda pair: -pair["rows"])
+        assert any(pair["from"]["name"] == queue_name(90001) for pair in found["pairs"])
+        assert any(pair["to"] == {"devicetype": 1, "deviceId": 101, "name": queue_name(101)} for pair in found["pairs"])
+        standings = {row["id"]: row["standing"] for row in found["rows"]}
         assert len(standings) == 351
-        assert standings[list(wanted)[-1]] == "unknown"
+        assert standings[list(wanted)[-1]] == "unknown_id"
         assert service.modified == 0
         assert sorted(path.name for path in tmp_path.iterdir()) == ["night.csv"]
 
         text = bulkroute("plan", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path)
         assert text.code == 0
         assert "308 to change" in text.out
-        pairs = [line.split() for line in text.out.splitlines() if " from " in line]
-        shown = [change["rows"] for change in found["changes"]][:20]
+        pairs = [line.split() for line in text.out.splitlines() if line.split()[1] == "from"]
+        shown = [pair["rows"] for pair in found["pairs"]][:20]
         assert [int(pair[0]) for pair in pairs] == shown
-        more = len(found["changes"]) - 20
-        assert f"{308 - sum(shown)} in {more} more pairs of targets; --json shows all" in text.out
+        more = len(found["pairs"]) - 20
+        assert f"{308 - sum(shown)} in {more} more pairs of targets; `plan --json` shows all" in text.out
         assert calls(service, "queryCalledRoute") == 8
 
 
@@ -188,6 +189,7 @@ def test_snapshot_is_a_manifest_of_what_is_live(tmp_path: Path) -> None:
         )
         assert rows[routes[0].id]["accessCode"] == "'+4930123"
         assert rows[routes[1].id]["extCode"] == routes[1].ext_code
+        assert [rows[route.id]["mediaType"] for route in routes] == [str(route.mediatype_id or "") for route in routes]
         assert bulkroute("check", "live.csv", cwd=tmp_path).code == 0
         planned = bulkroute("plan", "live.csv", "--base-url", service.url, *FAST, "--exit-code", cwd=tmp_path)
         assert planned.code == 0, planned.out
@@ -208,9 +210,77 @@ def test_targets_that_calls_cannot_reach(tmp_path: Path) -> None:
         run = bulkroute("run", "night.csv", "--base-url", service.url, *FAST, cwd=tmp_path)
         assert run.code == 0
         for text in (strict.err, plan.out, run.err):
-            for warning in ("skill_queue 777 does not exist", "ivr 201 is not loaded", "ivr 888 does not exist"):
+            for warning in (
+                "skill_queue 777 does not exist",
+                "ivr 201 (closed) is not loaded",
+                "ivr 888 does not exist",
+            ):
                 assert warning in text
             assert "skill_queue 101 " not in text.replace(f"to skill_queue 101 ({queue_name(101)})", "")
+
+
+@pytest.mark.slow
+def test_a_target_is_looked_up_whatever_leads_there_and_before_the_way_back(tmp_path: Path) -> None:
+    known = ids(5)
+    routes = [Route(row_id, 3, 3010) for row_id in known[:2]] + [Route(row_id, 3, 3008) for row_id in known[2:]]
+    flows = [Flow(3010, "Night", loaded=False), Flow(3008, "Day")]
+    write_csv(tmp_path / "night.csv", dict.fromkeys(known, (3, 3010)))
+    warning = "ivr 3010 (Night) is not loaded: 3 rows lead there"
+    with serving(routes, flows=flows) as service:
+        there = ("night.csv", "--base-url", service.url, *FAST)
+        for command in ("plan", "run"):
+            strict = bulkroute(command, *there, "--strict-targets", "--json", cwd=tmp_path)
+            assert strict.code == 2
+            assert warning in strict.err
+        assert strict.summary["stop"] == "targets"
+        assert service.modified == 0
+        plan = bulkroute("plan", *there, "--json", cwd=tmp_path)
+        assert plan.summary["warnings"] == [warning]
+        assert plan.summary["pairs"] == [
+            {
+                "from": {"devicetype": 3, "deviceId": 3008, "name": "Day"},
+                "to": {"devicetype": 3, "deviceId": 3010, "name": "Night"},
+                "rows": 3,
+            }
+        ]
+        run = bulkroute("run", *there, cwd=tmp_path)
+        assert (run.code, service.modified) == (0, 3)
+        assert f"warning: {warning}" in run.err
+
+    with serving([Route(row_id, 3, 3010) for row_id in known], flows=[Flow(3008, "Day", loaded=False)]) as service:
+        back = ("rollback", "night.ledger.db", "--base-url", service.url, "--service-moved", *FAST)
+        strict = bulkroute(*back, "--strict-targets", cwd=tmp_path)
+        assert (strict.code, service.modified) == (2, 0)
+        warned = bulkroute(*back, cwd=tmp_path)
+        assert (warned.code, service.modified) == (0, 3)
+        for result in (strict, warned):
+            assert "ivr 3008 (Day) is not loaded: 3 rows lead there" in result.err
+
+
+@pytest.mark.slow
+def test_plan_says_what_drifted_and_what_is_skipped_as_run_does(tmp_path: Path) -> None:
+    known = ids(6)
+    write_csv(tmp_path / "night.csv", dict.fromkeys([*known, "404"], (1, 101)))
+    routes = [Route(row_id, 1, 7, editable="1" if row_id == known[5] else "0") for row_id in known]
+    with serving(routes) as service:
+        there = ("night.csv", "--base-url", service.url, *FAST, "--json", "--skip", "unknown_id")
+        assert bulkroute("run", *there, cwd=tmp_path).code == 1
+        service.rebind({known[1]: (1, 8), known[2]: (3, 9)})
+        plan = bulkroute("plan", *there, "--rows", "--expect", "7", cwd=tmp_path).summary
+        counts = {name: plan[name] for name in ("to_change", "already_right", "drifted", "skipped", "refused")}
+        assert counts == {"to_change": 2, "already_right": 3, "drifted": 2, "skipped": 1, "refused": {"locked": 1}}
+        assert [row["id"] for row in plan["rows"] if row["standing"] == "change"] == known[1:3]
+        assert [row["id"] for row in plan["rows"] if row["drifted"]] == known[1:3]
+        sent = service.modified
+        run = bulkroute("run", *there, cwd=tmp_path).summary
+        assert run["drifted"] == plan["drifted"]
+        assert service.modified - sent == plan["to_change"]
+        wrong = bulkroute("plan", *there, "--expect", "8", cwd=tmp_path)
+        assert wrong.code == 65
+        assert "7 rows, and --expect says 8" in wrong.err
+        write_csv(tmp_path / "other.csv", {"405": (1, 101), "406": (1, 101), known[0]: (1, 101)})
+        other = bulkroute("plan", "other.csv", "--base-url", service.url, *FAST, cwd=tmp_path)
+        assert "warning: more than half of the manifest's ids are not there: is this the right tenant?" in other.out
 
 
 @pytest.mark.slow

@@ -77,6 +77,7 @@ def test_the_question_has_what_a_person_must_look_at(tmp_path: Path) -> None:
             assert terminal.end() == 4
         assert "rows     29 to change, 0 already right" in shown
         assert "refused  1 locked, 1 unknown_id; nothing is sent for them" in shown
+        assert "change   29 from skill_queue 7 to skill_queue 777" in shown
         assert re.search(r"^pace     20/s, 16 at once: about 1\.4 s, until \d\d:\d\d:\d\d$", shown, re.MULTILINE)
         assert "failed" not in shown
         assert re.search(r"^warning  .*skill_queue 777 does not exist", shown, re.MULTILINE)
@@ -86,6 +87,7 @@ def test_the_question_has_what_a_person_must_look_at(tmp_path: Path) -> None:
             terminal.type("n\n")
             assert terminal.end() == 4
         assert "0 done by the ledger; live was not read" in shown
+        assert "change   30 to skill_queue 777" in shown
         assert "this cannot be rolled back" in shown
         assert service.modified == 0
 

@@ -161,8 +161,10 @@ async def test_what_is_about_to_be_sent_is_asked_about(tmp_path: Path) -> None:
             await engine.run(rows, ledger=ledger)
             await engine.rollback(ledger)
     run, _again, back = asked
-    assert run == (
+    assert tuple(run) == (
         *(str(ledger), 1, None, settings.service_name, "eu", "CHG7"),
-        *(2, 0, 0, {"unknown_id": 1}, 0, True, None, 16),
+        *(2, asked[0].pairs, 0, 0, {"unknown_id": 1}, 0, True, None, 16),
     )
+    assert sum(pair.rows for pair in run.pairs) == 2
+    assert {(pair.after.devicetype, pair.after.device_id) for pair in run.pairs} == {(3, 201)}
     assert (back.batch, back.puts_back, back.pending, back.refused) == (2, 1, 2, {})

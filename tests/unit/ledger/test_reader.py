@@ -17,7 +17,15 @@ from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader, LedgerReader
 from tests.ledgers import made, of_format
 
-GIVEN = {"tenant": Tenant("s", ""), "moved": False, "search": Search(), "after": 0, "width_s": 1.0, "limit": 10}
+GIVEN = {
+    "staged": Path("staged.db"),
+    "tenant": Tenant("s", ""),
+    "moved": False,
+    "search": Search(),
+    "after": 0,
+    "width_s": 1.0,
+    "limit": 10,
+}
 
 
 def public_methods(kind: type) -> list[str]:

@@ -28,7 +28,7 @@ def batch(tmp_path: Path) -> Iterator[BatchWriter]:
 @contextmanager
 def live(**bindings: tuple[int | None, int | None]) -> Iterator[LiveBindings]:
     with LiveBindings() as found:
-        found.take((LiveRoute(row_id, *target, "", "", "", "0") for row_id, target in bindings.items()), 1)
+        found.take((LiveRoute(row_id, *target, "", "", None, "", "0") for row_id, target in bindings.items()), 1)
         found.finish(1)
         yield found
 
@@ -85,9 +85,3 @@ def test_a_canary_is_spread_over_targets_and_told_where_it_differs(batch: BatchW
         ]
     batch._connection.execute("UPDATE row SET status = 'failed', error = 'server', description = 'x' WHERE id = 'd'")
     assert batch.failures_of(keys) == ["d: server, x"]
-
-
-def test_targets_that_a_live_row_leads_to_need_not_be_asked_for(batch: BatchWriter) -> None:
-    assert {target.device_id for target in batch.wanted_targets(None)} == {101, 102, 201}
-    with live(x=(1, 101)) as found:
-        assert {target.device_id for target in batch.wanted_targets(found)} == {102, 201}

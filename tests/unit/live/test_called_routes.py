@@ -7,10 +7,9 @@ import pytest
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.errors import CredentialsRefused, LedgerError, ReadingRefused, StoppedEarly, UsageError
+from bulkroute.errors import CredentialsRefused, LedgerError, ReadingRefused, StoppedEarly
 from bulkroute.events import Event, Notice
-from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, Target, TargetState
-from bulkroute.live import targets
+from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Route, Simulator, synthetic_routes
 from tests.virtual_time import run_virtual
@@ -139,23 +138,10 @@ def test_refusals_are_named() -> None:
         read(MANY, Faults(throttle_forever=True), max_throttle_wait_s=30)
 
 
-def test_targets_that_cannot_be_checked_are_refused_only_where_asked() -> None:
-    found = Target(1, 5, TargetState.FOUND)
-    targets.require_sound([(found, "")])
-    for state, text in (
-        (TargetState.UNKNOWN, "could not be checked"),
-        (TargetState.MISSING, "does not exist"),
-        (TargetState.NOT_LOADED, "is not loaded"),
-    ):
-        with pytest.raises(UsageError, match=text):
-            targets.require_sound([(found._replace(state=state), "")])
-    assert targets.warnings([(found._replace(state=TargetState.UNKNOWN), "")]) == []
-
-
 def test_what_a_later_reading_says_of_an_id_stands() -> None:
     with LiveBindings() as live:
         for reading, device_id in ((1, 5), (2, 6)):
-            live.take([LiveRoute("77", 1, device_id, "", "", "", "0")], reading)
+            live.take([LiveRoute("77", 1, device_id, "", "", None, "", "0")], reading)
         assert live.count() == 1
         assert next(live.routes()).device_id == 6
 
@@ -170,6 +156,6 @@ def test_a_number_far_too_large_does_not_keep_it_reading() -> None:
 def test_a_full_temporary_disk_is_told_in_words() -> None:
     with LiveBindings() as live:
         live._connection.execute("PRAGMA max_page_count = 4")
-        many = [LiveRoute(str(number), 1, 5, "", "", "x" * 200, "0") for number in range(100)]
+        many = [LiveRoute(str(number), 1, 5, "", "", None, "x" * 200, "0") for number in range(100)]
         with pytest.raises(LedgerError, match=r"cannot keep the live bindings: .* full; .*TMPDIR"):
             live.take(many, 1)

@@ -384,7 +384,7 @@ def test_a_batch_of_another_service_is_refused_unless_it_has_moved(night: Night)
 
 def test_targets_that_calls_cannot_reach_are_warned_of_or_refused(night: Night) -> None:
     night.write({**WANTED, A: (1, 4711)})
-    assert night.take_in().notices == ["warning: skill_queue 4711 does not exist"]
+    assert night.take_in().notices == ["warning: skill_queue 4711 does not exist: 1 row leads there"]
     for snapshot in (True, False):
         with pytest.raises(UsageError, match="skill_queue 4711 does not exist"):
             night.take_in(strict_targets=True, snapshot=snapshot)
@@ -399,7 +399,8 @@ def test_a_rollback_puts_back_what_was_overwritten_and_leaves_alone_what_others_
     found = night.take_back()
     assert found.prepared.left_behind == 1
     assert found.notices == [
-        "1 rows cannot be put back: they were sent without a snapshot, so their earlier bindings are not recorded"
+        "1 rows cannot be put back: they were sent without a snapshot, so their earlier bindings are not recorded",
+        "warning: skill_queue 900 does not exist: 1 row leads there",
     ]
     assert (found.prepared.batch.number, found.prepared.batch.parent) == (2, 1)
     assert night.statuses(2) == {A: "pending", B: "failed"}
@@ -411,6 +412,16 @@ def test_a_rollback_puts_back_what_was_overwritten_and_leaves_alone_what_others_
     night.execute("UPDATE row SET status = 'succeeded', attempts = 1 WHERE batch = 3")
     night.take_back()
     assert night.statuses(4), "the next batch has a rollback of its own"
+
+
+def test_a_rollback_to_a_target_that_calls_cannot_reach_is_refused_where_strict(night: Night) -> None:
+    night.take_in()
+    night.execute("UPDATE row SET status = 'succeeded', attempts = 1")
+    night.live |= WANTED
+    with pytest.raises(UsageError, match="skill_queue 900 does not exist: 3 rows lead there") as refused:
+        night.take_back(strict_targets=True)
+    assert refused.value.stop is StopKind.TARGETS
+    assert night.statuses(2) == {}
 
 
 def test_there_is_nothing_to_roll_back_before_the_first_batch(night: Night) -> None:
