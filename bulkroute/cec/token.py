@@ -220,8 +220,15 @@ class TokenSource:
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
         try:
-            trouble: Trouble | None = await usual_tries(self._ask)
+            # Once there was a token, the service is there: its troubles are waited for from the first one on.
+            waits = self._had_token and self._settings.max_outage_wait_s > 0
+            trouble: Trouble | None = await (self._ask() if waits else usual_tries(self._ask))
             while trouble is not None:
+                if not waits:
+                    raise ServiceUnreachable(
+                        f"no token could be fetched: {self._words}",
+                        hint="check --base-url, and --auth-url if it is set",
+                    )
                 await self._wait_for_probe()
                 trouble = await self._ask()
         finally:
@@ -260,11 +267,7 @@ class TokenSource:
         await asyncio.sleep(wait_s)
 
     async def _wait_for_probe(self) -> None:
-        """Wait until the next fetch is due while the token service is down. Raises ServiceUnreachable, StoppedEarly."""
-        if not self._had_token or self._settings.max_outage_wait_s == 0:
-            raise ServiceUnreachable(
-                f"no token could be fetched: {self._words}", hint="check --base-url, and --auth-url if it is set"
-            )
+        """Wait until the next fetch is due while the token service is down. Raises StoppedEarly."""
         now_s = self._clock()
         if self._probing is None:
             # Nobody is in a hurry as long as the older token lives.

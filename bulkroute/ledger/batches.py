@@ -16,6 +16,9 @@ from bulkroute.ledger.file import transaction
 from bulkroute.model import FailureKind, Row, Status
 from bulkroute.settings import SIMULATOR, Settings
 
+DRAWS = 64
+"""Places looked at to find a pending row at random."""
+
 CHUNK_ROWS = 256
 """Rows read ahead of the work: few enough to stay small, many enough that reading costs nothing."""
 
@@ -218,20 +221,25 @@ def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
 
 
 def draw_pending(connection: sqlite3.Connection, batch: Batch) -> Work | None:
-    """Return the first row still to be sent from a place chosen at random; None if there is none."""
+    """Return any one of the rows still to be sent; None if there is none.
+
+    Each is as likely as any other one, unless they are few among many: then those after a gap are likelier.
+    """
     lowest, highest = connection.execute(
-        "SELECT min(row), max(row) FROM row WHERE batch = ?", (batch.number,)
+        "SELECT coalesce(min(row), 0), coalesce(max(row), 0) FROM row WHERE batch = ?", (batch.number,)
     ).fetchone()
-    for place in (random.randint(lowest or 0, highest or 0), 0):
-        found = connection.execute(
-            "SELECT row, line, id, devicetype, device_id, tried FROM row"
-            f" WHERE batch = ? AND row >= ? AND listed AND status = '{Status.PENDING}' ORDER BY row LIMIT 1",
-            (batch.number, place),
-        ).fetchone()
-        if found:
-            number, *row, tried = found
-            return Work(number, Row(*row), bool(tried))
-    return None
+    pending = (
+        "SELECT row, line, id, devicetype, device_id, tried FROM row"
+        f" WHERE batch = ? AND listed AND status = '{Status.PENDING}' AND row"
+    )
+    places = [random.randint(lowest, highest) for _ in range(DRAWS)]
+    found = connection.execute(f"{pending} IN ({', '.join('?' * DRAWS)})", (batch.number, *places)).fetchall()
+    for place in (places[0], 0):
+        found = found or connection.execute(f"{pending} >= ? ORDER BY row LIMIT 1", (batch.number, place)).fetchall()
+    if not found:
+        return None
+    number, *row, tried = random.choice(found)
+    return Work(number, Row(*row), bool(tried))
 
 
 def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> Iterator[Work]:

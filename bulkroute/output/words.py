@@ -63,7 +63,8 @@ def _describe_end_of_wait(event: WaitEnded) -> str:
     if not event.going_on:
         return f"{event.cause} for {lasted}, until the run ended"
     if event.outcome:
-        return f"after {lasted}: {event.outcome}"
+        what, and_then, more = event.outcome.partition("; ")
+        return f"{what} after {lasted}{and_then}{more}"
     return f"going on after {lasted}; no longer {event.cause}"
 
 

@@ -175,9 +175,9 @@ class Delivery:
             self._reached = self._reached or isinstance(answer, Reply) or answer.sent
             unreachable = fate is Fate.FAILED and not self._reached
             status, error = (Status.PENDING, None) if unreachable else _follows(verdict, fate)
-            row.last = Attempt(
-                row.work, number, started_at, (now_s - started_s) * 1000, verdict, status, error, row.used > used
-            )
+            uses_try = verdict.ruling is not Ruling.AGAIN or row.used > used
+            latency_ms = (now_s - started_s) * 1000
+            row.last = Attempt(row.work, number, started_at, latency_ms, verdict, status, error, uses_try)
             self._journal.answered(row.last)
             if unreachable:
                 raise ServiceUnreachable(
