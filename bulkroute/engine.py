@@ -33,8 +33,9 @@ from bulkroute.run import control, neighbours
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.pauses import Pauses
-from bulkroute.run.prepare import Blocking, Preparation, Prepared
+from bulkroute.run.prepare import Blocking, Preparation
 from bulkroute.run.prepare_rollback import LATEST_BATCH, Preview, RollbackPreparation, WayBack
+from bulkroute.run.prepared import Prepared
 from bulkroute.run.run import Run
 from bulkroute.settings import Settings
 

@@ -149,14 +149,14 @@ class StoppedEarly(BulkrouteError):
 
     stop = StopKind.SIGNAL
 
-
-def given_up(what: str, max_wait_s: float, words: str) -> StoppedEarly:
-    """Return why a command ends that has waited for so long until a service answers; `words` say what it met last."""
-    return StoppedEarly(
-        f"the {what} was down for --max-outage-wait, {max_wait_s:g} s ({words})",
-        hint="run the same command again later",
-        stop=StopKind.OUTAGE,
-    )
+    @classmethod
+    def given_up(cls, what: str, max_wait_s: float, words: str) -> "StoppedEarly":
+        """Return why a command ends that has waited for so long until a service answers; `words` say what it met last."""
+        return cls(
+            f"the {what} was down for --max-outage-wait, {max_wait_s:g} s ({words})",
+            hint="run the same command again later",
+            stop=StopKind.OUTAGE,
+        )
 
 
 class NotRunning(BulkrouteError):

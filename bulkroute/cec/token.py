@@ -32,7 +32,6 @@ from bulkroute.errors import (
     ServiceUnreachable,
     StopKind,
     StoppedEarly,
-    given_up,
 )
 from bulkroute.model import printable
 from bulkroute.rate.backoff import full_jitter, full_jitter_s
@@ -276,7 +275,7 @@ class TokenSource:
             self._probing.settle(now_s, failed=True)
         self._tell_if_away()
         if now_s >= self._probing.give_up_s:
-            raise given_up("token service", self._settings.max_outage_wait_s, self._words)
+            raise StoppedEarly.given_up("token service", self._settings.max_outage_wait_s, self._words)
         self._roused.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(min(self._probing.due_s, self._token_dies_s())):

@@ -13,7 +13,7 @@ from typing import Any
 
 from bulkroute.cec.answers import NoReply, Reply, judge, judge_parsed, parse, sign_of
 from bulkroute.cec.service import Feedback, Service
-from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreachable, given_up
+from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreachable, StoppedEarly
 from bulkroute.model import Ruling, Verdict
 from bulkroute.rate.backoff import full_jitter_s
 from bulkroute.rate.outage import Outage, Read
@@ -99,7 +99,7 @@ class Asker:
         outage = self._outage
         while outage.is_down or outage.has_given_up or tries.fate is Fate.WITHHELD:
             if outage.has_given_up:
-                raise given_up("service", self._settings.max_outage_wait_s, words)
+                raise StoppedEarly.given_up("service", self._settings.max_outage_wait_s, words)
             if outage.wants_read and not self._is_reading_once:
                 await self._read_once()
                 continue

@@ -21,7 +21,7 @@ from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.read_calls import Asker
 from bulkroute.model import Pair
-from bulkroute.run.prepare import Prepared, check_targets
+from bulkroute.run.prepared import Prepared, check_targets
 from bulkroute.settings import Settings
 
 

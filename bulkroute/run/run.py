@@ -36,7 +36,7 @@ from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.failure_limits import Limits
 from bulkroute.run.outlook import Outlook
 from bulkroute.run.pauses import Pauses
-from bulkroute.run.prepare import Prepared
+from bulkroute.run.prepared import Prepared
 from bulkroute.run.rate_record import Paces
 from bulkroute.run.sending import Sending
 from bulkroute.settings import MOST_IN_FLIGHT

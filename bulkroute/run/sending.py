@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from bulkroute.cec.service import Feedback, Service
-from bulkroute.errors import given_up
+from bulkroute.errors import StoppedEarly
 from bulkroute.ledger.journal import Journal
 from bulkroute.live.read_calls import Asker
 from bulkroute.rate.outage import Change, Turn
@@ -71,7 +71,7 @@ class Sending:
             self._journal.give_back(change.given_back)
             self.gate.reopen()
         if change.turn is Turn.GAVE_UP:
-            self._on_error(given_up("service", self._max_outage_wait_s, change.words))
+            self._on_error(StoppedEarly.given_up("service", self._max_outage_wait_s, change.words))
         self.delivery.rouse_decided()
         self._probes.look_again()
 

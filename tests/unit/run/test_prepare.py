@@ -25,8 +25,8 @@ from bulkroute.events import Event, Notice
 from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.model import FailureKind
-from bulkroute.run.prepare import Prepared
 from bulkroute.run.prepare_rollback import LATEST_BATCH
+from bulkroute.run.prepared import Prepared
 from bulkroute.settings import FailureLimit, Settings
 from bulkroute.simulator import Faults, Route, Simulator
 from tests.virtual_time import run_virtual

@@ -1,0 +1,86 @@
+"""A batch that is ready to be sent, what was found on the way, and whether its targets can take calls. Sends nothing."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from bulkroute.errors import BulkrouteError
+from bulkroute.events import Proposal
+from bulkroute.ledger.batches import Changes
+from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.queries import Counts
+from bulkroute.ledger.settle import Decided
+from bulkroute.ledger.writer import BatchWriter
+from bulkroute.live import targets
+from bulkroute.live.read_calls import Asker
+from bulkroute.model import Binding, Pair
+from bulkroute.settings import Settings
+
+
+class Prepared(NamedTuple):
+    """A batch that is ready to be sent, and what was found on the way; counts are rows."""
+
+    batch: BatchWriter
+    """The batch, open for writing."""
+    changes: Changes
+    """What the manifest changed in a batch that was there already."""
+    counts: Counts
+    """Its rows: `total`, `succeeded`, `unchanged`, `failed`, `pending`, and `failures` by kind."""
+    failed_before: int = 0
+    """Of the rows to be sent, how many failed in an earlier run."""
+    in_doubt: int = 0
+    """Of those in doubt, how many are sent again."""
+    left_behind: int = 0
+    """Rows that a rollback cannot put back, since their earlier binding is not recorded."""
+    decided: Decided = Decided()
+    """What live bindings decided: nothing if they were not read."""
+    drifted: int = 0
+    """Rows that were done and that another hand has changed since; found now."""
+    halted: BulkrouteError | None = None
+    """Why nothing may be sent: the live bindings could not be read."""
+    live: LiveBindings | None = None
+    """The live bindings, open while the batch is made ready; None if they were not read."""
+    names: Mapping[Binding, str] = MappingProxyType({})
+    """What the targets of rows to be sent are called."""
+
+    @property
+    def live_read(self) -> bool:
+        """Whether live bindings were read, so that rows done are known to be so."""
+        return self.live is not None
+
+    def pairs(self) -> list[Pair]:
+        """Return where the rows to be sent lead now and are to lead, the commonest first."""
+        return [pair.named_by(self.names) for pair in self.batch.pairs(self.live)]
+
+    def proposal(self, settings: Settings) -> Proposal:
+        """Return what is to be sent, for whoever has to agree to it."""
+        return Proposal(
+            ledger=str(self.batch.path),
+            batch=self.batch.number,
+            puts_back=self.batch.parent,
+            service=settings.service_name,
+            tenant=settings.tenant,
+            note=settings.note,
+            pending=self.counts.pending,
+            pairs=tuple(self.pairs()),
+            done=self.counts.done - self.counts.skipped,
+            drifted=self.drifted,
+            refused={each.error: each.rows for each in self.decided.refusals if not each.skipped},
+            skipped=self.counts.skipped,
+            live_read=self.live_read,
+            rate_per_s=settings.rate_per_s,
+            concurrency=settings.concurrency,
+        )
+
+
+async def check_targets(
+    prepared: Prepared, settings: Settings, asker: Asker, on_notice: Callable[[str], None]
+) -> Prepared:
+    """Learn the targets' names; warn of those that calls cannot reach, or refuse them. Raises UsageError."""
+    strict = settings.strict_targets
+    if prepared.halted or not (prepared.live or strict):
+        return prepared
+    found = await targets.check(asker, prepared.batch.wanted_targets(prepared.live), on_notice, strict=strict)
+    for text in found.warnings:
+        on_notice(f"warning: {text}")
+    return prepared._replace(names=found.names)
