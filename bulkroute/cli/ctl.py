@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH
-from bulkroute.errors import ExitCode
+from bulkroute.cli.options import CONTEXT
+from bulkroute.errors import BulkrouteError, ExitCode
 from bulkroute.run.verbs import VERBS
 
 VERB_LINES = "\n".join(f"{f'{name} {verb.value}':<16} {verb.does}" for name, verb in VERBS.items())
@@ -18,6 +18,8 @@ HELP = f"""Tell the run that works on LEDGER to pause, to go on, to go slower or
 \b
 {VERB_LINES}
 
+Several ledgers are told the same, and answer on a line each. A ledger that is named like a verb is written ./status.
+
 Exit code 69: no run is working on LEDGER.
 
 Example: bulkroute ctl cutover.ledger.db rate 20
@@ -25,29 +27,60 @@ Example: bulkroute ctl cutover.ledger.db rate 20
 
 
 @click.command(help=HELP, context_settings=CONTEXT)
-@click.argument("ledger", type=PATH)
-@click.argument("verb", type=click.Choice(list(VERBS)))
-@click.argument("value", nargs=-1)
-@click.option("--json", "json_", is_flag=True, help="Print the answer as one JSON object.")
-def ctl(ledger: Path, verb: str, value: tuple[str, ...], json_: bool) -> int:
-    """Ask the run, and print what it answers."""
+@click.argument("words", nargs=-1, metavar="LEDGER... VERB [VALUE]")
+@click.option("--json", "json_", is_flag=True, help="Print each answer as one JSON object.")
+def ctl(words: tuple[str, ...], json_: bool) -> int:
+    """Ask the runs, and print what they answer."""
     import asyncio  # here, since help must not wait for it
 
     from bulkroute.run.control import ask
 
+    ledgers, verb, value = _parsed(words)
+    alone, code = len(ledgers) == 1, 0
+    for ledger in ledgers:
+        try:
+            answer = asyncio.run(ask(ledger, verb, value))
+        except BulkrouteError as error:
+            if alone:
+                raise
+            code = code or error.exit_code
+            click.echo(f"bulkroute: {error}", err=True)
+            continue
+        if not answer["ok"]:
+            code = code or ExitCode.USAGE
+        if json_:
+            click.echo(json.dumps({"ledger": str(ledger), **answer}, ensure_ascii=False))
+        elif not answer["ok"]:
+            click.echo(f"bulkroute: {'' if alone else f'{ledger}: '}{answer['error']}", err=True)
+        else:
+            click.echo("\n".join(describe(answer)) if alone else f"{ledger}: {describe_shortly(answer)}")
+    return code
+
+
+def _parsed(words: tuple[str, ...]) -> tuple[list[Path], str, str | None]:
+    """Return the ledgers, the verb and its value. Raises click.UsageError."""
+    place = next((place for place, word in enumerate(words) if place and word in VERBS), None)
+    if place is None:
+        last = f"; {words[-1]} is none of them" if len(words) > 1 else ""
+        raise click.UsageError(f"write LEDGER... VERB; the verbs are {', '.join(VERBS)}{last}")
+    verb, value = words[place], words[place + 1 :]
     form = VERBS[verb].value
     if not form and value:
         raise click.UsageError(f"{verb} takes no value")
     if form and not form.startswith("[") and len(value) != 1:
         raise click.UsageError(f"write `{verb} {form}`: {VERBS[verb].does}")
-    answer = asyncio.run(ask(ledger, verb, " ".join(value) or None))
-    if json_:
-        click.echo(json.dumps(answer, ensure_ascii=False))
-    elif answer["ok"]:
-        click.echo("\n".join(describe(answer)))
-    else:
-        click.echo(f"bulkroute: {answer['error']}", err=True)
-    return ExitCode.DONE if answer["ok"] else ExitCode.USAGE
+    return [Path(word) for word in words[:place]], verb, " ".join(value) or None
+
+
+def describe_shortly(answer: dict[str, Any]) -> str:
+    """Return a run's status in one line."""
+    from bulkroute.output.words import duration, rate, state  # here, as above
+
+    text = (
+        f"run {answer['run']}: {state(answer)}; {answer['done']:,} of {answer['total']:,} done,"
+        f" {answer['failed']:,} failed, {answer['left']:,} left; {answer['started_per_s']}/s of {rate(answer['rate_per_s'])}"
+    )
+    return text if answer["eta_s"] is None else f"{text}; {duration(answer['eta_s'])} to go"
 
 
 def describe(answer: dict[str, Any]) -> list[str]:

@@ -56,7 +56,8 @@ RATE = Parsed("rate", parse_rate)
 FAILURES = Parsed("failures", parse_failure_limit)
 SKIP = Parsed("kinds", parse_skip)
 HEADER = Parsed("header", parse_header)
-PATH = click.Path(dir_okay=False, path_type=Path)
+PATH = click.Path(dir_okay=False, readable=False, path_type=Path)
+"""Who opens it says what is wrong with it, in more than a word."""
 
 
 FIELDS = {

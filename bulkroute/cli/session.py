@@ -96,7 +96,7 @@ def work_to_the_end(
     interrupts = Interrupts()
     if options["log_file"]:
         open_log(options["log_file"], ledger(), *map(Path, filter(None, (manifest, options["metrics_file"]))))
-    metrics = _metrics(options["metrics_file"], ledger)
+    metrics = _metrics(options, ledger)
     code = -1
     try:
         with interrupts.taken():
@@ -133,14 +133,14 @@ def with_engine(settings: Settings, work: Callable[[Engine], Coroutine[Any, Any,
         return interrupts.run(main())
 
 
-def _metrics(file: Path | None, ledger: Callable[[], Path]) -> Any:
+def _metrics(options: dict[str, Any], ledger: Callable[[], Path]) -> Any:
     """Return what keeps the metrics, if they are asked for. Raises UsageError for a file that is needed otherwise."""
-    if file is None:
+    if (file := options["metrics_file"]) is None:
         return None
     from bulkroute.output.metrics import HINT, Metrics  # here, since only who asks for it needs the library
 
     require_apart(file, ledger(), hint=HINT)
-    return Metrics(file)
+    return Metrics(file, ledger=ledger(), tenant=options["tenant"])
 
 
 def faces(options: dict[str, Any]) -> list[Face]:

@@ -5,12 +5,16 @@ Whoever is outside `ledger/` never meets a `sqlite3.Error`: the methods that lea
 
 import contextlib
 import functools
+import os
+import pwd
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from bulkroute.errors import LedgerError
+from bulkroute.ledger.paths import quoted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,11 +42,28 @@ def ledger_errors(path: Path, doing: str) -> Iterator[None]:
     except UnicodeDecodeError as error:  # SQLite quotes the damaged place, and its bytes are no text
         raise LedgerError(f"cannot {doing}: its bytes are not what they were", where=str(path), hint=DAMAGED) from error
     except OSError as error:
-        raise LedgerError(
-            f"cannot {doing}: {error.strerror}",
-            where=str(path),
-            hint="check the permissions of the file and its folder, and the space there",
-        ) from error
+        hint = "check the permissions of the file and its folder, and the space there"
+        if isinstance(error, PermissionError):
+            hint = hint_for_colleagues(path) or hint
+        raise LedgerError(f"cannot {doing}: {error.strerror}", where=str(path), hint=hint) from error
+
+
+def hint_for_colleagues(path: Path) -> str:
+    """Return what somebody can do to whom a ledger does not belong; nothing for its owner."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    if found.st_uid == os.geteuid():
+        return ""
+    try:
+        owner = pwd.getpwuid(found.st_uid).pw_name
+    except KeyError:
+        owner = f"user {found.st_uid}"
+    return (
+        f"it is {owner}'s (mode {stat.S_IMODE(found.st_mode):04o}): use `sudo -u {owner} bulkroute ...`, or let {owner} run"
+        f" `bulkroute watch {quoted(path)} --control` and give you its link, to look and to pause"
+    )
 
 
 def guarded(doing: str) -> Callable[[Callable[Concatenate[Self, P], T]], Callable[Concatenate[Self, P], T]]:

@@ -16,7 +16,7 @@ from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import BatchStatus
 from bulkroute.model import REFUSED
 from bulkroute.output.tables import Column, Table, advise, say, show
-from bulkroute.output.words import duration, rate
+from bulkroute.output.words import duration, labels, rate
 from bulkroute.settings import SKIPPABLE
 
 MOST_REASONS = 20
@@ -91,11 +91,25 @@ def print_status(found: BatchStatus) -> None:
         say(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands", sys.stdout)
 
 
+def status_line(found: BatchStatus) -> str:
+    """Return how a ledger stands in one line, for whoever looks at several."""
+    summary, last = found.summary, found.runs[-1] if found.runs else None
+    how = f"run {last.run}: {_how(last, found.state)}" if last else "no run yet"
+    return f"{summary.ledger}{labels(summary.tenant or '', summary.note or '')}: {_counts(summary)}; {how}"
+
+
 def closing_line(summary: Summary) -> str:
     """Return what happened in one line."""
-    left = summary.pending + summary.in_doubt
     how = "stopped" if summary.stopped else "all done" if summary.done == summary.total else "ended"
-    text = f"{how}: {summary.done:,} of {summary.total:,} rows done"
+    text = f"{how}: {_counts(summary)}"
+    if summary.attempts:
+        text += f"; {summary.attempts:,} calls in {duration(summary.seconds)}, {rate(summary.rate)} on average"
+    return f"{text}; {summary.stopped}" if summary.stopped else text
+
+
+def _counts(summary: Summary) -> str:
+    left = summary.pending + summary.in_doubt
+    text = f"{summary.done:,} of {summary.total:,} rows done"
     if summary.skipped:
         text += f" ({summary.skipped:,} of them skipped)"
     text += f", {summary.failed:,} failed"
@@ -104,9 +118,7 @@ def closing_line(summary: Summary) -> str:
     text += f", {left:,} left"
     if summary.in_doubt:
         text += f", {summary.in_doubt:,} of them in doubt"
-    if summary.attempts:
-        text += f"; {summary.attempts:,} calls in {duration(summary.seconds)}, {rate(summary.rate)} on average"
-    return f"{text}; {summary.stopped}" if summary.stopped else text
+    return text
 
 
 class Advice(NamedTuple):

@@ -3,10 +3,12 @@
 Never served over the network. Counters are of this run; `bulkroute_rows` is of the batch.
 """
 
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, disable_created_metrics, generate_latest
 
 from bulkroute.atomic_file import replacing
 from bulkroute.errors import UsageError
@@ -23,17 +25,33 @@ HINT = "name another file with --metrics-file"
 STATES = ("running", "throttled", "paused", "down", "stopping", "ended")
 
 
+class Labelled(CollectorRegistry):
+    """Metrics whose series all have some labels in common, so that those of several runs fit into one folder."""
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        super().__init__()
+        self._labels = labels
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics with their labels."""
+        for metric in super().collect():
+            metric.samples = [each._replace(labels={**self._labels, **each.labels}) for each in metric.samples]
+            yield metric
+
+
 class Metrics:
     """Writes `file` at most every `every_s` seconds and at the end."""
 
     every_s = 5.0
 
-    def __init__(self, file: Path) -> None:
-        """Take the file; its folder must exist and be writable, and metrics alone are replaced. Raises UsageError."""
+    def __init__(self, file: Path, *, ledger: Path, tenant: str = "") -> None:
+        """Take the file, and whose metrics they are; its folder must exist and be writable, and metrics alone are replaced. Raises UsageError."""
         _require_metrics(file)
         self._file = file
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
-        registry = self._registry = CollectorRegistry()
+        # In full: two jobs in two folders may have ledgers of one name.
+        labels = {"ledger": os.path.abspath(ledger)}  # noqa: PTH100 -- a link stays one
+        registry = self._registry = Labelled({**labels, "tenant": tenant} if tenant else labels)
         self._rows = Gauge("bulkroute_rows", "Rows of the batch by status.", ["status"], registry=registry)
         self._calls = Counter("bulkroute_calls", "Calls answered or given up in this run.", registry=registry)
         self._retries = Counter("bulkroute_retries", "Calls that were not a row's first.", registry=registry)

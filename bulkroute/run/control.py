@@ -21,6 +21,7 @@ from typing import Any
 
 from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import lock
+from bulkroute.ledger.guard import hint_for_colleagues
 from bulkroute.ledger.paths import quoted
 from bulkroute.model import printable
 from bulkroute.run.own_folder import require_own, temporary_folder
@@ -162,7 +163,8 @@ async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, An
             finally:
                 writer.close()
     except PermissionError as error:
-        raise LedgerError("only the user who started the run may control it", where=str(path)) from error
+        hint = hint_for_colleagues(ledger)
+        raise LedgerError("only the user who started the run may control it", where=str(path), hint=hint) from error
     except TimeoutError as error:
         raise NotRunning(
             "the run does not answer", where=str(ledger), hint="it may be stopped or overloaded"

@@ -57,8 +57,8 @@ def _stand(name: str, ledger: Path) -> tuple[Path, int]:
 
 
 def _others(own: Path, name: str) -> Iterator[str]:
-    """Yield the other runs that go on, and sweep what those that were killed have left."""
-    for path in sorted(own.parent.glob(f"{name}-*{END}")):
+    """Yield the other runs that go on, and sweep what those of any tenant have left that were killed."""
+    for path in sorted(own.parent.glob(f"*{END}")):
         if path == own:
             continue
         with contextlib.suppress(OSError):  # it has just ended
@@ -66,7 +66,8 @@ def _others(own: Path, name: str) -> Iterator[str]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                yield _describe(os.pread(descriptor, 8192, 0))
+                if path.name.startswith(name):
+                    yield _describe(os.pread(descriptor, 8192, 0))
             else:
                 path.unlink()
             finally:

@@ -168,11 +168,9 @@ def test_metrics_are_kept(folder: Path) -> None:
         calls = service.modified
     file = folder / "night.prom"
     assert file.stat().st_mode & 0o777 == 0o644
-    found = {
-        (sample.name, *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(file.read_text())
-        for sample in family.samples
-    }
+    samples = [each for family in text_string_to_metric_families(file.read_text()) for each in family.samples]
+    assert {each.labels.pop("ledger") for each in samples} == {str(folder / "a night.ledger.db")}
+    found = {(each.name, *each.labels.values()): each.value for each in samples}
     assert found["bulkroute_calls_total",] == calls == 300
     assert found["bulkroute_rows", "succeeded"] + found["bulkroute_rows", "failed"] == 300
     assert found["bulkroute_last_run_exit_code",] == 1
@@ -181,6 +179,27 @@ def test_metrics_are_kept(folder: Path) -> None:
     refused = bulkroute("run", "a night.csv", "--base-url", service.url, "--metrics-file", "no/m.prom", cwd=folder)
     assert refused.code == 2
     assert "no/m.prom" in refused.err
+
+
+@pytest.mark.slow
+def test_metrics_of_several_jobs_fit_into_one_folder(folder: Path) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    write_csv(folder / "day.csv", targets(ids(3)))
+    with serving(ids(300)) as service:
+        for name, more in (("a night.csv", ("--tenant", "shop-eu")), ("day.csv", ())):
+            words = ("run", name, "--base-url", service.url, *FAST, *more, "--metrics-file", f"{name}.prom")
+            assert bulkroute(*words, cwd=folder).code == 0
+    series = [
+        (each.name, *sorted(each.labels.items()))
+        for file in folder.glob("*.prom")
+        for family in text_string_to_metric_families(file.read_text())
+        for each in family.samples
+    ]
+    assert len(series) == len(set(series)), "two jobs say different things of one series"
+    eu = [each for each in series if ("tenant", "shop-eu") in each]
+    assert len(eu) == len(series) / 2
+    assert all(("ledger", str(folder / "a night.ledger.db")) in each for each in eu)
 
 
 def test_metrics_never_replace_what_the_run_needs(folder: Path) -> None:
