@@ -189,17 +189,17 @@ class Engine:
             batch.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
         return batch
 
-    async def verify(self, ledger: str | Path) -> Verified:
-        """Hold the rows that the ledger calls done against live bindings, also while a run writes it.
+    async def verify(self, ledger: str | Path, *, batch: int | None = None) -> Verified:
+        """Hold the rows that the ledger calls done, or put back since, against live bindings, also while a run writes it.
 
         Raises LedgerError, UsageError (a ledger of another service), and for reading live bindings ServiceUnreachable,
         CredentialsRefused and StoppedEarly (throttled for too long).
         """
         self._require_open()
         with Ledger(Path(ledger)).read() as opened:
-            batch = opened.require_batch()
-            batch.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
-            return await verify(batch, self._reader, self._settings.backoff_s, self._notice)
+            found = opened.pick(batch)
+            found.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
+            return await verify(found, self._reader, self._settings.backoff_s, self._notice)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LiveBindings]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, of_rollback
+from bulkroute.cli.options import CONTEXT, PATH, of_batch, of_rollback
 from bulkroute.cli.output_file import output_to
 from bulkroute.model import Status
 
@@ -20,9 +20,16 @@ from bulkroute.model import Status
     multiple=True,
     help="Only these rows; repeatable.",
 )
+@of_batch
 @of_rollback
 def export(
-    ledger: Path, format_: str, output: Path | None, force: bool, statuses: tuple[str, ...], rollback: bool
+    ledger: Path,
+    format_: str,
+    output: Path | None,
+    force: bool,
+    statuses: tuple[str, ...],
+    batch: int | None,
+    rollback: bool,
 ) -> None:
     """Write the rows of LEDGER's batch. The CSV is itself a valid manifest.
 
@@ -39,6 +46,6 @@ def export(
     if output is not None:
         require_free(output, force=force, ledger=ledger)
     with Ledger(ledger).read() as reader:
-        rows = export.rows(reader, [Status(name) for name in statuses], rollback=rollback)
+        rows = export.rows(reader, [Status(name) for name in statuses], batch, rollback=rollback)
         with writing(output) as file:
             export.write(rows, format_, file)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, of_rollback
+from bulkroute.cli.options import CONTEXT, PATH, of_batch, of_rollback
 from bulkroute.errors import BulkrouteError
 
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 @click.command(context_settings=CONTEXT)
 @click.argument("ledgers", type=PATH, nargs=-1, required=True, metavar="LEDGER...")
 @click.option("--json", "json_", is_flag=True, help="One JSON object a ledger, as `run --json` prints it.")
+@of_batch
 @of_rollback
-def status(ledgers: tuple[Path, ...], json_: bool, rollback: bool) -> int:
+def status(ledgers: tuple[Path, ...], json_: bool, batch: int | None, rollback: bool) -> int:
     """Show counts, failures by kind and the runs so far of LEDGER, also while a run is going on.
 
     Of several ledgers it shows a line each; one that cannot be read is named, and the others follow.
@@ -26,13 +27,13 @@ def status(ledgers: tuple[Path, ...], json_: bool, rollback: bool) -> int:
     from bulkroute.output.closing import print_status, status_line  # here, since help must not wait for it
 
     if len(ledgers) == 1:
-        found = _read(ledgers[0], rollback=rollback)
+        found = _read(ledgers[0], batch, rollback=rollback)
         click.echo(found.summary.to_json()) if json_ else print_status(found)
         return 0
     code = 0
     for ledger in ledgers:
         try:
-            found = _read(ledger, rollback=rollback)
+            found = _read(ledger, batch, rollback=rollback)
         except BulkrouteError as error:
             code = code or error.exit_code
             click.echo(f"bulkroute: {error}", err=True)
@@ -41,9 +42,9 @@ def status(ledgers: tuple[Path, ...], json_: bool, rollback: bool) -> int:
     return code
 
 
-def _read(ledger: Path, *, rollback: bool) -> "BatchStatus":
+def _read(ledger: Path, batch: int | None, *, rollback: bool) -> "BatchStatus":
     from bulkroute.ledger.ledger import Ledger  # here, as above
     from bulkroute.ledger.status import read_status
 
     with Ledger(ledger).read() as reader:
-        return read_status(reader, rollback=rollback)
+        return read_status(reader, batch, rollback=rollback)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, service_moved, settings_from
+from bulkroute.cli.options import CONTEXT, PATH, connection_options, of_batch, service_moved, settings_from
 from bulkroute.errors import ExitCode
 from bulkroute.model import target_json
 
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
+@of_batch
 @connection_options
 @service_moved
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 def verify(ledger: Path, **options: Any) -> int:
     """Read live bindings and compare them with the rows that LEDGER calls done; exit 6 where they differ.
+
+    After a rollback also with the earlier bindings of the rows that were put back.
 
     Works while a run is going on.
 
@@ -30,7 +33,7 @@ def verify(ledger: Path, **options: Any) -> int:
     from bulkroute.cli.session import with_engine  # here, since help must not wait for it
 
     async def work(engine: "Engine") -> int:
-        found = await engine.verify(ledger)
+        found = await engine.verify(ledger, batch=options["batch"])
         code = ExitCode.DIFFERENT if found.differences else ExitCode.DONE
         if options["json_"]:
             record = found._asdict() | {"differences": [_difference(each) for each in found.differences]}

@@ -161,31 +161,35 @@ def _binding(devicetype: int | None, device_id: int | None) -> Binding | None:
     return None if devicetype is None or device_id is None else Binding(devicetype, device_id)
 
 
+def _checked(batch: Batch) -> str:
+    """Return SQL of the rows that say what is bound: those that the batch has done, and those that were put back since."""
+    done = f"status IN ({sql_list(sorted(lifecycle.DONE))})"
+    put_back = (
+        f"row.batch > {batch.number} AND row.batch IN (SELECT batch.batch FROM batch WHERE batch.parent <= {batch.number})"
+        f" AND NOT EXISTS (SELECT 1 FROM row AS later WHERE later.id = row.id AND later.batch > row.batch AND later.{done})"
+    )
+    return f"row.{done} AND (row.batch = {batch.number} OR ({put_back}))"
+
+
 def count_done(connection: sqlite3.Connection, batch: Batch) -> int:
-    """Count the rows that the ledger calls done."""
-    (rows,) = connection.execute(
-        f"SELECT count(*) FROM row WHERE batch = ? AND status IN ({sql_list(sorted(lifecycle.DONE))})", (batch.number,)
-    ).fetchone()
+    """Count the rows that the ledger calls done, or put back since."""
+    (rows,) = connection.execute(f"SELECT count(*) FROM row WHERE {_checked(batch)}").fetchone()
     return int(rows)
 
 
 def last_finish(connection: sqlite3.Connection, batch: Batch) -> float:
-    """Return when the last row of a batch got its outcome, in seconds since the epoch; 0 where none has."""
-    (at,) = connection.execute(
-        "SELECT coalesce(max(finished_at), 0) FROM row WHERE batch = ?", (batch.number,)
-    ).fetchone()
+    """Return when the last of these rows got its outcome, in seconds since the epoch; 0 where none has."""
+    (at,) = connection.execute(f"SELECT coalesce(max(finished_at), 0) FROM row WHERE {_checked(batch)}").fetchone()
     return float(at)
 
 
 def differences(connection: sqlite3.Connection, batch: Batch, live: Path) -> list[Difference]:
-    """Return the rows called done whose live binding is another one, in the manifest's order."""
+    """Return the rows called done, or put back since, whose live binding is another one, in the manifest's order."""
     with attached(connection, seen=live):
         found = connection.execute(
             "SELECT row.id, row.before_devicetype, row.before_device_id, row.devicetype, row.device_id,"
             " live.devicetype, live.device_id FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
-            f" WHERE row.batch = ? AND row.status IN ({sql_list(sorted(lifecycle.DONE))})"
-            f" AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.line, row.row",
-            (batch.number,),
+            f" WHERE {_checked(batch)} AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.line, row.row"
         ).fetchall()
     return [
         Difference(row_id, _binding(*targets[:2]), Binding(*targets[2:4]), _binding(*targets[4:]))

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TextIO
 
 from bulkroute.ledger import queries
-from bulkroute.ledger.batches import Which
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.model import Status
 
@@ -16,12 +15,14 @@ FREE_TEXT = ("error", "return_code", "description")
 """Columns with words of others. An id or a target is never touched: it must come back as it was."""
 
 
-def rows(ledger: LedgerReader, statuses: list[Status], *, rollback: bool = False) -> Iterator[Record]:
-    """Return the rows of the latest batch, or of its last rollback, of all statuses if none is named.
+def rows(
+    ledger: LedgerReader, statuses: list[Status], number: int | None = None, *, rollback: bool = False
+) -> Iterator[Record]:
+    """Return the rows of a batch (the latest if none is named), or of its last rollback, of all statuses if none is named.
 
     Raises LedgerError, and UsageError if there was no rollback.
     """
-    return ledger.require_batch(Which.ROLLBACK if rollback else Which.LATEST).export(statuses)
+    return ledger.pick(number, rollback=rollback).export(statuses)
 
 
 def write_csv(

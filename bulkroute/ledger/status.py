@@ -28,14 +28,14 @@ class BatchStatus(NamedTuple):
     """What its last run is doing; None if there was none."""
 
 
-def read_status(ledger: LedgerReader, *, rollback: bool = False) -> BatchStatus:
-    """Read how the latest batch stands, or its last rollback, in one consistent view.
+def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bool = False) -> BatchStatus:
+    """Read how a batch stands (the latest if none is named), or its last rollback, in one consistent view.
 
     Raises LedgerError, for a ledger without a batch too, and UsageError if there was no rollback.
     """
     before = lock.holder(ledger.path)
     with ledger.at_one_moment():
-        batch = ledger.require_batch(Which.ROLLBACK if rollback else Which.LATEST)
+        batch = ledger.pick(number, rollback=rollback)
         rolled_back = not rollback and ledger.find_batch(Which.ROLLBACK) is not None
         counts, reasons, runs = batch.counts(), batch.reasons(), batch.runs()
         end = batch.end_of(runs[-1]) if runs else RunEnd(0.0, Calls())

@@ -132,3 +132,16 @@ def test_a_fresh_batch_warns_of_what_its_rollback_does_not_put_back(nights: Nigh
     assert nights.back().code == 2
     assert nights.give(*shlex.split(command)[1:]).code == 0
     assert dict(nights.service.bindings) == dict.fromkeys(ROWS, NIGHT)
+
+
+def test_after_a_rollback_the_earlier_bindings_are_verified(nights: Nights) -> None:
+    (nights.folder / "only.txt").write_text(f"{ROWS[0]}\n")
+    assert nights.back("--since", "1", "--only", "only.txt").code == 0
+    both = nights.give("verify", "night.ledger.db", "--json")
+    assert (both.code, both.summary["checked"]) == (0, 2), both.err
+    assert bulkroute("status", "night.ledger.db", "--batch", "1", "--json", cwd=nights.folder).summary["total"] == 6
+    assert len(bulkroute("export", "night.ledger.db", "--batch", "1", cwd=nights.folder).out.splitlines()) == 7
+    nights.service.simulator.rebind(ROWS[0], 1, 999)
+    changed = nights.give("verify", "night.ledger.db", "--json")
+    assert changed.code == 6
+    assert [each["id"] for each in changed.summary["differences"]] == [ROWS[0]]
