@@ -45,6 +45,7 @@ class Preview(NamedTuple):
     batch: int
     """The batch that is undone, or the oldest of them."""
     to_put_back: int
+    """Those that a call goes out for."""
     already_back: int
     """Those that need no call."""
     refused: dict[str, int]

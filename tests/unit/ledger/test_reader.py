@@ -18,7 +18,6 @@ from bulkroute.ledger.reader import BatchReader, LedgerReader
 from tests.ledgers import made, of_format
 
 GIVEN = {
-    "staged": Path("staged.db"),
     "tenant": Tenant("s", ""),
     "moved": False,
     "search": Search(),
@@ -54,7 +53,7 @@ def test_a_batch_that_cannot_be_read_is_a_ledger_error(tmp_path: Path, name: str
                 "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE batch"
             )
         with pytest.raises(LedgerError, match=r"cannot read the .*no such table") as caught:
-            call(getattr(batch, name), {**GIVEN, "live": live, "run": run})
+            call(getattr(batch, name), {**GIVEN, "staged": tmp_path / "staged.db", "live": live, "run": run})
     assert caught.value.where == str(ledger)
     assert caught.value.hint
 
