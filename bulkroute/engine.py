@@ -233,6 +233,8 @@ class Engine:
                     self._notice(f"{busy.where}: {busy.what}; waiting up to {left_s:.0f} s for it to end")
             told = True
             await asyncio.sleep(min(left_s, TRY_LOCK_EVERY_S))
+        if doubt := ledger.doubt_of_owner():
+            self._notice(f"warning: {doubt}")
         if not self._settings.is_rehearsal:
             exits.enter_context(neighbours.announced(Tenant.of(self._settings), ledger.path, self._notice))
         return held

@@ -4,13 +4,17 @@ So a manifest finds what it asks for, whichever way it says it. Each route is bo
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import NamedTuple
 
+from bulkroute.errors import LedgerError
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.manifest import Faults, Kind, Manifest, Reading
 from bulkroute.manifest.targets import parse_target, split_id
-from bulkroute.model import DeviceType, LabelledRow, MediaType, TargetKey, WantedTarget
+from bulkroute.model import DeviceType, LabelledRow, MediaType, Status, TargetKey, WantedTarget
 from bulkroute.simulator import ContactCentre, Flow, Route, Skill, made_up_ids, routes_for, targets_for, with_number
 from bulkroute.simulator.names import flow_name, queue_name
 
@@ -40,6 +44,20 @@ def rehearsed(manifest: Manifest, faults: Faults, seed: int = 0) -> ContactCentr
     for wish in sorted(wishes, key=lambda wish: (wish.target.device_id is None, wish.target.devicetype is None)):
         targets.add(wish.target, wish.media_type)
     return ContactCentre(_routes(wishes, seed), list(targets.skills.values()), list(targets.flows.values()))
+
+
+def as_left(routes: Iterable[Route], ledger: Path) -> list[Route]:
+    """Return routes as earlier rehearsals on this ledger left them, so that a rehearsal can be gone on with."""
+    written: dict[str, tuple[int, int]] = {}
+    # A ledger that cannot be read is the run's to report.
+    with suppress(LedgerError), Ledger(ledger).read() as reader:
+        for number in count(1):
+            if (batch := reader.find_batch(number)) is None:
+                break
+            for row in batch.export([Status.SUCCEEDED, Status.UNCHANGED]):
+                written[row["id"]] = row["devicetype"], row["deviceId"]
+    bound = ((route, written.get(route.id, (route.devicetype, route.device_id))) for route in routes)
+    return [replace(route, devicetype=devicetype, device_id=device_id) for route, (devicetype, device_id) in bound]
 
 
 def _wishes(reading: Reading) -> Iterator[_Wish]:

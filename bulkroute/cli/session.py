@@ -68,7 +68,7 @@ def run_to_the_end(manifest: str, options: dict[str, Any]) -> int:
     """Run, print the summary, return the exit code."""
 
     async def settings(interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
-        return await _settings(manifest, options, interrupts, exits)
+        return await _settings(manifest, ledger(), options, interrupts, exits)
 
     def ledger() -> Path:
         named: Path | None = options["ledger"]
@@ -249,11 +249,13 @@ async def _tick(engine: Engine, face: Face, on_event: OnEvent) -> None:
                 on_event(Notice(str(error)))
 
 
-async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack) -> Settings:
-    """Return the settings; with --simulate those of a simulator that knows the manifest's ids."""
+async def _settings(
+    manifest: str, ledger: Path, options: dict[str, Any], interrupts: Interrupts, exits: AsyncExitStack
+) -> Settings:
+    """Return the settings; with --simulate those of a simulator that knows the manifest's ids, and what was rehearsed."""
     if not options["simulate"]:
         return settings_from(options, command_line=as_given())
-    from bulkroute.cli.rehearsal import rehearsed  # here, since only simulations need it
+    from bulkroute.cli.rehearsal import as_left, rehearsed  # here, since only simulations need it
     from bulkroute.simulator import Simulator
 
     interrupts.blocking = True
@@ -261,9 +263,10 @@ async def _settings(manifest: str, options: dict[str, Any], interrupts: Interrup
         if not opened.rereadable:
             raise UsageError(f"{opened.name}: --simulate reads the manifest twice", hint="give it a file, not a pipe")
         tenant = rehearsed(opened, Faults())  # the run itself reports the faults
+    routes = as_left(tenant.routes, ledger)
     interrupts.blocking = False
     simulator = await exits.enter_async_context(
-        Simulator(tenant.routes, app_key=SIMULATED, app_secret=SIMULATED, skills=tenant.skills, flows=tenant.flows)
+        Simulator(routes, app_key=SIMULATED, app_secret=SIMULATED, skills=tenant.skills, flows=tenant.flows)
     )
     credentials = Credentials(app_key=SIMULATED, app_secret=Secret(SIMULATED))
     return settings_from(

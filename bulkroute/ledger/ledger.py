@@ -11,16 +11,19 @@
 What goes wrong is a LedgerError that says what to do; no connection and no `sqlite3.Error` leaves this package.
 """
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from sqlite3 import Connection
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkroute.errors import LedgerError
 from bulkroute.ledger import lock, migrations
 from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
-from bulkroute.ledger.paths import database_files
+from bulkroute.ledger.paths import database_files, quoted
 from bulkroute.ledger.reader import READ, LedgerReader
 
 if TYPE_CHECKING:
@@ -53,6 +56,27 @@ class Ledger:
         """Hold the ledger's lock for the block: only so it can be written. Raises LedgerBusy, LedgerError."""
         with lock.hold(self.path):
             yield HeldLedger(self.path)
+
+    def doubt_of_owner(self) -> str:
+        """Return what is wrong with who may write an existing ledger; nothing if only its owner may, who is this user.
+
+        Raises LedgerError for an empty file of somebody else's, who would hold the ledger that is made of it.
+        """
+        with ledger_errors(self.path, "open the ledger"):
+            try:
+                found = self.path.stat()
+            except FileNotFoundError:
+                return ""
+        mode = f"mode {stat.S_IMODE(found.st_mode):04o}"
+        if found.st_uid != os.geteuid():
+            if not found.st_size:
+                hint = "remove it, or name another with --ledger"
+                raise LedgerError(f"it is an empty file of somebody else's ({mode})", where=str(self.path), hint=hint)
+            return f"{self.path}: the ledger is somebody else's ({mode})"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            remedy = f"chmod 600 {quoted(self.path)}"
+            return f"{self.path}: others may write the ledger ({mode}); `{remedy}` ends that"
+        return ""
 
     def identity(self) -> Identity | None:
         """Return what tells the file from another one that is put in its place; None if there is no file."""

@@ -1,5 +1,6 @@
 """What is done for one tenant is not done for another: a ledger goes with its service, its app key, and its rehearsals."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,8 +54,14 @@ def test_a_rehearsal_never_counts_at_a_service_nor_the_other_way_round(tmp_path:
     wanted = targets(ids(6))
     write_csv(tmp_path / "night.csv", wanted)
     rehearse = ("run", "night.csv", "--simulate", *FAST)
-    for _again in range(2):  # the simulator has another port each time, and is the same one all the same
-        assert bulkroute(*rehearse, cwd=tmp_path).code == 0
+    first = bulkroute(*rehearse, "--max-rows", "4", cwd=tmp_path)
+    assert first.code == 4
+    # The simulator has another port each time, and is the same one all the same, with what was done there.
+    again = bulkroute(*rehearse, cwd=tmp_path)
+    assert again.code == 0
+    assert "run 2: 2 of 6 rows to do" in again.err
+    assert "4 done already, as live bindings show" in again.err
+    assert "0 of 6 rows to do" in bulkroute(*rehearse, cwd=tmp_path).err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["night.csv", "night.rehearsal.db"]
     with serving(wanted) as service:
         connection = ("--base-url", service.url, *FAST)
@@ -74,3 +81,29 @@ def test_a_rehearsal_never_counts_at_a_service_nor_the_other_way_round(tmp_path:
             assert refused.code == 2
             assert f"this ledger's batch is of {service.url}, where no rehearsal may count" in refused.err
         assert bulkroute("verify", "night.ledger.db", *connection, cwd=tmp_path).code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lay out somebody else's file")
+def test_a_ledger_that_somebody_else_laid_out_is_not_taken(tmp_path: Path) -> None:
+    wanted = targets(ids(3))
+    write_csv(tmp_path / "night.csv", wanted)
+    ledger = tmp_path / "night.ledger.db"
+    ledger.touch(mode=0o666)
+    os.chown(ledger, 65534, -1)
+    with serving(wanted) as service:
+        run = ("run", "night.csv", "--base-url", service.url, *FAST)
+        refused = bulkroute(*run, cwd=tmp_path)
+        assert refused.code == 5
+        assert "night.ledger.db: it is an empty file of somebody else's (mode 0644); remove it" in refused.err
+        assert not service.simulator.calls_per_endpoint.total()
+        ledger.unlink()
+        assert "warning" not in bulkroute(*run, cwd=tmp_path).err
+        ledger.chmod(0o666)
+        open_to_all = bulkroute(*run, cwd=tmp_path)
+        assert (
+            "warning: night.ledger.db: others may write the ledger (mode 0666); `chmod 600 night.ledger.db`"
+            in open_to_all.err
+        )
+        os.chown(ledger, 65534, -1)
+        assert "warning: night.ledger.db: the ledger is somebody else's" in bulkroute(*run, cwd=tmp_path).err
