@@ -169,12 +169,12 @@ class LedgerWriter:
         try:
             migrations.bring_up(self._connection, self.path, on_notice)
             yield
-            if keep:
-                with ledger_errors(self.path, PREPARE):
-                    self._connection.execute("COMMIT")
-        finally:
-            roll_back(self._connection)
-            detach(self._connection)
+            with ledger_errors(self.path, PREPARE):
+                self._connection.execute("COMMIT" if keep else "ROLLBACK")
+                detach(self._connection)
+        except BaseException:
+            roll_back(self._connection)  # what is attached goes with the connection, which is closed after an error
+            raise
 
     def is_empty(self) -> bool:
         """Tell whether no batch was ever put in; False if that cannot be told."""

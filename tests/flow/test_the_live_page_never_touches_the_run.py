@@ -180,7 +180,7 @@ def test_while_a_rollback_goes_on_and_after_it_the_page_is_about_that(tmp_path: 
         assert (going["batch"], going["parent"], going["state"]["state"]) == (2, 1, "running")
         assert going["counts"]["total"] == changed
         assert going["counts"]["succeeded"] < changed - 7
-        assert going["counts"]["failed"] == 7
+        assert going["counts"]["refused"] == 7
         assert going["live"]["state"] == "running"
         assert (going["pace"] or 0) >= 0, "what the batch before it had settled is no pace"
         over = until(watch, lambda found: found["state"]["state"] == "ended")
