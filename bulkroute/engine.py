@@ -243,7 +243,8 @@ class Engine:
         """Ask whoever is to be asked. Raises StoppedEarly for a no."""
         if self._confirm is None or prepared.halted is not None or not prepared.counts.pending:
             return
-        if not await self._confirm(prepared.proposal(self._settings)):
+        proposal = prepared.proposal(self._settings)._replace(ends_at=self._deadlines.ends_at)
+        if not await self._confirm(proposal):
             raise StoppedEarly(
                 "nothing was sent: it was not agreed to",
                 hint="it is asked again next time; with --yes, or without `confirm`, nothing is asked",

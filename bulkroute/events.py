@@ -245,6 +245,8 @@ class Proposal(NamedTuple):
     """Calls per second; None: unlimited."""
     concurrency: int
     """Calls in flight at once."""
+    ends_at: float | None = None
+    """When no more calls start, in seconds since the epoch; None if there is no such window."""
 
 
 class Notice(NamedTuple):

@@ -21,6 +21,9 @@ from bulkroute.output.words import clock, duration, rate
 
 LINE_BYTES = 1024
 
+MOST_PAIRS = 8
+"""Pairs of targets in the question: all of it should fit on a screen of 24 lines."""
+
 
 def confirm_with(options: dict[str, Any], warnings: Sequence[str]) -> Confirm | None:
     """Return what asks on the terminal; None where nothing is to be asked. `warnings` are those told until then."""
@@ -88,7 +91,9 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
         *((label, text) for label, text in labels if text),
         ("rows", f"{proposal.pending:,} {verb}, {proposal.done:,} {known}"),
     ]
-    lines += [("change", f"{rows:,} {text}") for rows, text in pair_lines(proposal.pairs, whence=proposal.live_read)]
+    pairs = list(pair_lines(proposal.pairs, whence=proposal.live_read, most=MOST_PAIRS))
+    width = max((len(f"{rows:,}") for rows, _text in pairs), default=0)
+    lines += [("change", f"{rows:>{width},} {text}") for rows, text in pairs]
     if proposal.drifted:
         lines.append(
             ("drifted", f"{proposal.drifted:,} of these rows were done, and another hand has changed them since")
@@ -99,6 +104,8 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
     if proposal.skipped:
         lines.append(("skipped", f"{proposal.skipped:,}, as asked for"))
     lines.append(("pace", _pace(proposal)))
+    if proposal.ends_at is not None:
+        lines.append(("window", f"no call starts after {clock(proposal.ends_at)}"))
     if not proposal.live_read:
         lines.append(("warning", "with --no-snapshot no earlier binding is kept: this cannot be rolled back"))
     lines += [("warning", text) for text in warnings]

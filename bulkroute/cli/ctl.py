@@ -1,6 +1,7 @@
 """`bulkroute ctl`: talk to the run that is going on."""
 
 import json
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ def ctl(words: tuple[str, ...], json_: bool) -> int:
     """Ask the runs, and print what they answer."""
     import asyncio  # here, since help must not wait for it
 
+    from bulkroute.output.tables import say
     from bulkroute.run.control import ask
 
     ledgers, verb, value = _parsed(words)
@@ -44,16 +46,18 @@ def ctl(words: tuple[str, ...], json_: bool) -> int:
             if alone:
                 raise
             code = code or error.exit_code
-            click.echo(f"bulkroute: {error}", err=True)
+            say(f"bulkroute: {error}", sys.stderr)
             continue
         if not answer["ok"]:
             code = code or ExitCode.USAGE
         if json_:
             click.echo(json.dumps({"ledger": str(ledger), **answer}, ensure_ascii=False))
         elif not answer["ok"]:
-            click.echo(f"bulkroute: {'' if alone else f'{ledger}: '}{answer['error']}", err=True)
+            say(f"bulkroute: {'' if alone else f'{ledger}: '}{answer['error']}", sys.stderr)
+        elif alone:
+            click.echo("\n".join(describe(answer)))
         else:
-            click.echo("\n".join(describe(answer)) if alone else f"{ledger}: {describe_shortly(answer)}")
+            say(f"{ledger}: {describe_shortly(answer)}", sys.stdout)
     return code
 
 

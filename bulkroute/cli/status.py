@@ -1,5 +1,6 @@
 """`bulkroute status`: how does this ledger stand?"""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ def status(ledgers: tuple[Path, ...], json_: bool, batch: int | None, rollback: 
     Example: bulkroute status cutover.ledger.db
     """
     from bulkroute.output.closing import print_status, status_line  # here, since help must not wait for it
+    from bulkroute.output.tables import say
 
     if len(ledgers) == 1:
         found = _read(ledgers[0], batch, rollback=rollback)
@@ -36,9 +38,9 @@ def status(ledgers: tuple[Path, ...], json_: bool, batch: int | None, rollback: 
             found = _read(ledger, batch, rollback=rollback)
         except BulkrouteError as error:
             code = code or error.exit_code
-            click.echo(f"bulkroute: {error}", err=True)
+            say(f"bulkroute: {error}", sys.stderr)
         else:
-            click.echo(found.summary.to_json() if json_ else status_line(found))
+            click.echo(found.summary.to_json()) if json_ else say(status_line(found), sys.stdout)
     return code
 
 

@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
@@ -94,6 +95,8 @@ def print_status(found: BatchStatus) -> None:
 def status_line(found: BatchStatus) -> str:
     """Return how a ledger stands in one line, for whoever looks at several."""
     summary, last = found.summary, found.runs[-1] if found.runs else None
+    if found.state is RunState.RUNNING:  # a call in the air is not in doubt while its run goes on
+        summary = replace(summary, pending=summary.pending + summary.in_doubt, in_doubt=0)
     how = f"run {last.run}: {_how(last, found.state)}" if last else "no run yet"
     return f"{summary.ledger}{labels(summary.tenant or '', summary.note or '')}: {_counts(summary)}; {how}"
 

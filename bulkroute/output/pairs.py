@@ -8,11 +8,11 @@ MOST_PAIRS = 20
 """Pairs of targets that people are shown, the commonest ones; nobody reads a thousand."""
 
 
-def pair_lines(pairs: Iterable[Pair], *, whence: bool = True) -> Iterator[tuple[int, str]]:
+def pair_lines(pairs: Iterable[Pair], *, whence: bool = True, most: int = MOST_PAIRS) -> Iterator[tuple[int, str]]:
     """Yield the commonest pairs, each with its rows, and what the others come to; without `whence` only where to."""
     more = more_rows = 0
     for number, pair in enumerate(pairs):
-        if number < MOST_PAIRS:
+        if number < most:
             yield pair.rows, str(pair) if whence else f"to {pair.after}"
         else:
             more, more_rows = more + 1, more_rows + pair.rows

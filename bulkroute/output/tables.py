@@ -73,10 +73,12 @@ def say_each(facts: Sequence[tuple[str, str]], stream: TextIO) -> None:
     columns = columns_of(stream)
     margin = max((len(label) for label, _text in facts), default=0) + 2
     for label, text in facts:
-        words = _WORD.findall(text)
-        lines = [text] if columns is None else _filled(words, max(columns - margin, 1), between="", indent="")
+        left = margin + len(text) - len(text.lstrip())  # numbers below each other are padded
+        lines = [text.lstrip()]
+        if columns is not None:
+            lines = list(_filled(_WORD.findall(text), max(columns - left, 1), between="", indent=""))
         for number, line in enumerate(lines):
-            print(f"{'' if number else label:<{margin}}{line}", file=stream)
+            print(f"{'' if number else label:<{left}}{line}", file=stream)
 
 
 def advise(purpose: str, command: str, width: int, stream: TextIO) -> None:

@@ -70,7 +70,7 @@ def test_the_question_has_what_a_person_must_look_at(tmp_path: Path) -> None:
     wanted["9999999999999999999"] = (3, 888)
     write_csv(tmp_path / "night.csv", wanted)
     with serving(routes) as service:
-        run = ("run", "night.csv", "--base-url", service.url, "--rate", "20")
+        run = ("run", "night.csv", "--base-url", service.url, "--rate", "20", "--max-duration", "1h")
         with at_terminal(*run, "--quiet", cwd=tmp_path, redirected="2>&1 | cat") as terminal:
             shown = terminal.until(ASKED)
             terminal.type("n\n")
@@ -79,6 +79,7 @@ def test_the_question_has_what_a_person_must_look_at(tmp_path: Path) -> None:
         assert "refused  1 locked, 1 unknown_id; nothing is sent for them" in shown
         assert "change   29 from skill_queue 7 to skill_queue 777" in shown
         assert re.search(r"^pace     20/s, 16 at once: about 1\.4 s, until \d\d:\d\d:\d\d$", shown, re.MULTILINE)
+        assert re.search(r"^window   no call starts after ", shown, re.MULTILINE)
         assert "failed" not in shown
         assert re.search(r"^warning  .*skill_queue 777 does not exist", shown, re.MULTILINE)
         # Without the snapshot nothing is known of what is right already, and there is no way back.
