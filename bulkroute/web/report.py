@@ -79,9 +79,10 @@ def as_script_data(value: Any) -> str:
 def _lead(snapshot: dict[str, Any]) -> str:
     """Return the outcome in one sentence, for whoever reads it without scripts."""
     counts = snapshot["counts"]
-    done = counts["succeeded"] + counts["unchanged"]
+    done = counts["succeeded"] + counts["unchanged"] + counts["skipped"]
     left = counts["pending"] + counts["in_doubt"]
-    return f"{done:,} of {counts['total']:,} rows done, {counts['failed']:,} failed, {left:,} left."
+    refused = f", {counts['refused']:,} refused" if counts["refused"] else ""
+    return f"{done:,} of {counts['total']:,} rows done, {counts['failed']:,} failed{refused}, {left:,} left."
 
 
 def _digest(text: str) -> str:

@@ -193,7 +193,7 @@ def test_while_a_rollback_goes_on_and_after_it_the_page_is_about_that(tmp_path: 
         assert bulkroute("report", ledger.name, "-o", "back.html", cwd=tmp_path).code == 0
         assert bulkroute("report", ledger.name, "-o", "there.html", "--batch", 1, cwd=tmp_path).code == 0
         back, there = ((tmp_path / name).read_text() for name in ("back.html", "there.html"))
-        assert f"{changed - 7:,} of {changed:,} rows done, 7 failed, 0 left." in back
+        assert f"{changed - 7:,} of {changed:,} rows done, 0 failed, 7 refused, 0 left." in back
         assert f"{changed - 7:,} left." in there
         none = bulkroute("report", ledger.name, "-o", "none.html", "--batch", 3, cwd=tmp_path)
         assert none.code == 2
