@@ -199,7 +199,7 @@ def test_while_a_rollback_goes_on_and_after_it_the_page_is_about_that(tmp_path: 
         assert none.code == 2
         assert "no batch 3" in none.err
         assert bulkroute("run", "night.csv", *at, "--rate", "unlimited", cwd=tmp_path).code == 0
-        assert until(watch, lambda found: found["batch"] == 1)["counts"]["failed"] == 0
+        assert until(watch, lambda found: found["batch"] == 3)["counts"]["refused"] == 0
 
 
 @pytest.mark.slow
