@@ -58,6 +58,10 @@ class Night:
             assert refused.result.code == 5, refused.result.err
             return refused
         stages = stages_of_rollback(self.model, self.service.bindings)
+        if not stages[-1].back:
+            nothing = self._launch("rollback", "night.ledger.db", *PACE, strike=strike)
+            assert nothing.result.code in ((2,) if strike == NO_STRIKE else (2, 5, -signal.SIGKILL)), nothing.result.err
+            return nothing
         left_behind = sum(row.touched and row.before is None for row in self.model.batch.values())
         return self._work(stages, strike, most, "rollback", "night.ledger.db", left_behind=left_behind)
 
@@ -67,7 +71,8 @@ class Night:
 
     def verify(self) -> None:
         found = self._launch("verify", "night.ledger.db", *PACE, "--json").result
-        done = {row_id: row.target for row_id, row in (self.model.batch or {}).items() if row.status in DONE}
+        put_back = {row_id: row.target for row_id, row in (self.model.back or {}).items() if row.status in DONE}
+        done = {row_id: row.target for row_id, row in (self.model.batch or {}).items() if row.status in DONE} | put_back
         different = {row_id for row_id, target in done.items() if self.service.bindings[row_id] != target}
         assert found.code == (6 if different else 0), found.err
         assert {each["id"] for each in found.summary["differences"]} == different
