@@ -16,11 +16,11 @@ SLOW = Faults(latency_ms=400)
 
 MANY = """
 import sqlite3, sys
-from bulkroute.ledger.live_bindings import LiveBindings, attached
+from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, attached
 connection = sqlite3.connect(":memory:", isolation_level=None)
 for _ in range(int(sys.argv[1])):
     with LiveBindings() as live:
-        live.take([("1", 1, 101, "", "", "", "")], 1)
+        live.take([LiveRoute("1", 1, 101, "", "", None, "", "")], 1)
         with attached(connection, seen=live.path):
             assert connection.execute("SELECT count(*) FROM seen.binding").fetchone() == (1,)
 """
