@@ -84,7 +84,7 @@ class Engine:
         self._service = Service(client, tokens, Pacer(settings.rate_per_s), settings)
         pauses = Pauses(self._service.pacer, self._on_event)
         tell_of_tokens(tokens, pauses)
-        throttle = throttle_for(self._service, pauses.begin, lambda _reason: None)
+        throttle = throttle_for(self._service, pauses, lambda _reason: None)
         reads = Downtime(settings, pauses, self._service.pacer.clock, "reads")
         self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)
         self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
@@ -255,6 +255,7 @@ class Engine:
         """Run the batch to its end."""
         # Reading may have been throttled; the run learns by itself.
         self._service.pacer.set_rate(self._settings.rate_per_s)
+        self._service.pacer.learn(None)
         run = self.current = Run(
             self._service, prepared=prepared, reader=self._reader, on_event=self._on_event, deadlines=self._deadlines
         )

@@ -304,11 +304,18 @@ UNCOUNTED = frozenset({Ruling.THROTTLED, Ruling.REFUSED, Ruling.BARRED})
 """After these a call is made again without using up a try."""
 
 
+class Quota(NamedTuple):
+    """What a service says that it allows: so many calls in so many seconds."""
+
+    calls: float
+    span_s: float
+
+
 class Verdict(NamedTuple):
     """A ruling with what the service said.
 
     `kind` is set for FAILED, and for AGAIN: what the row fails with once its tries are used up. `retry_after_s` is
-    what a throttling service asked for, None where it named nothing usable.
+    what a throttling service asked for, `quota` what it says that it allows; None where it named nothing usable.
     """
 
     ruling: Ruling
@@ -317,6 +324,7 @@ class Verdict(NamedTuple):
     return_code: str | None
     description: str | None
     retry_after_s: float | None = None
+    quota: Quota | None = None
 
     @property
     def words(self) -> str:

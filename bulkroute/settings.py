@@ -65,6 +65,8 @@ class Settings:
     """A token, or a key pair that buys one."""
     rate_per_s: float | None = 10.0
     """Calls per second; None: unlimited."""
+    head_room: float = 0.0
+    """The share (0 to 1) by which to stay below a limit that was found, for others who call the same service."""
     concurrency: int = 16
     """Calls in flight at once."""
     max_attempts: int = 4
@@ -164,6 +166,8 @@ class Settings:
         for name in _ABOVE_ZERO:
             if (number := getattr(self, name)) is not None and not 0 < number < math.inf:
                 raise UsageError(f"{_named(name)} must be a number above 0, not {number:g}")
+        if not 0 <= self.head_room < 1:
+            raise UsageError(f"{_named('head_room')} must be a share from 0 to below 1, not {self.head_room:g}")
         if not 0 <= self.max_outage_wait_s < math.inf:
             raise UsageError(
                 f"{_named('max_outage_wait_s')} must be a number of seconds, not {self.max_outage_wait_s:g}"
@@ -240,6 +244,14 @@ def parse_skip(text: str) -> frozenset[FailureKind]:
     if not kinds or len(kinds) != len(text.split(",")):
         raise ValueError(f"{text!r} cannot be skipped; write {' or '.join(SKIPPABLE)}, or both with a comma")
     return kinds
+
+
+def parse_share(text: str) -> float:
+    """Read `20%` or `20`, below 100, as a share of 1. Raises ValueError."""
+    match = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%?", text.strip(), re.ASCII)
+    if not match:
+        raise ValueError(f"{text!r} is not a share; write 20% for instance")
+    return float(match[1]) / 100
 
 
 def parse_failure_limit(text: str) -> FailureLimit:

@@ -8,11 +8,10 @@ answer in: codes and ids are ASCII, so a text that cannot be read never hides th
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from email.message import Message
-from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+from bulkroute.cec.limits import Field, of_limits, quota, wait_s
 from bulkroute.model import FailureKind, Ruling, Verdict
 from bulkroute.rate.signs import Sign
 
@@ -21,6 +20,11 @@ TEXT_LIMIT = 500
 
 PASSING_4XX = frozenset({408, 421, 425})
 """What a gateway answers to a call that came at a bad moment, or on a bad connection."""
+
+THROTTLING_CODES = frozenset({"APIG.0308", "APIGW.0308"})
+"""What API Gateway says when it throttles, whatever the status."""
+
+THROTTLING_CODE = b".0308"
 
 CODES = frozenset({"returnCode", "retCode"})
 
@@ -31,14 +35,27 @@ class Reply(NamedTuple):
     http_status: int
     body: bytes
     whole: bool = True
-    retry_after: str | None = None
+    limits: tuple[Field, ...] = ()
     date: str | None = None
     content_type: str | None = None
+
+    @classmethod
+    def of(cls, http_status: int, body: bytes, headers: Mapping[str, str], *, whole: bool) -> Self:
+        """Make one, with the headers that count; nearly all answers are successes, which have none."""
+        if http_status == 200 and THROTTLING_CODE not in body:
+            return cls(http_status, body, whole, content_type=headers.get("Content-Type"))
+        fields = of_limits(headers.items())
+        return cls(http_status, body, whole, fields, headers.get("Date"), headers.get("Content-Type"))
+
+    @property
+    def says_when(self) -> bool:
+        """Whether it has a Retry-After."""
+        return any(field.name == "retry-after" for field in self.limits)
 
     @property
     def keeps_connection(self) -> bool:
         """Whether the next call may use the same connection; not where a gateway failed: another may be there by then."""
-        return self.whole and (self.http_status <= 500 or self.retry_after is not None)
+        return self.whole and (self.http_status <= 500 or self.says_when)
 
 
 class NoReply(NamedTuple):
@@ -65,14 +82,23 @@ def judge(answer: Reply | NoReply, *, clean: Callable[[str], str]) -> Verdict:
 def judge_parsed(answer: Reply, said: Mapping[str, Any] | None, *, clean: Callable[[str], str]) -> Verdict:
     """Return what an answer means whose JSON object is `said`."""
     status = answer.http_status
-    if status == 200 and said is not None and (return_code := _text(said.get("returnCode"), clean)) is not None:
+    return_code = _text(said.get("returnCode"), clean) if status == 200 and said is not None else None
+    if return_code is not None and said is not None and return_code not in THROTTLING_CODES:
         description = _text(said.get("description"), clean)
         if return_code == "0":
             return Verdict(Ruling.DONE, None, status, return_code, description)
         return Verdict(Ruling.FAILED, FailureKind.BUSINESS, status, return_code, description)
     return_code, description = _texts(said, answer, clean)
-    if status == 429 or (status == 503 and answer.retry_after is not None):
-        return Verdict(Ruling.THROTTLED, None, status, return_code, description, _seconds(answer))
+    if status == 429 or (status == 503 and answer.says_when) or return_code in THROTTLING_CODES:
+        return Verdict(
+            Ruling.THROTTLED,
+            None,
+            status,
+            return_code,
+            description,
+            wait_s(answer.limits, answer.date),
+            quota(answer.limits, description),
+        )
     ruling, kind = _judge_status(status)
     return Verdict(ruling, kind, status, return_code, description)
 
@@ -181,27 +207,3 @@ def _shown_body(answer: Reply, clean: Callable[[str], str]) -> str:
         return "empty answer"
     # Not cut before it is clean: half a secret is no longer recognised.
     return clean(decode(answer))
-
-
-def _seconds(answer: Reply) -> float | None:
-    """Return Retry-After in seconds, given as a number or a date; None where it makes no sense.
-
-    A date is held against the answer's own `Date`: the clocks of two machines may differ by hours.
-    """
-    text = (answer.retry_after or "").strip()
-    if text.isascii() and text.removeprefix("-").isdecimal():
-        return max(0.0, float(text))
-    moment = _moment(text)
-    if moment is None:
-        return None
-    now = _moment(answer.date or "") or datetime.now(UTC)
-    return max(0.0, (moment - now).total_seconds())
-
-
-def _moment(text: str) -> datetime | None:
-    """Return an HTTP date, None for anything else."""
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

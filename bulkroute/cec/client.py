@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from bulkroute.cec.answers import NoReply, Reply
-from bulkroute.cec.connection import Exchange, bounds, read
+from bulkroute.cec.connection import Depart, Exchange, at_once, bounds, read
 from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind, Row
 
@@ -47,8 +47,7 @@ class Client:
         timeout_s: float = 15,
     ) -> None:
         """Take `https://host[:port]` roots; `timeout_s` bounds one call from its connection to its last byte."""
-        self._modify_url = URL(base_url.rstrip("/") + SERVICE_PATH + "calledRoute/modifyCalledRoute")
-        self._service_root = base_url.rstrip("/") + SERVICE_PATH
+        self._root = URL(base_url)
         self._token_url = URL((auth_url or base_url).rstrip("/") + TOKEN_PATH)
         self._headers = CIMultiDict(
             {
@@ -65,7 +64,7 @@ class Client:
         self._token_headers: CIMultiDict[str] = CIMultiDict()
         self._exchange: Exchange | None = None
         self._timeout_s = timeout_s
-        self._service_proxy, self._token_proxy = _proxy_for(self._modify_url), _proxy_for(self._token_url)
+        self._service_proxy, self._token_proxy = _proxy_for(self._root), _proxy_for(self._token_url)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
@@ -80,8 +79,8 @@ class Client:
             auto_decompress=False,
         )
         # Plain http through a proxy, which hardly anybody has, takes the longer way.
-        if self._service_proxy is None or self._modify_url.scheme == "https":
-            self._exchange = Exchange(self._session, connector, self._modify_url, self._service_proxy, self._timeout_s)
+        if self._service_proxy is None or self._root.scheme == "https":
+            self._exchange = Exchange(self._session, connector, self._root, self._service_proxy, self._timeout_s)
         return self
 
     async def __aexit__(
@@ -90,21 +89,29 @@ class Client:
         """Close all connections."""
         await self._session.close()
 
-    async def modify(self, row: Row, token: str) -> Reply | NoReply:
-        """Ask once for `row` to be bound to its wanted target (modifyCalledRoute)."""
+    async def modify(self, row: Row, token: str, depart: Depart = at_once) -> Reply | NoReply:
+        """Ask once for `row` to be bound to its wanted target (modifyCalledRoute).
+
+        `depart` is awaited just before the first byte leaves; what it raises is raised, and nothing was sent then.
+        """
         body = f'{{"id":{encode_basestring_ascii(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
-        headers = self._headers_with(token)
+        return await self._call("calledRoute/modifyCalledRoute", body, token, depart)
+
+    async def ask(
+        self, endpoint: str, question: Mapping[str, Any], token: str, depart: Depart = at_once
+    ) -> Reply | NoReply:
+        """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance; `depart` as in `modify`."""
+        return await self._call(endpoint, json.dumps(question), token, depart)
+
+    async def _call(self, endpoint: str, body: str, token: str, depart: Depart) -> Reply | NoReply:
+        path, headers = SERVICE_PATH + endpoint, self._headers_with(token)
         if self._exchange is None:
-            return await self._post(self._modify_url, body.encode(), headers, self._service_proxy)
+            await depart()  # its connection may take a while yet: aiohttp makes it and sends in one
+            return await self._post(self._root.join(URL(path)), body.encode(), headers, self._service_proxy)
         try:
-            return await self._exchange.post(body.encode(), headers)
+            return await self._exchange.post(path, body.encode(), headers, depart)
         except LOST as error:
             return self._lost(error)
-
-    async def ask(self, endpoint: str, question: Mapping[str, Any], token: str) -> Reply | NoReply:
-        """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance."""
-        url = URL(self._service_root + endpoint)
-        return await self._post(url, json.dumps(question).encode(), self._headers_with(token), self._service_proxy)
 
     async def fetch_token(self, app_key: str, app_secret: str) -> Reply | NoReply:
         """Ask once for an access token of the longest life (tokenByAkSk)."""
@@ -126,10 +133,7 @@ class Client:
                 url, data=body, headers=headers, allow_redirects=False, proxy=proxy
             ) as response:
                 content, whole = await read(response.content)
-                got = response.headers
-                reply = Reply(
-                    response.status, content, whole, got.get("Retry-After"), got.get("Date"), got.get("Content-Type")
-                )
+                reply = Reply.of(response.status, content, response.headers, whole=whole)
                 if not reply.keeps_connection:
                     response.close()
                     self._connector.clear_dns_cache()

@@ -1,4 +1,4 @@
-"""One POST and its answer on a pooled connection, a floor below aiohttp's ClientSession.
+"""A POST and its answer on a pooled connection, a floor below aiohttp's ClientSession.
 
 aiohttp still finds, opens, secures and pools the connections, through a proxy too, and parses the answers. Left out is
 what a session does around each call and nothing here needs: cookies, redirects, merged headers, traces, a task for the
@@ -7,7 +7,7 @@ The parts used are those that ClientSession itself uses; a minor version may cha
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import aiohttp
 from aiohttp.connector import Connection
@@ -17,6 +17,14 @@ from bulkroute.cec.answers import Reply
 
 ANSWER_LIMIT_BYTES = 1 << 20
 
+Depart = Callable[[], Awaitable[bool]]
+"""Awaited just before the first byte leaves, on a connection that is ready; returns whether it waited."""
+
+
+async def at_once() -> bool:
+    """Let a call leave that no rate limits."""
+    return False
+
 
 def bounds(timeout_s: float) -> aiohttp.ClientTimeout:
     """Return how long a call may take: half of it to connect, so that "nobody there" and "no answer" can be told apart."""
@@ -24,38 +32,42 @@ def bounds(timeout_s: float) -> aiohttp.ClientTimeout:
 
 
 class Exchange:
-    """POSTs to one address over the connections of a session. Never retries, never follows a redirect."""
+    """POSTs to one service over the connections of a session. Never retries, never follows a redirect."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         connector: aiohttp.TCPConnector,
-        url: URL,
+        root: URL,
         proxy: URL | None,
         timeout_s: float,
     ) -> None:
-        """Take the session that owns `connector`. A proxy is for https only: plain http is written otherwise to one."""
+        """Take the session that owns `connector`, and the service's root. A proxy is for https only: plain http is written otherwise to one."""
         self._loop = asyncio.get_running_loop()
         self._connector = connector
         # Never sent itself: it tells the connector where to.
-        self._request = aiohttp.ClientRequest("POST", url, loop=self._loop, session=session, proxy=proxy)
-        self._line = f"POST {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
+        self._request = aiohttp.ClientRequest("POST", root, loop=self._loop, session=session, proxy=proxy)
+        self._host = root.host_port_subcomponent
         self._timeout_s = timeout_s
         self._timeout = bounds(timeout_s)
         self._headers: Mapping[str, str] | None = None
-        self._head = b""
+        self._heads: dict[str, bytes] = {}
 
-    async def post(self, body: bytes, headers: Mapping[str, str]) -> Reply:
+    async def post(self, path: str, body: bytes, headers: Mapping[str, str], depart: Depart) -> Reply:
         """Send `body` once and return the answer. Headers that are the same object as before cost nothing.
 
-        Raises what aiohttp's session raises: ConnectionTimeoutError where no connection came about in time, another
-        TimeoutError where no whole answer did, ValueError for headers that would not be the ones they seem.
+        Raises what `depart` raises, with nothing sent, and what aiohttp's session raises: ConnectionTimeoutError where
+        no connection came about in time, another TimeoutError where no whole answer did, ValueError for headers that
+        would not be the ones they seem.
         """
-        deadline_s = self._loop.time() + self._timeout_s
         if headers is not self._headers:
-            self._head, self._headers = self._write_head(headers), headers
-        request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
-        connection = await self._connect(deadline_s)
+            self._headers = headers
+            self._heads.clear()
+        head = self._heads.get(path)
+        if head is None:
+            head = self._heads[path] = self._write_head(path, headers)
+        request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+        connection, deadline_s = await self._get_ready(depart)
         try:
             reply = await self._talk(connection, request, deadline_s)
         except BaseException:
@@ -68,11 +80,28 @@ class Exchange:
             self._connector.clear_dns_cache()
         return reply
 
-    def _write_head(self, headers: Mapping[str, str]) -> bytes:
+    async def _get_ready(self, depart: Depart) -> tuple[Connection, float]:
+        """Return a connection on which the call leaves now, and until when its answer is awaited."""
+        while True:
+            deadline_s = self._loop.time() + self._timeout_s
+            connection = await self._connect(deadline_s)
+            try:
+                has_waited = await depart()
+            except BaseException:
+                connection.close()
+                raise
+            if not has_waited:
+                return connection, deadline_s
+            # Waiting for a slot does not count; and the service may have hung up meanwhile.
+            if _is_usable(connection):
+                return connection, self._loop.time() + self._timeout_s
+            connection.close()
+
+    def _write_head(self, path: str, headers: Mapping[str, str]) -> bytes:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if lines.count("\r") != len(headers) or lines.count("\n") != len(headers) or "\0" in lines:
             raise ValueError("a header holds a line break")
-        return f"{self._line}{lines}Content-Length: ".encode()
+        return f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\n{lines}Content-Length: ".encode()
 
     async def _connect(self, deadline_s: float) -> Connection:
         """Return a connection on which nothing was said that nobody asked for: it would be taken for our answer."""
@@ -81,7 +110,7 @@ class Exchange:
                 connection = await self._connector.connect(self._request, traces=[], timeout=self._timeout)
             except TimeoutError as error:
                 raise aiohttp.ConnectionTimeoutError from error
-            if connection.protocol is not None and not connection.protocol.should_close:
+            if _is_usable(connection):
                 return connection
             connection.close()
         raise aiohttp.ConnectionTimeoutError
@@ -109,10 +138,11 @@ class Exchange:
         else:
             async with asyncio.timeout_at(deadline_s):
                 said, whole = await read(content)
-        headers = message.headers
-        retry_after = headers.get("Retry-After")
-        date = headers.get("Date") if retry_after else None
-        return Reply(message.code, said, whole, retry_after, date, headers.get("Content-Type"))
+        return Reply.of(message.code, said, message.headers, whole=whole)
+
+
+def _is_usable(connection: Connection) -> bool:
+    return connection.protocol is not None and not connection.protocol.should_close
 
 
 async def read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:

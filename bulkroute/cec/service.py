@@ -8,8 +8,14 @@ from bulkroute.cec.token import TokenSource
 from bulkroute.errors import ProxyRefused, StopKind, StoppedEarly
 from bulkroute.model import FailureKind, Ruling, Verdict
 from bulkroute.rate.pacer import Pacer
-from bulkroute.rate.throttle import Throttle
+from bulkroute.rate.throttle import Call, Pauses, Throttle
 from bulkroute.settings import Settings
+
+BEFORE_THE_LIMIT = frozenset({None, 401, 403, 407, 408, 421, 425, 502, 503, 504})
+"""What tells nothing of a limit: no answer, or one that may have been given without counting the call.
+
+A 500 is told by the service behind it (cec_07_0042), and counts as let in.
+"""
 
 
 class Service(NamedTuple):
@@ -21,18 +27,11 @@ class Service(NamedTuple):
     settings: Settings
 
 
-def throttle_for(
-    service: Service, pause: Callable[[str, str, float], None], on_change: Callable[[str], None]
-) -> Throttle:
-    """Return what follows the service's refusals; `pause` and `on_change` are those of `Throttle`."""
+def throttle_for(service: Service, pauses: Pauses, on_change: Callable[[str], None]) -> Throttle:
+    """Return what follows the service's refusals; `pauses` and `on_change` are those of `Throttle`."""
     settings = service.settings
     return Throttle(
-        service.pacer,
-        pause,
-        on_change,
-        backoff_s=settings.backoff_s,
-        backoff_cap_s=settings.backoff_cap_s,
-        max_wait_s=settings.max_throttle_wait_s,
+        service.pacer, pauses, on_change, max_wait_s=settings.max_throttle_wait_s, head_room=settings.head_room
     )
 
 
@@ -43,24 +42,33 @@ class Feedback:
         self._tokens = service.tokens
         self._throttle = throttle
 
-    def take(self, verdict: Verdict, token: str, started_s: float) -> bool:
+    def started(self) -> Call:
+        """Take note that a call starts; `take` is to be told what came of it."""
+        return self._throttle.started()
+
+    def lost(self, call: Call) -> None:
+        """Take note that there is no verdict on a call."""
+        self._throttle.lost(call)
+
+    def take(self, verdict: Verdict, token: str, call: Call) -> bool:
         """Return whether the call is to be made again without using up a try, since it was throttled or its token refused.
 
-        `started_s`: when the call started, on the pacer's clock. Raises CredentialsRefused; ProxyRefused; and
-        StoppedEarly where the service has throttled for too long.
+        Raises CredentialsRefused; ProxyRefused; and StoppedEarly where the service has throttled for too long.
         """
+        if verdict.ruling is Ruling.THROTTLED:
+            self._tokens.accepted(token, call.started_s)
+            if reason := self._throttle.refused(call, verdict.words, verdict.retry_after_s, verdict.quota):
+                raise StoppedEarly(reason, hint="run the same command again later", stop=StopKind.THROTTLED)
+            return True
+        if verdict.http_status in BEFORE_THE_LIMIT:
+            self._throttle.lost(call)
+        else:
+            self._throttle.accepted(call, succeeded=verdict.ruling is Ruling.DONE)
         if verdict.ruling is Ruling.BARRED:
             raise ProxyRefused(verdict.words)
         if verdict.ruling is Ruling.REFUSED:
             self._tokens.refused(token)
             return True
-        if verdict.kind is FailureKind.FORBIDDEN:
-            return False
-        self._tokens.accepted(token, started_s)
-        if verdict.ruling is Ruling.THROTTLED:
-            if reason := self._throttle.throttled(verdict.words, verdict.retry_after_s, started_s):
-                raise StoppedEarly(reason, hint="run the same command again later", stop=StopKind.THROTTLED)
-            return True
-        if verdict.http_status is not None:
-            self._throttle.let_in(started_s, succeeded=verdict.ruling is Ruling.DONE)
+        if verdict.kind is not FailureKind.FORBIDDEN:
+            self._tokens.accepted(token, call.started_s)
         return False

@@ -19,6 +19,7 @@ from bulkroute.settings import (
     parse_failure_limit,
     parse_header,
     parse_rate,
+    parse_share,
     parse_skip,
 )
 
@@ -54,6 +55,7 @@ DURATION = Parsed("duration", parse_duration)
 WAIT = Parsed("duration", lambda text: 0.0 if text.strip() == "0" else parse_duration(text))
 RATE = Parsed("rate", parse_rate)
 FAILURES = Parsed("failures", parse_failure_limit)
+SHARE = Parsed("share", parse_share)
 SKIP = Parsed("kinds", parse_skip)
 HEADER = Parsed("header", parse_header)
 PATH = click.Path(dir_okay=False, readable=False, path_type=Path)
@@ -65,6 +67,7 @@ FIELDS = {
     "auth_url": "auth_url",
     "header": "headers",
     "rate": "rate_per_s",
+    "head_room": "head_room",
     "concurrency": "concurrency",
     "max_attempts": "max_attempts",
     "backoff": "backoff_s",
@@ -164,6 +167,12 @@ connection_options = together(
     setting("--auth-url", metavar="URL", help="Root of the token service. [default: the base URL]"),
     setting("--header", type=HEADER, multiple=True, metavar="'NAME: VALUE'", help="Extra header; repeatable."),
     setting("--rate", type=RATE, metavar="R", help="Calls per second: 20, 600/m or unlimited."),
+    setting(
+        "--head-room",
+        type=SHARE,
+        metavar="N%",
+        help="Stay so far below a limit once it is found, for others who call the same service.",
+    ),
     setting("--concurrency", type=click.IntRange(1), metavar="N", help="Calls in flight at once, 10,000 at most."),
     setting("--max-attempts", type=click.IntRange(1), metavar="N", help="Tries a row gets, the first included."),
     setting("--backoff", type=float, metavar="S", help="Base of the full-jitter backoff."),

@@ -1,15 +1,16 @@
 """Questions to the reading endpoints: each call passes the pacer, and is tried again as any other call is.
 
-Answers are judged by the rules of `answers.judge`: 500 and lost connections again with backoff, 429 as a wait of the
-whole run that uses up no try, 401 and 403 once more with a renewed token. While the service is down one question at a
+Answers are judged by the rules of `answers.judge`: 500 and lost connections again with backoff, 429 without using up a
+try, 401 and 403 once more with a renewed token. While the service is down one question at a
 time goes out as a probe, and the others wait.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkroute.cec.answers import NoReply, Reply, judge, judge_parsed, parse, sign_of
 from bulkroute.cec.service import Feedback, Service
@@ -17,9 +18,20 @@ from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreacha
 from bulkroute.model import Ruling, Verdict
 from bulkroute.rate.backoff import full_jitter_s
 from bulkroute.rate.outage import Outage, Read
+from bulkroute.rate.throttle import Call
 from bulkroute.rate.tries import Fate, Tries
 
 Said = dict[str, Any]
+
+
+class _Answered(NamedTuple):
+    """What came of a call, its token, and when its first byte left."""
+
+    token: str
+    call: Call
+    left_s: float
+    verdict: Verdict
+    said: Said
 
 
 class Asker:
@@ -72,24 +84,33 @@ class Asker:
     async def _ask(self, tries: Tries, endpoint: str, question: Mapping[str, Any]) -> tuple[Verdict, Said]:
         """Ask until there is an answer, or the tries are used up; throttled and refused calls use up none."""
         verdict, said = Verdict(Ruling.AGAIN, None, None, None, None), Said()
+        refusals = 0
         while True:
             await self._wait_for_turn(tries, verdict.words)
             if tries.fate is Fate.FAILED:
                 return verdict, said
-            token, started_s, verdict, said = await self._call(endpoint, question)
-            fate = self._outage.answered(tries, sign_of(verdict), started_s, self._pacer.clock(), verdict.words)
+            answered = await self._call(endpoint, question)
+            verdict, said = answered.verdict, answered.said
+            fate = self._outage.answered(tries, sign_of(verdict), answered.left_s, self._pacer.clock(), verdict.words)
             self._wake()
             try:
-                again = self._feedback.take(verdict, token, started_s)
+                again = self._feedback.take(verdict, answered.token, answered.call)
             except CredentialsRefused as error:
                 name = endpoint.rpartition("/")[2]
                 raise CredentialsRefused(f"{error.what} for {name}: {verdict.words}", hint=error.hint) from error
-            if not again:
+            if again:
+                # Retry-After makes everybody wait; without it, only who was refused waits.
+                refusals = refusals + 1 if verdict.ruling is Ruling.THROTTLED and verdict.retry_after_s is None else 0
+                if refusals:
+                    await self._back_off(refusals + 1)
+            else:
                 if verdict.ruling is not Ruling.AGAIN or fate is Fate.FAILED:
                     return verdict, said
                 if fate is not Fate.WITHHELD and not self._outage.is_down:
-                    number = max(2, tries.used + 1)
-                    await asyncio.sleep(full_jitter_s(number, self._settings.backoff_s, self._settings.backoff_cap_s))
+                    await self._back_off(max(2, tries.used + 1))
+
+    async def _back_off(self, number: int) -> None:
+        await asyncio.sleep(full_jitter_s(number, self._settings.backoff_s, self._settings.backoff_cap_s))
 
     async def _wait_for_turn(self, tries: Tries, words: str) -> None:
         """Wait until this question may be asked again: at once while the service is up, else as the next probe.
@@ -121,14 +142,16 @@ class Asker:
 
     async def try_once(self) -> Read:
         """Read one called route, once, to see whether the service answers at all. Raises what getting a token raises."""
-        token, started_s, verdict, _said = await self._call("calledRoute/queryCalledRoute", {"limit": 1, "offset": 0})
+        answered = await self._call("calledRoute/queryCalledRoute", {"limit": 1, "offset": 0})
+        verdict = answered.verdict
+        if verdict.ruling is Ruling.THROTTLED:
+            self._feedback.take(verdict, answered.token, answered.call)
+            return Read.FAILS
+        self._feedback.lost(answered.call)
         if verdict.ruling is Ruling.DONE:
             return Read.WORKS
-        if verdict.ruling is Ruling.REFUSED or verdict.http_status in (200, 404):
-            return Read.NOT_ALLOWED
-        if verdict.ruling is Ruling.THROTTLED:
-            self._feedback.take(verdict, token, started_s)
-        return Read.FAILS
+        not_allowed = verdict.ruling is Ruling.REFUSED or verdict.http_status in (200, 404)
+        return Read.NOT_ALLOWED if not_allowed else Read.FAILS
 
     def probe_at_once(self) -> None:
         """While the service is down, ask the next question at once, for an operator."""
@@ -140,16 +163,21 @@ class Asker:
         self._changed.set()
         self._changed.clear()
 
-    async def _call(self, endpoint: str, question: Mapping[str, Any]) -> tuple[str, float, Verdict, Said]:
-        """Make one call; return its token, when it started, and what came of it."""
+    async def _call(self, endpoint: str, question: Mapping[str, Any]) -> "_Answered":
+        """Make one call; return what came of it."""
         while True:
             token = await self._tokens.get()
-            await self._pacer.start()
+            slot = await self._pacer.start()
             if self._tokens.good(token):
                 break
-        started_s = self._pacer.clock()
-        answer = await self._client.ask(endpoint, question, token)
-        return token, started_s, *self._judge(answer)
+            slot.give_back()
+        call = self._feedback.started()
+        try:
+            answer = await self._client.ask(endpoint, question, token, partial(slot.depart, self._pacer.start))
+        except BaseException:
+            self._feedback.lost(call)
+            raise
+        return _Answered(token, call, slot.at_s, *self._judge(answer))
 
     def _judge(self, answer: Reply | NoReply) -> tuple[Verdict, Said]:
         if isinstance(answer, NoReply):

@@ -1,132 +1,46 @@
-"""When the next call may start: the rate, the order of those who wait, and run-wide pauses with their reasons.
+"""Who may start a call, and when: the rate, the order of those who wait, and run-wide holds with their reasons.
 
-Promises, at any rate R and after any change of rate, pause, stall or late wake-up:
+Promises, on top of what `schedule` does: whoever asked first starts first; no call starts while a hold stands; a call
+counts from the moment its first byte leaves, however long its connection took, and however long the process slept.
 
-- in no half-open second do more than max(1, R) calls start, with `MARGIN_S` to spare for the way to the receiver;
-- while there is work enough, at least 0.99 R calls start each second on average (R whole);
-- whoever asked first starts first.
-
-Never makes up for lost time beyond the small `catch_up_s` of a late wake-up, never starts a thread or a task, and
-never decides which rate is right: that is for the caller, through `Pacer.set_rate`.
+Never starts a thread or a task, and never decides which rate is right: that is for the caller, by `Pacer.set_rate` and
+`Pacer.learn`.
 """
 
 import asyncio
+import contextlib
 import math
-import sys
 import time
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import NamedTuple
 
-MARGIN_S = 0.007
-"""By how much a call may overtake an earlier one on its way without the receiver seeing more than R in a second."""
-
-WINDOW_S = 1.0 + MARGIN_S
-
-IDLE_S = 0.1
-"""A bucket that has been empty for so long was not asked: the calls after that start as evenly as the first ones."""
-
-UNBOUNDED = sys.maxsize
-"""What `due_within` answers when the rate is unlimited."""
+from bulkroute.rate.schedule import UNBOUNDED, Schedule
 
 MIN_SLEEP_S = 0.001
 """The shortest timer: event loops round to whole milliseconds, and a shorter one would only spin."""
 
-
-def catch_up_s(rate_per_s: float) -> float:
-    """Return how late a call may be, in seconds, and still be made up for by closer starts after it.
-
-    Up to 500/s that is 20 ms or 3 calls, so at most 4 start together: receivers that allow a burst
-    of 5 refuse none. Above, 20 ms: the network bundles calls there anyway, and a busy event loop
-    would lose more than 1% of the rate without it. Below 1/s nothing is made up for.
-    """
-    if rate_per_s < 1:
-        return 0.0
-    return min(0.020, 3 / rate_per_s) if rate_per_s <= 500 else 0.020
-
-
-class Schedule:
-    """The arithmetic of pacing: no clock, no event loop. Times are seconds on one clock that never goes back.
-
-    Two rules hold at once. The guard: with k = max(1, floor(R)), a call starts `WINDOW_S` or more after the k-th
-    before it, whatever the rate was then. So a second that spans a change of rate holds at most the larger of the two,
-    and one that begins after it no more than the new one. The spacing: a leaky bucket drained at k a second keeps the
-    calls apart evenly (below 1/s: one call each 1/R seconds).
-
-    A rate that is not whole keeps the bound and loses its fraction: 7.9/s starts 7 in a second.
-    """
-
-    def __init__(self, rate_per_s: float | None) -> None:
-        self._starts: deque[float] = deque()
-        self._last_s = -math.inf
-        self._full_s = -math.inf  # when the bucket of the spacing will have drained
-        self._spacing_s = 0.0
-        self.rate_per_s = rate_per_s
-
-    @property
-    def rate_per_s(self) -> float | None:
-        """Calls per second; None is unlimited. Settable at any time; inf is taken as None, 0 or less is a ValueError."""
-        return self._rate_per_s
-
-    @rate_per_s.setter
-    def rate_per_s(self, rate_per_s: float | None) -> None:
-        if rate_per_s is not None and not rate_per_s > 0:
-            raise ValueError(f"a rate must be above 0 calls per second, not {rate_per_s}")
-        # What fills the bucket is a number of calls, so that frequent changes of rate give no new credit.
-        calls = (self._full_s - self._last_s) / self._spacing_s if self._spacing_s and self._starts else 1.0
-        if rate_per_s is None or rate_per_s == math.inf:
-            self._rate_per_s, self._most = None, UNBOUNDED
-            self._spacing_s = self._catch_up_s = 0.0
-            return
-        self._rate_per_s, self._most = rate_per_s, max(1, math.floor(rate_per_s))
-        self._spacing_s = 1 / self._most if rate_per_s >= 1 else 1 / rate_per_s
-        self._catch_up_s = catch_up_s(rate_per_s)
-        self._full_s = self._last_s + min(calls * self._spacing_s, self._spacing_s + self._catch_up_s)
-
-    def delay(self, now_s: float) -> float:
-        """Return how many seconds the next call has to wait; 0 means that it may start now."""
-        if self._rate_per_s is None:
-            return 0.0
-        wait_s = self._full_s - self._catch_up_s - now_s
-        if len(self._starts) >= self._most:
-            wait_s = max(wait_s, self._starts[-self._most] + WINDOW_S - now_s)
-        return max(wait_s, 0.0)
-
-    def start(self, now_s: float) -> None:
-        """Record that a call starts now. Only right after `delay(now_s)` gave 0."""
-        starts = self._starts
-        while starts and starts[0] + WINDOW_S <= now_s:
-            starts.popleft()
-        starts.append(now_s)
-        self._last_s = now_s
-        if now_s - self._full_s > IDLE_S:
-            self._full_s = now_s + self._catch_up_s  # nobody was late: there is nothing to make up for
-        self._full_s = max(self._full_s, now_s) + self._spacing_s
-
-    def started_within(self, now_s: float, span_s: float) -> int:
-        """Return how many calls started in the last `span_s` seconds (0 to WINDOW_S)."""
-        return len(self._starts) - bisect_right(self._starts, now_s - span_s)
-
-    def due_within(self, now_s: float, lead_s: float) -> int:
-        """Return at most how many calls may start from now to `lead_s` seconds ahead (0 to 1)."""
-        if not 0 <= lead_s <= 1:
-            raise ValueError(f"lead_s must lie within 0 and 1 second, not {lead_s}")
-        if self._rate_per_s is None:
-            return UNBOUNDED
-        end_s = now_s + lead_s
-        still_counted = len(self._starts) - bisect_right(self._starts, end_s - WINDOW_S)
-        room_s = end_s - max(self._full_s, now_s) + self._catch_up_s
-        return max(0, min(self._most - still_counted, math.floor(room_s / self._spacing_s) + 1))
+STALE_S = 1.0
+"""A slot this old is given back: a call that left by it now would share a second with those of later slots."""
 
 
 class Hold(NamedTuple):
-    """A run-wide pause: no call starts while it stands. `until_s` is on the pacer's clock; None: until released."""
+    """A run-wide pause: no call starts while it stands. `until_s` is on the pacer's clock; None: until released.
+
+    From `probe_at_s` on, a single call may start all the same, to see how things are; then none again.
+    """
 
     key: str
     reason: str
-    until_s: float | None
+    until_s: float | None = None
+    probe_at_s: float | None = None
+
+    @property
+    def lets_go_s(self) -> float:
+        """When the next call may start as far as this hold is concerned; inf if nobody can say."""
+        ends_s = math.inf if self.until_s is None else self.until_s
+        return ends_s if self.probe_at_s is None else min(ends_s, self.probe_at_s)
 
 
 def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
@@ -137,47 +51,92 @@ def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     return time.monotonic if type(loop).__module__.partition(".")[0] == "uvloop" else loop.time
 
 
-class Pacer:
-    """Hands out the right to start a call, in order of asking. For one event loop; make it inside that loop.
+class Slot:
+    """The right to start one call. Who has it says when the first byte leaves, or gives it back."""
 
-    The right is taken when `start` returns or `try_start` gives True: the call must be sent at once then. Nothing is
-    given back; a waiter that is cancelled has taken nothing.
+    __slots__ = ("_pacer", "at_s", "probed")
+
+    def __init__(self, pacer: "Pacer", at_s: float, probed: tuple[str, ...] = ()) -> None:
+        self._pacer = pacer
+        self.at_s = at_s
+        """When the call counts as started."""
+        self.probed = probed
+        """The holds that it is the probe of."""
+
+    async def depart(self, another: Callable[[], Awaitable["Slot"]]) -> bool:
+        """Let the first byte leave, which it must do then: the call counts from here on.
+
+        A slot older than `STALE_S` is exchanged for `another` before; return whether that was so. Small lateness costs
+        no slot.
+        """
+        pacer, is_exchanged = self._pacer, False
+        while (now_s := pacer.clock()) - self.at_s >= STALE_S:
+            self.give_back()
+            slot = await another()
+            self.at_s, self.probed, is_exchanged = slot.at_s, slot.probed, True
+        self.at_s = pacer.schedule.restart(self.at_s, now_s)
+        return is_exchanged
+
+    def give_back(self) -> None:
+        """Start no call after all."""
+        self._pacer.take_back(self.at_s, self.probed)
+
+
+class Pacer:
+    """Hands out the right to start a call, in order of asking. For one event loop.
+
+    The right is taken when `start` or `try_start` returns a slot. A waiter that is cancelled has taken nothing.
     """
 
     def __init__(self, rate_per_s: float | None, *, clock: Callable[[], float] | None = None) -> None:
-        """Take `rate_per_s` calls per second; None or inf is unlimited, 0 or less a ValueError."""
-        self._loop = asyncio.get_running_loop()
-        self.clock = clock or loop_clock(self._loop)
+        """Take `rate_per_s` calls per second; None or inf is unlimited, 0 or less a ValueError.
+
+        Without a `clock` it is made inside the loop, and goes by the loop's.
+        """
+        self.clock = clock or loop_clock(asyncio.get_running_loop())
+        self.schedule = Schedule(rate_per_s)
         self.started = 0
-        self._schedule = Schedule(rate_per_s)
         self._holds: dict[str, Hold] = {}
+        self._holds_changed = asyncio.Event()
         # Who waits, in order; set means woken and about to run. If the first is not woken, a timer or a hold is.
         self._waiters: deque[asyncio.Event] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
+    def asked_per_s(self) -> float | None:
+        """The rate asked for, in calls per second; None is unlimited."""
+        return self.schedule.rate_per_s
+
+    @property
     def rate_per_s(self) -> float | None:
-        """Calls per second; None is unlimited."""
-        return self._schedule.rate_per_s
+        """The rate in force, in calls per second: the one asked for, or what the service allows if that is less."""
+        asked, learnt = self.schedule.rate_per_s, self.schedule.learnt_per_s
+        return asked if learnt is None else learnt if asked is None else min(asked, learnt)
 
     @property
     def started_per_s(self) -> int:
         """How many calls started in the last second."""
-        return self._schedule.started_within(self.clock(), 1.0)
+        return self.schedule.started_within(self.clock(), 1.0)
 
     def set_rate(self, rate_per_s: float | None) -> None:
-        """Change the rate at once, for those who wait too. None or inf is unlimited, 0 or less a ValueError."""
-        self._schedule.rate_per_s = rate_per_s
+        """Change the rate asked for at once, for those who wait too. None or inf is unlimited, 0 or less a ValueError."""
+        self.schedule.rate_per_s = rate_per_s
         self._wake()
 
-    def try_start(self) -> bool:
-        """Take the right to start a call now, unless somebody waits, a hold stands or it is too early."""
-        return not self._waiters and self._take()
+    def learn(self, rate_per_s: float | None) -> None:
+        """Space calls by what the service allows from now on; None: it allows what was asked for."""
+        if rate_per_s != self.schedule.learnt_per_s:
+            self.schedule.learnt_per_s = rate_per_s
+            self._wake()
 
-    async def start(self, just_before: Callable[[], object] | None = None) -> None:
+    def try_start(self) -> Slot | None:
+        """Take the right to start a call now, unless somebody waits, a hold stands or it is too early."""
+        return None if self._waiters else self._take()
+
+    async def start(self, just_before: Callable[[], object] | None = None) -> Slot:
         """Wait for the right to start a call, and take it; `just_before` is called when it can be had."""
-        if not self._waiters and self._take(just_before):
-            return
+        if not self._waiters and (slot := self._take(just_before)):
+            return slot
         woken = asyncio.Event()
         self._waiters.append(woken)
         try:
@@ -186,13 +145,27 @@ class Pacer:
                     self._wake()
                 await woken.wait()
                 # The slot is taken here, not by who wakes: a stall in between must not antedate the call.
-                if self._waiters[0] is woken and self._take(just_before):
-                    return
+                if self._waiters[0] is woken and (slot := self._take(just_before)):
+                    return slot
                 woken.clear()
         finally:
             self._waiters.remove(woken)
             if self._waiters and not self._waiters[0].is_set():
                 self._wake()
+
+    def take_back(self, start_s: float, probed: tuple[str, ...]) -> None:
+        """Take a slot back: `Slot.give_back` says so."""
+        self.started -= 1
+        self.schedule.take_back(start_s)
+        for key in probed:
+            if key in self._holds:
+                self._holds[key] = self._holds[key]._replace(probe_at_s=self.clock())
+        self._wake()
+
+    def delay_s(self) -> float:
+        """Return how many seconds the next call has to wait; 0: it may start now; inf: until a hold is released."""
+        now_s = self.clock()
+        return max(self._held_until_s(now_s) - now_s, self.schedule.delay(now_s))
 
     def due_within(self, lead_s: float) -> int:
         """Return at most how many calls may start from now to `lead_s` seconds ahead (0 to 1), those waiting included.
@@ -200,27 +173,31 @@ class Pacer:
         0 while a hold stands, `UNBOUNDED` when the rate is unlimited.
         """
         now_s = self.clock()
-        return 0 if self._held(now_s) else self._schedule.due_within(now_s, lead_s)
+        if self._held_until_s(now_s) > now_s:
+            return 0
+        return min(1 if self._holds else UNBOUNDED, self.schedule.due_within(now_s, lead_s))
 
-    def hold(self, key: str, reason: str, until_s: float | None = None) -> None:
+    def hold(self, key: str, reason: str, until_s: float | None = None, probe_at_s: float | None = None) -> None:
         """Let no call start until `release(key)`, or `until_s` on the pacer's `clock` if that is earlier.
 
-        Holds of different keys stand side by side; one of the same key replaces the one before.
+        But for one from `probe_at_s` on. Holds of different keys stand side by side; one of the same key replaces the
+        one before.
         """
-        self._holds[key] = Hold(key, reason, until_s)
-        self._wake()
+        self._holds[key] = Hold(key, reason, until_s, probe_at_s)
+        self._change_holds()
 
     def release(self, key: str) -> None:
         """End the hold of that key; without one, nothing happens."""
         if self._holds.pop(key, None):
-            self._wake()
+            self._change_holds()
 
-    def held_s(self) -> float | None:
-        """Return for how many seconds the holds that stand now let no call start; None without one, inf without an end."""
-        now_s = self.clock()
-        if not self._held(now_s):
-            return None
-        return max(math.inf if hold.until_s is None else hold.until_s - now_s for hold in self._holds.values())
+    async def unheld(self) -> None:
+        """Wait until no hold keeps the next call from starting."""
+        while (held_s := self._held_until_s(self.clock()) - self.clock()) > 0:
+            self._holds_changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if held_s == math.inf else max(held_s, MIN_SLEEP_S)):
+                    await self._holds_changed.wait()
 
     def until_s(self, key: str) -> float | None:
         """Return when the hold of that key ends by itself; None if it does not, or none stands."""
@@ -229,28 +206,35 @@ class Pacer:
 
     def holds(self) -> list[Hold]:
         """Return the holds that stand now, the oldest key first."""
-        self._held(self.clock())
+        self._held_until_s(self.clock())
         return list(self._holds.values())
 
-    def _held(self, now_s: float) -> bool:
-        """Drop the holds that have ended by themselves; tell whether one stands."""
-        if self._holds:
-            self._holds = {
-                key: hold for key, hold in self._holds.items() if hold.until_s is None or hold.until_s > now_s
-            }
-        return bool(self._holds)
+    def _held_until_s(self, now_s: float) -> float:
+        """Drop the holds that have ended by themselves; return when the others let the next call start."""
+        if not self._holds:
+            return -math.inf
+        self._holds = {key: hold for key, hold in self._holds.items() if hold.until_s is None or hold.until_s > now_s}
+        return max((hold.lets_go_s for hold in self._holds.values()), default=-math.inf)
 
-    def _take(self, just_before: Callable[[], object] | None = None) -> bool:
+    def _change_holds(self) -> None:
+        self._holds_changed.set()
+        self._wake()
+
+    def _take(self, just_before: Callable[[], object] | None = None) -> Slot | None:
         """Start a call now if the holds and the rate let it."""
         now_s = self.clock()
-        if (self._holds and self._held(now_s)) or self._schedule.delay(now_s) > 0:
-            return False
+        if (self._holds and self._held_until_s(now_s) > now_s) or self.schedule.delay(now_s) > 0:
+            return None
         if just_before is not None:
             just_before()  # it may take its time, hold or slow the run
             return self._take()
-        self._schedule.start(now_s)
+        self.schedule.start(now_s)
         self.started += 1
-        return True
+        if not self._holds:
+            return Slot(self, now_s)
+        probed = tuple(self._holds)
+        self._holds = {key: hold._replace(probe_at_s=None) for key, hold in self._holds.items()}
+        return Slot(self, now_s, probed)
 
     def _wake(self) -> None:
         """Wake those who may start now, the longest waiting first; if none may, set the timer for the first."""
@@ -259,15 +243,10 @@ class Pacer:
             self._timer = None
         if not self._waiters:
             return
-        now_s = self.clock()
-        if self._held(now_s):
-            ends_s = [math.inf if hold.until_s is None else hold.until_s for hold in self._holds.values()]
-            wait_s = max(ends_s) - now_s
-        else:
-            wait_s = self._schedule.delay(now_s)
+        wait_s = self.delay_s()
         if wait_s == 0:
             # All at once, not each by the one before: on a busy loop a turn may take longer than 1/R.
-            for woken in islice(self._waiters, max(1, self._schedule.due_within(now_s, 0))):
+            for woken in islice(self._waiters, max(1, self.due_within(0))):
                 woken.set()
         elif wait_s < math.inf:
-            self._timer = self._loop.call_later(max(wait_s, MIN_SLEEP_S), self._wake)
+            self._timer = asyncio.get_running_loop().call_later(max(wait_s, MIN_SLEEP_S), self._wake)

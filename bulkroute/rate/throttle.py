@@ -1,15 +1,20 @@
-"""What a run does when the service asks for fewer calls: everybody waits, then goes on slower.
+"""What all calls do when the service asks for fewer: they go at what it accepts, and wait where it says so.
+
+A refusal that names a time (Retry-After) makes everybody wait. One that names none makes only its own row wait; once
+everything is refused the whole run waits, and a single call at a time sees whether anything is accepted again.
 
 Patience is counted in time, not in tries: throttling uses up no attempt of a row, and only `max_wait_s` without one
 success ends the run.
 """
 
 import math
-import random
 from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
-from bulkroute.rate.learned_limit import Allowance
+from bulkroute.rate.door import Door
+from bulkroute.rate.learned_rate import SHORT_S, LearnedRate
 from bulkroute.rate.pacer import Pacer
+from bulkroute.rate.rounds import Round
 
 HOLD = "throttled"
 """The key of the pacer's hold."""
@@ -18,114 +23,157 @@ SHORTEST_WAIT_S = 0.1
 LONGEST_WAIT_S = 300.0
 """No single wait is longer, whatever Retry-After says: a typing error there must not cost the night."""
 
+LEAST_CHANGE = 0.05
+"""By so much the rate must have been lowered to be worth a word."""
+
+
+class Call(NamedTuple):
+    """A call that has started: when, on the pacer's clock, and the round it counts in."""
+
+    started_s: float
+    part: Round | None
+
+
+class Pauses(Protocol):
+    """Where a pause of all calls is begun and ended: a pacer, or what tells of pauses as well."""
+
+    def begin(self, key: str, reason: str, until_s: float | None = None, probe_at_s: float | None = None) -> None:
+        """Let no call start until `end(key)`, or `until_s` on the pacer's clock; but for one from `probe_at_s` on."""
+
+    def end(self, key: str) -> None:
+        """End the pause of that key; if there is none, nothing happens."""
+
 
 class Throttle:
-    """Turns throttled answers into run-wide waits and a lower rate."""
+    """Turns throttled answers into pauses of all calls and a lower rate.
+
+    Who makes calls says `started` for each when it takes its slot, and then one of `accepted`, `refused` and `lost`.
+    """
 
     def __init__(
         self,
         pacer: Pacer,
-        pause: Callable[[str, str, float], None],
+        pauses: Pauses,
         on_change: Callable[[str], None],
         *,
-        backoff_s: float,
-        backoff_cap_s: float,
         max_wait_s: float,
+        head_room: float = 0.0,
     ) -> None:
-        """Take the backoff (and its cap) for answers that name no time, and the patience in all.
+        """Take the patience, and the share by which to stay below a limit that was found.
 
-        `pause` holds the whole run: it gets a cause, the reason, and until when on the pacer's clock. `on_change` gets
-        the reason each time the rate is lowered, and when it is back where it was asked to be.
+        `on_change` gets the reason each time the rate is lowered, and when it is back where it was asked to be.
         """
         self._pacer = pacer
-        self._pause = pause
-        self._backoff_s = backoff_s
-        self._cap_s = backoff_cap_s
-        self._max_wait_s = max_wait_s
+        self._pauses = pauses
         self._on_change = on_change
-        self._allowance = Allowance()
-        self._asked_per_s = pacer.rate_per_s
-        self._waits = 0
-        self._held_at_s = -math.inf
-        self._since_s: float | None = None
+        self._max_wait_s = max_wait_s
+        self._learned = LearnedRate(pacer.asked_per_s, head_room)
+        self._door = Door()
+        self._first_s = math.inf
+        self._accepted = 0
+        self._since_s: float | None = None  # without a success
+        self._until_s = -math.inf  # as Retry-After says
+        self._told_per_s = pacer.rate_per_s  # what `on_change` was called for
 
     @property
     def asked_per_s(self) -> float | None:
         """The rate asked for in calls per second; None is unlimited."""
-        return self._asked_per_s
-
-    @property
-    def allowed_per_s(self) -> float | None:
-        """The rate the service was found to allow, None while it refused nothing or what it allows is enough."""
-        allowed = self._allowance.rate_per_s
-        return allowed if allowed is not None and allowed < (self._asked_per_s or math.inf) else None
+        return self._pacer.asked_per_s
 
     def ask(self, rate_per_s: float | None) -> None:
         """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""
-        if rate_per_s is not None and not rate_per_s > 0:
-            raise ValueError(f"a rate must be above 0 calls per second, not {rate_per_s}")
-        self._asked_per_s = rate_per_s
+        self._pacer.set_rate(rate_per_s)
+        self._learned.ask(self._pacer.asked_per_s, self._pacer.clock())
+        self._pacer.learn(self._learned.rate_per_s)
+        self._told_per_s = self._pacer.rate_per_s
+
+    def started(self) -> Call:
+        """Take note that a call starts now."""
+        now_s = self._pacer.clock()
+        self._first_s = min(self._first_s, now_s)
+        self._door.started(now_s)
+        part = None if self._door.is_shut else self._learned.started(now_s)
+        self._apply()
+        return Call(now_s, part)
+
+    def accepted(self, call: Call, *, succeeded: bool) -> None:
+        """Take note of an answer from behind the limit. Patience starts anew with a success only."""
+        now_s = self._pacer.clock()
+        self._accepted += 1
+        if succeeded:
+            self._since_s = None
+        if self._door.is_knocked_by(call.started_s):
+            self._learned.knocked(accepted=True)
+        else:
+            self._learned.accepted(call.started_s, None if self._door.is_shut else call.part, now_s)
+        if opening := self._door.accepted(call.started_s, now_s):
+            self._learned.reopened(opening, now_s)
+            self._pauses.end(HOLD)
         self._apply()
 
-    def throttled(self, words: str, retry_after_s: float | None, started_s: float) -> str | None:
-        """Hold the run; return why it must stop where patience is used up.
+    def refused(
+        self, call: Call, words: str, retry_after_s: float | None = None, quota: tuple[float, float] | None = None
+    ) -> str | None:
+        """Take note of a refusal; return why the run must stop where patience is used up.
 
-        `words` are the service's own; `retry_after_s` is the wait it names, if any; `started_s` is the call's start on
-        the pacer's clock.
+        `words` are the service's own; `retry_after_s` is the wait that it names, and `quota` the limit, as so many calls
+        in so many seconds, if it names any.
         """
         now_s = self._pacer.clock()
         if self._since_s is None:
             self._since_s = now_s
         if now_s - self._since_s >= self._max_wait_s:
             return f"throttled for {now_s - self._since_s:.0f} s without one success ({words})"
-        fresh = started_s >= self._held_at_s
-        if fresh:
-            # The first refusal after the last wait; calls that were in flight with it tell nothing new.
-            self._waits += 1
-            self._held_at_s = now_s
-        if retry_after_s is None:
-            wait_s = min(self._cap_s, self._backoff_s * 2 ** min(self._waits - 2, 30)) * random.uniform(0.5, 1)
-        else:
-            wait_s = retry_after_s
-        until_s = now_s + min(max(wait_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+        if retry_after_s is not None:
+            retry_after_s = min(max(retry_after_s, SHORTEST_WAIT_S), LONGEST_WAIT_S)
+            self._until_s = max(self._until_s, now_s + retry_after_s)
+        self._refuse(call, now_s, retry_after_s)
+        if quota is not None and self._may_be(*quota, now_s):
+            self._learned.expect(quota[0] / quota[1], now_s)
         # The last try falls at the end of the patience, not after it.
-        until_s = min(until_s, self._since_s + self._max_wait_s)
-        if not fresh and retry_after_s is None:
-            return None
-        until_s = max(until_s, self._pacer.until_s(HOLD) or until_s)
-        if fresh:
-            self._allowance.refused(until_s, self._pacer.rate_per_s or math.inf)
-            self._apply()
-        else:
-            self._allowance.prolonged(until_s)
+        latest_s = self._since_s + self._max_wait_s
         reason = f"the service throttles ({words})"
-        self._pause(HOLD, reason, until_s)
-        if fresh:
-            self._on_change(HOLD)
+        if self._door.is_shut:
+            knock_s = min(max(self._door.knock_s, self._until_s), latest_s)
+            self._pauses.begin(HOLD, reason, probe_at_s=knock_s)
+        elif retry_after_s is not None:
+            self._pauses.begin(HOLD, reason, until_s=min(self._until_s, latest_s))
+        self._apply()
         return None
 
-    def let_in(self, started_s: float, *, succeeded: bool) -> None:
-        """Take note of an answer from behind the limit: the backoff starts anew if the call started after the wait.
+    def lost(self, call: Call) -> None:
+        """Take note that a call ended without an answer that tells of a limit."""
+        now_s = self._pacer.clock()
+        if self._door.is_knocked_by(call.started_s):
+            self._door.lost(call.started_s, now_s)
+            self._pauses.begin(HOLD, "", probe_at_s=max(self._door.knock_s, self._until_s))
+        elif not self._door.is_shut:
+            self._learned.lost(call.part, now_s)
+            self._apply()
 
-        Patience starts anew with a success only.
-        """
-        if succeeded:
-            self._since_s = None
-        if started_s > self._held_at_s and self._waits:
-            self._waits = 0
-            self._allowance.resumed()
-        self._allowance.accepted(started_s, self._pacer.clock())
-        self._apply()
+    def _refuse(self, call: Call, now_s: float, retry_after_s: float | None) -> None:
+        if self._door.is_knocked_by(call.started_s):
+            self._learned.knocked(accepted=False)
+            self._door.refused(call.started_s, now_s)
+            return
+        was_shut = self._door.is_shut
+        self._door.refused(call.started_s, now_s)
+        if retry_after_s is not None and retry_after_s > SHORT_S and not was_shut:
+            self._door.shut(now_s)
+        self._learned.refused(call.started_s, None if self._door.is_shut else call.part, now_s, retry_after_s)
+
+    def _may_be(self, calls: float, span_s: float, now_s: float) -> bool:
+        """Tell whether what was accepted so far goes with what the service says; a burst may have been let in."""
+        spans = max(1.0, (now_s - self._first_s) / span_s)
+        return self._accepted <= 2 * calls * spans
 
     def _apply(self) -> None:
-        """Let the pacer go at the rate asked for or the one allowed, whichever is lower."""
-        allowed = self.allowed_per_s
-        rate = self._asked_per_s if allowed is None else allowed
-        now = self._pacer.rate_per_s
-        if rate != now and (allowed is None or now is None or _differs(rate, now)):
-            self._pacer.set_rate(rate)
-
-
-def _differs(rate: float | None, now: float) -> bool:
-    """Tell whether a rate is worth a change: the pacer goes by whole calls per second."""
-    return rate is None or rate < 1 or now < 1 or math.floor(rate) != math.floor(now)
+        """Let calls go at the rate learnt, and tell if that is worth a word."""
+        self._pacer.learn(self._learned.rate_per_s)
+        rate, told = self._pacer.rate_per_s, self._told_per_s
+        if rate == told:
+            return
+        is_lower = rate is not None and (told is None or rate < (1 - LEAST_CHANGE) * told)
+        if is_lower or self._learned.rate_per_s is None:
+            self._told_per_s = rate
+            self._on_change(HOLD)

@@ -4,34 +4,39 @@ It decides when a call may start, and nothing else: what is sent and what comes 
 """
 
 import asyncio
-import contextlib
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.journal import Journal
-from bulkroute.rate.pacer import Pacer
+from bulkroute.rate.pacer import Pacer, Slot
 
 T = TypeVar("T")
 
 LEAD_S = 0.02
 """How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
 
-HOLD_LOOK_S = 0.25
-"""How often the gate looks whether a hold has been released."""
-
 
 class GateClosed(Exception):
     """The run starts no more calls; the row stays pending."""
 
 
+class Admission(NamedTuple):
+    """The right to make one call. `depart` is that of `Slot`; it raises GateClosed where no slot is to be had any more."""
+
+    token: str
+    slot: Slot
+    depart: Callable[[], Awaitable[bool]]
+
+
 class Entry(NamedTuple):
-    """A row that waits at the gate; `admitted` gets the token to send once its call may start."""
+    """A row that waits at the gate until its call may start."""
 
     row: int
-    admitted: asyncio.Future[str]
+    admitted: asyncio.Future[Admission]
 
 
 class Gate:
@@ -47,8 +52,6 @@ class Gate:
         self._pacer = pacer
         self._journal = journal
         self._tokens = tokens
-        self._held: float | None = None
-        """How long no call may start, in seconds; None where they may."""
         self._waiting: deque[Entry] = deque()
         self._staged: deque[Entry] = deque()
         self._is_shut = False
@@ -59,11 +62,11 @@ class Gate:
         self._stage_stirred = asyncio.Event()
         self._start_stirred = asyncio.Event()
 
-    async def enter(self, row: int) -> str:
-        """Wait until the call of this row may start, and return the token to send. Raises GateClosed."""
+    async def enter(self, row: int) -> Admission:
+        """Wait until the call of this row may start. Raises GateClosed."""
         if self._closed.done():
             raise GateClosed
-        admitted: asyncio.Future[str] = self._loop.create_future()
+        admitted: asyncio.Future[Admission] = self._loop.create_future()
         self._waiting.append(Entry(row, admitted))
         self._stage_stirred.set()
         return await admitted
@@ -146,7 +149,7 @@ class Gate:
     def _to_stage(self) -> list[Entry]:
         """Take the waiting calls that are to be noted as SENT now."""
         room = min(len(self._waiting), self.slots - self.in_flight - len(self._staged))
-        if self._held is not None or room <= 0:
+        if room <= 0:
             return []
         if self._is_shut:
             return self._take_probe()
@@ -167,12 +170,12 @@ class Gate:
         """Keep the next calls noted as SENT. Runs until cancelled. Raises LedgerError."""
         while True:
             # Nothing is noted as SENT while nothing may start: it would look like a call in the air.
-            self._held = self._pacer.held_s()
+            await self._pacer.unheld()
             was_shut = self._is_shut
             entries = self._to_stage()
             if not entries:
                 self._stage_stirred.clear()
-                await self._wait_for_work()
+                await self._stage_stirred.wait()
                 continue
             try:
                 # Shielded: others wait for the same commit.
@@ -193,11 +196,8 @@ class Gate:
             self._staged.extend(entries)
             self._start_stirred.set()
 
-    async def _wait_for_work(self) -> None:
-        """Wait until something changed that staging may wait for: a row, a slot, or the end of a hold."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(None if self._held is None else min(self._held, HOLD_LOOK_S)):
-                await self._stage_stirred.wait()
+    async def _another_slot(self) -> Slot:
+        return await self.while_open(self._pacer.start())
 
     async def start(self) -> None:
         """Let the staged calls go, each at its time. Runs until cancelled. Raises what TokenSource.get raises."""
@@ -210,11 +210,12 @@ class Gate:
             token = await self._tokens.get()
             # What is due for the disk is written before the slot is taken: a slow disk between slot and call would bunch
             # calls up past the rate.
-            await self._pacer.start(self._journal.commit)
+            slot = await self._pacer.start(self._journal.commit)
             if not self._staged or not self._tokens.good(token):
+                slot.give_back()
                 continue
             entry = self._staged.popleft()
             self.in_flight += 1
-            entry.admitted.set_result(token)
+            entry.admitted.set_result(Admission(token, slot, partial(slot.depart, self._another_slot)))
             if self._waiting:
                 self._stage_stirred.set()

@@ -20,8 +20,9 @@ from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter_s
 from bulkroute.rate.outage import Outage
+from bulkroute.rate.throttle import Call
 from bulkroute.rate.tries import SHAKY_WAIT_S, Fate, Tries
-from bulkroute.run.admission import Gate
+from bulkroute.run.admission import Admission, Gate, GateClosed
 
 Later = Coroutine[None, None, None]
 """What is left to do for a row whose first try was not the last."""
@@ -30,7 +31,7 @@ Later = Coroutine[None, None, None]
 class RowInWork(Tries):
     """A row on its way to its outcome, the last call of it, and what ends its rest before its time."""
 
-    __slots__ = ("last", "refusal", "roused", "work")
+    __slots__ = ("last", "refusal", "roused", "throttled", "work")
 
     def __init__(self, work: Work) -> None:
         super().__init__(work.number)
@@ -38,6 +39,8 @@ class RowInWork(Tries):
         self.last: Attempt | None = None
         self.refusal: Refusal | None = None
         """The first of its calls that was refused for its token."""
+        self.throttled = 0
+        """How often in a row it was refused without being told for how long."""
         self.roused: asyncio.Future[None] | None = None
 
 
@@ -123,7 +126,8 @@ class Delivery:
                 self._withheld[row] = None
                 await self._gate.rest(None, row.roused)
                 return
-            wait_s = full_jitter_s(max(2, row.used + 1), settings.backoff_s, settings.backoff_cap_s)
+            number = max(2, (row.throttled or row.used) + 1)
+            wait_s = full_jitter_s(number, settings.backoff_s, settings.backoff_cap_s)
             await self._gate.rest(max(wait_s, SHAKY_WAIT_S if row.fate is Fate.UNCOUNTED else 0.0), row.roused)
         finally:
             self.in_backoff -= 1
@@ -151,23 +155,20 @@ class Delivery:
                 _rouse(row)
 
     async def _try(self, row: RowInWork) -> bool:
-        """Make one try that counts; throttled and refused calls are made again without using it up.
+        """Make one try. A call whose token was refused, or that was told for how long to wait, is made again at once.
 
         Return whether another try may follow.
         """
         while True:
-            token = await self._gate.enter(row.work.number)
-            started_at, started_s = time.time(), self._clock()
-            try:
-                answer = await self._client.modify(row.work.row, token)
-            finally:
-                self._gate.leave()
-            now_s = self._clock()
+            admission = await self._gate.enter(row.work.number)
+            answer, call = await self._call(row.work, admission)
+            now_s, started_s = self._clock(), admission.slot.at_s
+            started_at = time.time() - (now_s - started_s)
             verdict = self._judge(answer)
             if verdict.ruling is Ruling.REFUSED:
-                if self._tokens.is_refused_alone(row.refusal, token):
+                if self._tokens.is_refused_alone(row.refusal, admission.token):
                     verdict = verdict._replace(ruling=Ruling.FAILED, kind=FailureKind.FORBIDDEN)
-                row.refusal = row.refusal or Refusal(token, started_s)
+                row.refusal = row.refusal or Refusal(admission.token, call.started_s)
             number, used = row.used + 1, row.used
             fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, verdict.words)
             if self._outage.is_down:
@@ -183,8 +184,26 @@ class Delivery:
                 raise ServiceUnreachable(
                     f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
                 )
-            if not self._feedback.take(verdict, token, started_s):
+            if not self._feedback.take(verdict, admission.token, call):
+                row.throttled = 0
                 return status is Status.PENDING
+            if verdict.ruling is Ruling.THROTTLED and verdict.retry_after_s is None:
+                row.throttled += 1  # everybody else goes on
+                return True
+
+    async def _call(self, work: Work, admission: Admission) -> tuple[Reply | NoReply, Call]:
+        """Make one call. Raises GateClosed if it came too late to leave: the row was not sent then."""
+        call = self._feedback.started()
+        try:
+            return await self._client.modify(work.row, admission.token, admission.depart), call
+        except GateClosed:
+            self._journal.withdraw([work.number])
+            raise
+        except BaseException:
+            self._feedback.lost(call)
+            raise
+        finally:
+            self._gate.leave()
 
     def _judge(self, answer: Reply | NoReply) -> Verdict:
         """Judge an answer; one that is the same to the byte as the success before it need not be read again.

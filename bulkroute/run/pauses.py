@@ -36,8 +36,11 @@ class Pauses:
         self._standing: dict[str, _Standing] = {}
         self._going_on = True
 
-    def begin(self, cause: str, reason: str, until_s: float | None = None) -> None:
-        """Let no call start until `end(cause)`, or `until_s` on the pacer's clock. One that stands is prolonged."""
+    def begin(self, cause: str, reason: str, until_s: float | None = None, probe_at_s: float | None = None) -> None:
+        """Let no call start until `end(cause)`, or `until_s` on the pacer's clock; but for one from `probe_at_s` on.
+
+        One that stands is prolonged.
+        """
         standing = self._standing.get(cause)
         if standing is not None and standing.until_s is not None and until_s is not None:
             until_s = max(until_s, standing.until_s)
@@ -46,8 +49,9 @@ class Pauses:
             standing = self._stand(cause, reason, wait_s=wait_s)
         elif standing.timer:
             standing.timer.cancel()
-        self._pacer.hold(cause, standing.noted.reason, until_s)
+        self._pacer.hold(cause, standing.noted.reason, until_s, probe_at_s)
         standing.until_s = until_s
+        standing.next_probe_s = None if probe_at_s is None else lambda: probe_at_s
         loop = asyncio.get_running_loop()
         standing.timer = None if wait_s is None else loop.call_later(wait_s, self.end, cause)
 

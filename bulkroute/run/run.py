@@ -83,7 +83,7 @@ class Run:
         self._pauses = Pauses(self._pacer, self._note_wait, self._journal)
         self._tokens = service.tokens
         tell_of_tokens(self._tokens, self._pauses)
-        self._throttle = throttle_for(service, self._pauses.begin, self._throttled)
+        self._throttle = throttle_for(service, self._pauses, self._throttled)
         self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
         alive = reader.asker.has_answered

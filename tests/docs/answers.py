@@ -9,7 +9,7 @@ from tests.docs.members import lines_of
 
 
 def _said(status: int, body: str, *, whole: bool = True, retry_after: str | None = None) -> Reply:
-    return Reply(status, body.encode(), whole, retry_after)
+    return Reply.of(status, body.encode(), {} if retry_after is None else {"Retry-After": retry_after}, whole=whole)
 
 
 def _plain(status: int) -> tuple[str, Reply]:

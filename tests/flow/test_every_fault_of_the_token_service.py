@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import bulkroute.cec.answers
+import bulkroute.cec.limits
 from bulkroute.engine import Engine
 from bulkroute.errors import StopKind
 from bulkroute.simulator import Faults, Simulator
@@ -96,7 +96,7 @@ def test_a_date_to_wait_for_is_taken_by_the_services_clock(
         def now(cls, tz: Any = None) -> Any:
             return super().now(tz) + timedelta(seconds=skew_s)
 
-    monkeypatch.setattr(bulkroute.cec.answers, "datetime", Skewed)
+    monkeypatch.setattr(bulkroute.cec.limits, "datetime", Skewed)
     night = spend_night(tmp_path, targets(ids(100)), Faults(throttle=10, retry_after="date"), rate_per_s=20.0)
     assert night.summary.succeeded == 100
     assert night.virtual_s < 60

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+from multidict import CIMultiDict
 from tenacity import RetryCallState
 
 from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, sign_of
@@ -17,9 +18,10 @@ def plain(text: str) -> str:
     return printable(text, TEXT_LIMIT)
 
 
-def said(status: int, body: object = None, **header: str) -> Verdict:
+def said(status: int, body: object = None, **headers: str) -> Verdict:
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    return judge(Reply(status, raw, **header), clean=plain)  # type: ignore[arg-type]  # names of headers
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return judge(Reply.of(status, raw, CIMultiDict(named), whole=True), clean=plain)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +138,10 @@ def test_a_proxy_that_lets_nothing_through_is_no_trouble_of_the_row() -> None:
         ("-5", 0),
         ("9" * 400, float("inf")),
         ("soon", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("30s", 30),
+        ('"7"', 7),
+        ("5, 120, 30", 120),
         ("", None),
         ("²", None),
     ],

@@ -16,11 +16,11 @@ from aiohttp import client_exceptions
 from aioresponses import CallbackResult, aioresponses
 
 from bulkroute.cec.answers import NoReply, Reply
-from bulkroute.cec.client import SERVICE_PATH, TOKEN_PATH, Client, describe
+from bulkroute.cec.client import TOKEN_PATH, Client, describe
+from bulkroute.cec.limits import Field
 from bulkroute.model import FailureKind, Row
 
 BASE = "https://cc.example.com:28443"
-QUERY = BASE + SERVICE_PATH + "calledRoute/queryCalledRoute"
 ROW = Row(2, "1125397061153369092", 1, 101)
 
 
@@ -125,7 +125,7 @@ async def test_the_headers_that_matter_come_back() -> None:
     headers = (b"Retry-After: 7", b"Date: Mon, 23 Nov 2026 03:00:00 GMT")
     async with playing(answer(b"", *headers, status=b"429 Slow Down")) as service, Client(service.root) as client:
         reply = await client.modify(ROW, "t")
-    assert reply == Reply(429, b"", retry_after="7", date="Mon, 23 Nov 2026 03:00:00 GMT")
+    assert reply == Reply(429, b"", limits=(Field("retry-after", "7"),), date="Mon, 23 Nov 2026 03:00:00 GMT")
 
 
 async def test_the_answer_after_100_continue_is_the_one_that_counts() -> None:
@@ -293,9 +293,9 @@ async def test_the_token_call_asks_for_the_longest_life() -> None:
 )
 async def test_errors_come_back_as_values(error: Exception, kind: FailureKind, sent: bool) -> None:
     with aioresponses() as service:
-        service.post(QUERY, exception=error)
+        service.post(BASE + TOKEN_PATH, exception=error)
         async with Client(BASE) as client:
-            lost = await client.ask("calledRoute/queryCalledRoute", {}, "t")
+            lost = await client.fetch_token("key", "hush")
     assert isinstance(lost, NoReply)
     assert (lost.kind, lost.sent) == (kind, sent)
     assert lost.description

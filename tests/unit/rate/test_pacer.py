@@ -16,7 +16,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.rate.pacer import MARGIN_S, UNBOUNDED, Hold, Pacer, Schedule, loop_clock
+from bulkroute.rate.pacer import Hold, Pacer, loop_clock
+from bulkroute.rate.schedule import MARGIN_S, UNBOUNDED, Schedule
 from tests.pace_real_time import burst_needed, most_within
 from tests.virtual_time import VirtualTimeLoop, run_virtual
 
