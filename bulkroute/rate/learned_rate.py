@@ -17,7 +17,7 @@ import math
 from typing import NamedTuple
 
 from bulkroute.rate.door import Opening
-from bulkroute.rate.rounds import ENOUGH, MANY, SPAN_S, LastSecond, Round, Tally
+from bulkroute.rate.rounds import ENOUGH, MANY, PLENTY, SPAN_S, LastSecond, Round, Tally
 
 ROUND_CALLS = 5
 
@@ -33,7 +33,7 @@ DEEPEST = 0.25
 GAIN = 0.02
 """Slower is tried if it gains so much in case there is a limit: where more than one call in 25 is refused."""
 
-ENOUGH_HELD = 3
+ENOUGH_HELD = 4
 """So many refusals are no chance where each makes everybody wait."""
 
 PRICE = 0.015
@@ -124,7 +124,9 @@ class LearnedRate:
         """Return the round that a call which starts now counts in, if it counts."""
         if self._rounds:
             last = self._rounds[-1]
-            is_full = last.started >= ROUND_CALLS and now_s - last.began_s - last.stood_s >= SPAN_S
+            # Where a mistake brings everybody to a halt, a trial is to cover a whole window of the clock.
+            span_s = 2 * SPAN_S if self._hold_s and self._trial else SPAN_S
+            is_full = last.started >= ROUND_CALLS and now_s - last.began_s - last.stood_s >= span_s
             if is_full and last.ended_s == math.inf:
                 last.ended_s = now_s
                 self._judge(last, now_s)
@@ -152,6 +154,8 @@ class LearnedRate:
             self._hold(retry_after_s, part, now_s)
         if part is not None:
             part.refused += 1
+            if part.refused >= PLENTY and part.share > MANY:
+                part.ended_s = min(part.ended_s, now_s)
             self._judge(part, now_s)
         if self._rounds and self._rounds[0].is_bad(now_s):
             self._judge(self._rounds[0], now_s)
@@ -364,6 +368,9 @@ class LearnedRate:
             self._try(max(measured, DEEPEST * self._rate), now_s, is_faster=False)
         elif self._is_found:
             self._go(self._rate, now_s)
+        elif self._step == DOUBLE:
+            self._is_found, self._step, self._faster_s = True, STEEPEST, now_s
+            self._go(self._rate / 2, now_s)
         elif opening.is_handful and last.running_s >= SPAN_S:
             self._step, self._faster_s = DOUBLE, now_s
             self._go(min(max(measured, BELOW), self._rate), now_s, settle=False)

@@ -12,6 +12,9 @@ SPAN_S = 1.0
 ENOUGH = 6
 """So many refusals are no chance."""
 
+PLENTY = 20
+"""So many refusals make more of them pointless, if they are many of the round."""
+
 MANY = 0.2
 """If more than this share of a round is refused, there is no need to wait for more."""
 
