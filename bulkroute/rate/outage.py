@@ -133,6 +133,8 @@ class Outage:
     def end(self, tries: Tries, now_s: float) -> None:
         """Let a row go: it has its outcome, or the run lets it be."""
         self._begun -= 1
+        if self._since_s is None:
+            return
         self._stretch.pop(tries, None)
         self._withheld.pop(tries, None)
         if self._probe is tries and self._down is not None:

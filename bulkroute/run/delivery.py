@@ -170,7 +170,8 @@ class Delivery:
                     verdict = verdict._replace(ruling=Ruling.FAILED, kind=FailureKind.FORBIDDEN)
                 row.refusal = row.refusal or Refusal(admission.token, call.started_s)
             number, used = row.used + 1, row.used
-            fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, verdict.words)
+            words = verdict.words if verdict.ruling is Ruling.AGAIN else ""
+            fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, words)
             if self._outage.is_down:
                 self.on_down()
             self._reached = self._reached or isinstance(answer, Reply) or answer.sent
