@@ -1,5 +1,6 @@
 """An outage as an operator meets it: the real command line in real time, and what it says, shows and leaves behind."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -122,7 +123,7 @@ def test_a_proxy_that_refuses_in_the_night_is_asked_no_more(tmp_path: Path) -> N
     wanted = targets(ids(120))
     write_csv(tmp_path / "night.csv", wanted)
     with (
-        serving(wanted, Faults(latency_ms=20, keepalive_s=0.2)) as service,
+        serving(wanted, Faults(latency_ms=20)) as service,
         tls_in_front("good", int(service.url.rpartition(":")[2])) as url,
         proxying() as (proxy, proxy_url),
         started(
@@ -136,8 +137,8 @@ def test_a_proxy_that_refuses_in_the_night_is_asked_no_more(tmp_path: Path) -> N
         ) as process,
     ):
         wait_for(lambda: service.modified > 20)
-        proxy.answer = b"407 Proxy Authentication Required"
         before = proxy.connects
+        proxy.refuse(b"407 Proxy Authentication Required")
         result = ended(process)
         asked = proxy.connects - before
     assert result.code == 77, result.err
@@ -155,8 +156,16 @@ class Proxy:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
-        self.answer = b""
+        self._answer = b""
+        self._tunnels: list[socket.socket] = []
         self.connects = 0
+
+    def refuse(self, answer: bytes) -> None:
+        """Answer every CONNECT so from now on, and cut what is connected."""
+        self._answer = answer
+        for tunnel in self._tunnels:
+            with contextlib.suppress(OSError):
+                tunnel.shutdown(socket.SHUT_RDWR)
 
     def serve(self) -> None:
         while True:
@@ -170,11 +179,12 @@ class Proxy:
         with client:
             head = client.recv(65536)
             self.connects += 1
-            if self.answer:
-                client.sendall(b"HTTP/1.1 " + self.answer + b"\r\nContent-Length: 0\r\n\r\n")
+            if self._answer:
+                client.sendall(b"HTTP/1.1 " + self._answer + b"\r\nContent-Length: 0\r\n\r\n")
                 return
             host, port = head.split()[1].decode().split(":")
             with socket.create_connection((host, int(port))) as service:
+                self._tunnels.append(client)
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 back = threading.Thread(target=_pump, args=(service, client), daemon=True)
                 back.start()
