@@ -5,9 +5,11 @@ import signal
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from bulkroute.model import Status
+from bulkroute.simulator import Faults
 from tests.crash.launcher import REFUSALS, Launcher, Struck
 from tests.crash.model import DONE, Model, Rows, counts, stages_of_rollback, stages_of_run
 from tests.harness import Result, Service, Target, write_csv
@@ -16,6 +18,8 @@ from tests.moves import MOVES, MOVES_WITH_ROLLBACK
 SLOTS = 3
 PACE = ("--rate", "unlimited", "--concurrency", SLOTS, "--backoff", "0.01", "--backoff-cap", "0.02")
 NO_STRIKE = ("", 0)
+AWAY = Faults(outages=("0s+1000s:503@modify",))
+NO_PATIENCE = ("--max-outage-wait", "0.2")
 HINTS = {"SQLITE_FULL": "make room", "SQLITE_IOERR_WRITE": "healthy disk", "SQLITE_BUSY": "close it"}
 
 Strike = tuple[str, int]
@@ -51,6 +55,41 @@ class Night:
         stages = stages_of_run(self.model, self.wanted, self.service.bindings, fresh=fresh, snapshot=snapshot)
         flags = ["--fresh"] * fresh + ["--no-snapshot"] * (not snapshot)
         return self._work(stages, strike, most, "run", "night.csv", *flags)
+
+    def run_into_an_outage(self, strike: Strike = NO_STRIKE, *, snapshot: bool = True) -> Struck:
+        """Run while every change gets 503: nothing may fail, and what was called counts as perhaps changed."""
+        stages = stages_of_run(self.model, self.wanted, self.service.bindings, fresh=False, snapshot=snapshot)
+        rows = stages[-1].batch or {}
+        owed = {row_id for row_id, row in rows.items() if row.owed}
+        if not owed:
+            return self.run(strike, snapshot=snapshot)
+        write_csv(self.folder / "night.csv", self.wanted)
+        note_moves(self.ledger)
+        bound, calls = dict(self.service.bindings), dict(self.service.simulator.calls_per_id)
+        self.service.simulator.set_faults(AWAY)
+        flags = ["--no-snapshot"] * (not snapshot)
+        ended = self._launch("run", "night.csv", *flags, *PACE, *NO_PATIENCE, "--json", strike=strike)
+        if ended.result.code == -signal.SIGKILL:
+            self.service.all_received()
+        self.service.simulator.set_faults(Faults())
+        called = {
+            row_id for row_id, count in self.service.simulator.calls_per_id.items() if count > calls.get(row_id, 0)
+        }
+        assert called <= owed, "sent what was done, or not to be sent"
+        assert dict(self.service.bindings) == bound
+        assert not self.service.simulator.violations, "an id was in flight twice"
+        self._check_moves("run")
+        if ended.struck and ended.result.code in (5, -signal.SIGKILL):
+            left = left_in_an_outage(stages, read(self.ledger)[0], called)
+            assert left is not None, f"no legal state: {read(self.ledger)}; called: {called}"
+            self.model = left
+            self._check_struck(ended.result, strike[0])
+        else:
+            assert ended.result.code == 4, ended.result.err
+            assert ended.result.summary["stop"] == "outage"
+            self.model = Model(tried(rows, called), stages[-1].back)
+            assert (shown(self.model.batch), shown(self.model.back)) == read(self.ledger)
+        return ended
 
     def rollback(self, strike: Strike = NO_STRIKE, *, most: int | None = None) -> Struck:
         if self.model.batch is None:
@@ -180,6 +219,28 @@ def resumed(stages: list[Model], found: tuple[Found | None, Found | None], calle
         if succeeded <= called <= on_the_way.keys() and len(on_the_way) - len(succeeded) <= SLOTS:
             return moved
     return None
+
+
+def left_in_an_outage(stages: list[Model], found: Found | None, called: set[str]) -> Model | None:
+    """Return the state that a run left which was struck while every change got 503, if it is a legal one."""
+    for model in reversed(stages):
+        rows = model.batch
+        if model is stages[-1] and rows is not None and found is not None and rows.keys() == found.keys():
+            sent = {row_id for row_id, row in rows.items() if row.owed and found[row_id][2] == "sent"}
+            rows = {
+                row_id: replace(row, status="sent") if row_id in sent else row
+                for row_id, row in tried(rows, called).items()
+            }
+            if shown(rows) == found and len(sent) <= SLOTS:
+                return Model(rows, model.back)
+        elif shown(rows) == found and not called:
+            return model
+    return None
+
+
+def tried(rows: Rows, called: set[str]) -> Rows:
+    """Return rows of which some were called: these may be changed, whatever their status says."""
+    return {row_id: replace(row, tried=row.tried or row_id in called) for row_id, row in rows.items()}
 
 
 def shown(rows: Rows | None) -> Found | None:

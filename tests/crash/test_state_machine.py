@@ -79,6 +79,18 @@ class Nights(RuleBasedStateMachine):
         self.night.wanted |= edits
         self.night.run(strike, fresh=fresh, snapshot=not without_snapshot)
 
+    @rule(edits=EDITS, without_snapshot=SELDOM)
+    def run_into_an_outage(self, edits: dict[str, Target], without_snapshot: bool) -> None:
+        self.night.wanted |= edits
+        self.night.run_into_an_outage(snapshot=not without_snapshot)
+
+    @rule(edits=EDITS, without_snapshot=SELDOM, strike=STRIKES)
+    def run_into_an_outage_and_be_struck(
+        self, edits: dict[str, Target], without_snapshot: bool, strike: tuple[str, int]
+    ) -> None:
+        self.night.wanted |= edits
+        self.night.run_into_an_outage(strike, snapshot=not without_snapshot)
+
     @rule(changes=CHANGES, most=MOST)
     def rollback(self, changes: dict[str, Target], most: int | None) -> None:
         self.night.service.rebind(changes)
