@@ -78,7 +78,7 @@ class Outage:
         self._max_attempts = max_attempts
         self._max_wait_s = max_wait_s
         self._on_change = on_change
-        self._alive = alive
+        self.is_alive = alive
         self._blamed = {Sign.ERROR_500} if alive else {Sign.ERROR_500, Sign.UNREACHED}
         """A stretch of these alone is the rows' fault, or the address is wrong, until an answer shows otherwise."""
         self.more_rows = False
@@ -87,7 +87,8 @@ class Outage:
         self._stretch: dict[Tries, None] = {}
         self._withheld: dict[Tries, None] = {}
         self._kinds: set[Sign] = set()
-        self._since_s: float | None = None
+        self.since_s: float | None = None
+        """When the first of the calls ended that failed since the last sign of life; None without one."""
         self._first_start_s = 0.0
         self._new_rows = self._calls = 0
         self._first_tries = FirstTries()
@@ -102,19 +103,9 @@ class Outage:
         self.has_given_up = False
 
     @property
-    def is_alive(self) -> bool:
-        """Whether the service has ever answered."""
-        return self._alive
-
-    @property
     def is_down(self) -> bool:
         """Whether no call may start but a probe."""
         return self._down is not None
-
-    @property
-    def since_s(self) -> float | None:
-        """When the first of the calls ended that failed since the last sign of life; None without one."""
-        return self._since_s
 
     @property
     def give_up_s(self) -> float | None:
@@ -133,7 +124,7 @@ class Outage:
     def end(self, tries: Tries, now_s: float) -> None:
         """Let a row go: it has its outcome, or the run lets it be."""
         self._begun -= 1
-        if self._since_s is None:
+        if self.since_s is None:
             return
         self._stretch.pop(tries, None)
         self._withheld.pop(tries, None)
@@ -194,14 +185,14 @@ class Outage:
         if not tries.failed_before:
             self._first_tries.add(failed=False)
         tries.used += 1
-        self._alive = True
+        self.is_alive = True
         if self._blamed:
             self._blamed = set() if sign is Sign.SUCCESS else self._blamed & {Sign.ERROR_500}
         if probing is not None:
             # The first probe let in: it was not the service, unless this very row had failed before.
             rows_at_fault = not probing.failed and not probing.is_asked_for and tries not in self._stretch
             self._come_up(Turn.ROWS if rows_at_fault else Turn.BACK)
-        elif self._down is None and self._since_s is not None and started_s >= self._first_start_s:
+        elif self._down is None and self.since_s is not None and started_s >= self._first_start_s:
             self._come_up(None)
 
     def _take_trouble(self, tries: Tries, sign: Sign, started_s: float, now_s: float, probing: Probing | None) -> Fate:
@@ -219,7 +210,7 @@ class Outage:
             self._take_failed_probe(probing, now_s)
         elif self._down is None:
             many = self._new_rows >= MANY_ROWS or self._calls >= MANY_CALLS or now_s - since_s >= LONG_STRETCH_S
-            if many or (sign is Sign.AWAY and not self._alive):
+            if many or (sign is Sign.AWAY and not self.is_alive):
                 self._go_down(now_s, announce=True)
             else:
                 self.look(now_s)
@@ -227,8 +218,8 @@ class Outage:
 
     def _note(self, tries: Tries, sign: Sign, started_s: float, now_s: float) -> float:
         """Add a failed try to the stretch; return since when there is one."""
-        if self._since_s is None:
-            self._since_s, self._first_start_s = now_s, started_s
+        if self.since_s is None:
+            self.since_s, self._first_start_s = now_s, started_s
         self._kinds.add(sign)
         self._stretch[tries] = None
         self._calls += 1
@@ -236,18 +227,18 @@ class Outage:
             tries.failed_before = True
             self._new_rows += 1
             self._first_tries.add(failed=sign is not Sign.ERROR_500)
-        return self._since_s
+        return self.since_s
 
     def _is_let_off(self, tries: Tries, sign: Sign) -> bool:
         """Tell whether so many first tries fail that this one says little of its row. Not while the service is down."""
-        if self._max_wait_s == 0 or not self._alive or self._down is not None or sign is Sign.ERROR_500:
+        if self._max_wait_s == 0 or not self.is_alive or self._down is not None or sign is Sign.ERROR_500:
             return False
         let_off = self._first_tries.are_shaky and tries.uncounted < UNCOUNTED_TIMES * self._max_attempts
         tries.uncounted += let_off
         return let_off
 
     def _go_down(self, now_s: float, *, announce: bool) -> None:
-        since_s = now_s if self._since_s is None else self._since_s
+        since_s = now_s if self.since_s is None else self.since_s
         self._down = Probing(now_s, since_s + self._max_wait_s)
         self._votes_to_read, self._is_announced = VOTES, False
         if announce:
@@ -333,5 +324,5 @@ class Outage:
         self._withheld.clear()
         self._stretch.clear()
         self._kinds.clear()
-        self._since_s, self._down, self._probe, self.wants_read = None, None, None, False
+        self.since_s, self._down, self._probe, self.wants_read = None, None, None, False
         self._new_rows = self._calls = 0

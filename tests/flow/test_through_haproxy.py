@@ -73,7 +73,11 @@ def test_a_service_that_is_down_behind_it(tmp_path: Path) -> None:
     write_csv(tmp_path / "night.csv", wanted)
     env = {"BULKROUTE_TOKEN": "flow-token-hush", "BULKROUTE_APP_KEY": "", "BULKROUTE_APP_SECRET": ""}
     with haproxy(tmp_path, "http://127.0.0.1:9") as url:
-        run = bulkroute("run", "night.csv", "--base-url", url, *FLAGS, "--max-attempts", 2, cwd=tmp_path, env=env)
-        assert run.code == 1, run.err
+        command = ("run", "night.csv", "--base-url", url, *FLAGS, "--max-attempts", 2)
+        waited = bulkroute(*command, "--max-outage-wait", 2, cwd=tmp_path, env=env)
+        assert waited.code == 4, waited.err
+        assert (waited.summary["stop"], waited.summary["pending"]) == ("outage", 5)
+        failed = bulkroute(*command, "--max-outage-wait", 0, cwd=tmp_path, env=env)
+        assert failed.code == 1, failed.err
     rows = exported(tmp_path / "night.ledger.db").values()
     assert {(row["error"], row["http_status"]) for row in rows} == {("server", "503")}
