@@ -46,6 +46,10 @@ class Feedback:
         """Take note that a call starts; `take` is to be told what came of it."""
         return self._throttle.started()
 
+    def ease_in(self) -> None:
+        """Go easy on a service that is back after it was down."""
+        self._throttle.ease_in()
+
     def lost(self, call: Call) -> None:
         """Take note that there is no verdict on a call."""
         self._throttle.lost(call)

@@ -23,6 +23,9 @@ SHORTEST_WAIT_S = 0.1
 LONGEST_WAIT_S = 300.0
 """No single wait is longer, whatever Retry-After says: a typing error there must not cost the night."""
 
+EASED_SHARE = 0.25
+"""The share of the rate at which a service that was down is asked at first; twice as much each second."""
+
 LEAST_CHANGE = 0.05
 """By so much the rate must have been lowered to be worth a word."""
 
@@ -74,6 +77,7 @@ class Throttle:
         self._since_s: float | None = None  # without a success
         self._until_s = -math.inf  # as Retry-After says
         self._told_per_s = pacer.rate_per_s  # what `on_change` was called for
+        self._eased_s: float | None = None  # since when it is gone easy on
 
     @property
     def asked_per_s(self) -> float | None:
@@ -87,12 +91,18 @@ class Throttle:
         self._pacer.learn(self._learned.rate_per_s)
         self._told_per_s = self._pacer.rate_per_s
 
+    def ease_in(self) -> None:
+        """Go easy on a service that is back after it was down, for the first seconds; they tell nothing of its limit."""
+        self._eased_s = self._pacer.clock()
+        self._apply()
+
     def started(self) -> Call:
         """Take note that a call starts now."""
         now_s = self._pacer.clock()
         self._first_s = min(self._first_s, now_s)
         self._door.started(now_s)
-        part = None if self._door.is_shut else self._learned.started(now_s)
+        is_eased = self._eased_s is not None
+        part = None if self._door.is_shut or is_eased else self._learned.started(now_s)
         self._apply()
         return Call(now_s, part)
 
@@ -171,6 +181,12 @@ class Throttle:
         """Let calls go at the rate learnt, and tell if that is worth a word."""
         self._pacer.learn(self._learned.rate_per_s)
         rate, told = self._pacer.rate_per_s, self._told_per_s
+        if rate is not None and self._eased_s is not None:
+            share = EASED_SHARE * 2 ** math.floor(self._pacer.clock() - self._eased_s)
+            if share < 1:
+                self._pacer.learn(share * rate)
+                return
+            self._eased_s = None
         if rate == told:
             return
         is_lower = rate is not None and (told is None or rate < (1 - LEAST_CHANGE) * told)

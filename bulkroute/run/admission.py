@@ -54,7 +54,8 @@ class Gate:
         self._tokens = tokens
         self._waiting: deque[Entry] = deque()
         self._staged: deque[Entry] = deque()
-        self._is_shut = False
+        self.is_shut = False
+        """Whether no call may start but one that is let through."""
         self._let_through: int | None = None
         """The one row that may pass while the gate is shut."""
         self._loop = asyncio.get_running_loop()
@@ -85,7 +86,7 @@ class Gate:
 
     def shut(self) -> None:
         """Start no calls but one that is let through, until `reopen`. Those noted as SENT that have not started wait again."""
-        self._is_shut, self._let_through = True, None
+        self.is_shut, self._let_through = True, None
         self._wait_again(self._staged)
         self._staged.clear()
 
@@ -96,7 +97,7 @@ class Gate:
 
     def reopen(self) -> None:
         """Let calls start again."""
-        self._is_shut, self._let_through = False, None
+        self.is_shut, self._let_through = False, None
         self._stage_stirred.set()
         self._start_stirred.set()
 
@@ -151,7 +152,7 @@ class Gate:
         room = min(len(self._waiting), self.slots - self.in_flight - len(self._staged))
         if room <= 0:
             return []
-        if self._is_shut:
+        if self.is_shut:
             return self._take_probe()
         due = max(1, self._pacer.due_within(LEAD_S))
         # Half of them at least at a time, so that one commit serves several calls.
@@ -171,7 +172,7 @@ class Gate:
         while True:
             # Nothing is noted as SENT while nothing may start: it would look like a call in the air.
             await self._pacer.unheld()
-            was_shut = self._is_shut
+            was_shut = self.is_shut
             entries = self._to_stage()
             if not entries:
                 self._stage_stirred.clear()
@@ -190,7 +191,7 @@ class Gate:
                 self._withdraw(entries)
                 self._refuse(entries)
                 return
-            if self._is_shut and not was_shut:
+            if self.is_shut and not was_shut:
                 self._wait_again(entries)
                 continue
             self._staged.extend(entries)

@@ -32,6 +32,7 @@ class Sending:
         settings, clock = service.settings, service.pacer.clock
         self._max_outage_wait_s = settings.max_outage_wait_s
         self._journal = journal
+        self._feedback = feedback
         self._on_error = on_error
         self._loops: list[asyncio.Task[None]] = []
         downtime = Downtime(settings, pauses, clock, "rows", alive=asker.has_answered, act=self._act)
@@ -69,6 +70,8 @@ class Sending:
             self.gate.shut()
         else:
             self._journal.give_back(change.given_back)
+            if change.turn is Turn.BACK and self.gate.is_shut:
+                self._feedback.ease_in()
             self.gate.reopen()
         if change.turn is Turn.GAVE_UP:
             self._on_error(StoppedEarly.given_up("service", self._max_outage_wait_s, change.words))

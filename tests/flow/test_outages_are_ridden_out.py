@@ -346,3 +346,14 @@ def test_what_a_call_into_the_outage_changed_is_put_back_by_a_rollback(tmp_path:
 
 def bound_at_first(simulator: Simulator) -> dict[str, Target]:
     return {route_id: (route.devicetype, route.device_id) for route_id, route in simulator.routes.items()}
+
+
+def test_a_service_that_is_back_gets_a_quarter_of_the_rate_at_first(tmp_path: Path) -> None:
+    night = night_of(tmp_path, f"{BEGIN_S}s+20s:503", rows=400)
+    assert_all_done(night)
+    first_s = min(call.at for call in night.simulator.calls)
+    back_s = next(at for at in night.starts() if at >= first_s + BEGIN_S + 20)
+    later = [sum(begin <= at - back_s < begin + 1 for at in night.starts()) for begin in (0.2, 1.2, 2.2)]
+    assert later[0] <= 16
+    assert 20 <= later[1] <= 29
+    assert later[2] >= 47
