@@ -16,6 +16,8 @@ from typing import Any
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
+from bulkroute.errors import UsageError
+from bulkroute.run.prepare_rollback import WayBack
 from bulkroute.settings import Settings
 from tests.harness import APP_KEY, APP_SECRET, Service
 
@@ -42,7 +44,12 @@ async def _work(command: str, path: Path, url: str, options: dict[str, Any]) -> 
         if command == "verify":
             found = await engine.verify(path)
             return {"checked": found.checked, "different": [each.id for each in found.differences]}
-        summary = await (engine.run(path) if command == "run" else engine.rollback(path))
+        try:
+            summary = await (engine.run(path) if command == "run" else engine.rollback(path, WayBack(since=1)))
+        except UsageError as error:
+            if "nothing to put back" not in error.what:
+                raise
+            return {"exit_code": error.exit_code, "pending": 0, "failures": {}}
         return {"exit_code": summary.exit_code, "pending": summary.pending, "failures": summary.failures}
 
 
