@@ -27,6 +27,11 @@ class Opening(NamedTuple):
     """Calls accepted since the opening before."""
 
     @property
+    def accepted_per_s(self) -> float:
+        """Calls accepted per second, from opening to opening; of less than a second as if it were one."""
+        return self.let_in / max(self.open_s + self.shut_s, 1.0)
+
+    @property
     def is_handful(self) -> bool:
         """Whether too few were let in to tell a rate."""
         return self.let_in < HANDFUL

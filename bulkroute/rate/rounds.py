@@ -9,14 +9,20 @@ from collections import deque
 SPAN_S = 1.0
 """Most limits are so many calls a second."""
 
+ROUND_CALLS = 5
+"""A round has so many calls at least."""
+
 ENOUGH = 6
 """So many refusals are no chance."""
 
 PLENTY = 20
-"""So many refusals make more of them pointless, if they are many of the round."""
+"""So many refusals, if they are many of the round, and there is no need for more of it."""
 
 MANY = 0.2
-"""If more than this share of a round is refused, there is no need to wait for more."""
+"""This share of a round refused is many."""
+
+FORGET = 0.005
+"""How fast the quickest answer is forgotten, as a share in each round."""
 
 INSTANT_S = 1e-3
 
@@ -27,7 +33,7 @@ class Round:
     Refusals come back faster than anything else: who counts answers as they come takes the first ones for all.
     """
 
-    __slots__ = ("accepted", "began_s", "ended_s", "held_s", "lost", "refused", "started", "stood_s", "took_s")
+    __slots__ = ("accepted", "began_s", "ended_s", "held_s", "lost", "quickest_s", "refused", "started", "stood_s")
 
     def __init__(self, began_s: float) -> None:
         self.began_s = began_s
@@ -36,22 +42,78 @@ class Round:
         self.held_s = 0.0
         """For how long its refusals made everybody wait."""
         self.stood_s = 0.0
-        self.took_s = math.inf
         """For how long everybody waited while it went on."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether no call joins any more, and each is answered."""
-        return self.ended_s < math.inf and self.accepted + self.refused + self.lost >= self.started
+        self.quickest_s = math.inf
+        """How long the quickest answer took that was no refusal."""
 
     @property
     def share(self) -> float:
-        """The share of calls refused, if the others are accepted."""
+        """The share of calls refused, if those that are not answered yet are accepted."""
         return self.refused / max(self.started - self.lost, 1)
 
-    def is_bad(self, now_s: float) -> bool:
-        """Whether many are refused, whatever becomes of those that are not answered a second after its end."""
-        return self.refused >= ENOUGH and self.share > MANY and now_s - self.ended_s >= SPAN_S
+    @property
+    def is_answered(self) -> bool:
+        """Whether every call that has started is answered."""
+        return self.accepted + self.refused + self.lost >= self.started
+
+    def has_verdict(self, now_s: float) -> bool:
+        """Whether it is over, and no answer could change what it tells."""
+        is_bad = self.refused >= ENOUGH and self.share > MANY
+        return self.ended_s <= now_s and (self.is_answered or (is_bad and now_s - self.ended_s >= SPAN_S))
+
+
+class Rounds:
+    """The rounds that go on at the present rate, one of them open, the earlier ones waiting for answers."""
+
+    def __init__(self) -> None:
+        self._rounds: list[Round] = []
+        self._counts_from_s = -math.inf
+        self._quickest_s = math.inf
+        self.is_queueing = False
+        """Whether answers take long: then calls wait somewhere, and more of them would only wait longer."""
+
+    def restart(self, from_s: float) -> None:
+        """Forget all rounds: the rate is another one, and calls count from then on."""
+        self._rounds.clear()
+        self._counts_from_s = from_s
+
+    def close(self, now_s: float, span_s: float) -> Round | None:
+        """End the open round if it is full, and return it."""
+        last = self._rounds[-1] if self._rounds else None
+        if last is None or last.ended_s < math.inf or last.started < ROUND_CALLS:
+            return None
+        if now_s - last.began_s - last.stood_s < span_s:
+            return None
+        last.ended_s = now_s
+        return last
+
+    def join(self, now_s: float) -> Round | None:
+        """Return the round that a call which starts now counts in, if it counts."""
+        if now_s < self._counts_from_s:
+            return None
+        if not self._rounds or self._rounds[-1].ended_s < math.inf:
+            self._rounds.append(Round(now_s))
+        self._rounds[-1].started += 1
+        return self._rounds[-1]
+
+    def stand(self, seconds: float) -> None:
+        """Take note that everybody waits so long from now."""
+        if self._rounds:
+            self._rounds[-1].stood_s += seconds
+
+    def first(self) -> Round | None:
+        """Return the oldest round."""
+        return self._rounds[0] if self._rounds else None
+
+    def take(self, part: Round | None, now_s: float) -> bool:
+        """Take a round out if it is to be judged now; return whether that is so."""
+        if part is None or not part.has_verdict(now_s) or part not in self._rounds:
+            return False
+        self._rounds.remove(part)
+        if part.accepted:
+            self._quickest_s = min((1 + FORGET) * self._quickest_s, part.quickest_s)
+            self.is_queueing = part.quickest_s > 3 * self._quickest_s + 0.1
+        return True
 
 
 class Tally:

@@ -76,6 +76,7 @@ class Throttle:
         self._accepted = 0
         self._since_s: float | None = None  # without a success
         self._until_s = -math.inf  # as Retry-After says
+        self._reason = ""
         self._told_per_s = pacer.rate_per_s  # what `on_change` was called for
         self._eased_s: float | None = None  # since when it is gone easy on
 
@@ -142,12 +143,12 @@ class Throttle:
             self._learned.expect(quota[0] / quota[1], now_s)
         # The last try falls at the end of the patience, not after it.
         latest_s = self._since_s + self._max_wait_s
-        reason = f"the service throttles ({words})"
+        self._reason = f"the service throttles ({words})"
         if self._door.is_shut:
             knock_s = min(max(self._door.knock_s, self._until_s), latest_s)
-            self._pauses.begin(HOLD, reason, probe_at_s=knock_s)
+            self._pauses.begin(HOLD, self._reason, probe_at_s=knock_s)
         elif retry_after_s is not None:
-            self._pauses.begin(HOLD, reason, until_s=min(self._until_s, latest_s))
+            self._pauses.begin(HOLD, self._reason, until_s=min(self._until_s, latest_s))
         self._apply()
         return None
 
@@ -156,7 +157,7 @@ class Throttle:
         now_s = self._pacer.clock()
         if self._door.is_knocked_by(call.started_s):
             self._door.lost(call.started_s, now_s)
-            self._pauses.begin(HOLD, "", probe_at_s=max(self._door.knock_s, self._until_s))
+            self._pauses.begin(HOLD, self._reason, probe_at_s=max(self._door.knock_s, self._until_s))
         elif not self._door.is_shut:
             self._learned.lost(call.part, now_s)
             self._apply()

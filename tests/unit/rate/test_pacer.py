@@ -13,12 +13,10 @@ import aiohttp
 import pytest
 import uvloop
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bulkroute.rate.pacer import Hold, Pacer, loop_clock
-from bulkroute.rate.schedule import MARGIN_S, UNBOUNDED, Schedule
-from tests.pace_real_time import burst_needed, most_within
+from bulkroute.rate.schedule import MARGIN_S, UNBOUNDED
+from tests.pace_real_time import most_within
 from tests.virtual_time import VirtualTimeLoop, run_virtual
 
 
@@ -79,110 +77,6 @@ def test_receiver_sees_no_more_than_the_rate_and_99_percent_of_it(rate_per_s: fl
     assert mean_per_s(seen_s) >= 0.99 * rate_per_s
 
 
-def test_below_one_a_second_calls_are_1_over_r_apart() -> None:
-    schedule, now_s, starts_s = Schedule(0.25), 0.0, []
-    for late_s in (0.0, 0.5, 0.0, 3.0, 0.0):
-        now_s += schedule.delay(now_s) + late_s
-        schedule.start(now_s)
-        starts_s.append(now_s)
-    assert starts_s == [0.0, 4.5, 8.5, 15.5, 19.5]
-
-
-def test_a_rate_that_is_not_whole_keeps_the_bound() -> None:
-    schedule, now_s, starts_s = Schedule(7.9), 0.0, []
-    while now_s < 20:
-        now_s += schedule.delay(now_s)
-        schedule.start(now_s)
-        starts_s.append(now_s)
-    assert most_within(starts_s, 1.0) == 7
-    assert mean_per_s(starts_s) >= 0.99 * 7
-
-
-RATES = st.sampled_from([0.3, 1.0, 2.0, 5.5, 20.0, 60.0, None])
-STEPS = st.one_of(
-    st.tuples(st.just("work"), st.floats(0, 1.5), st.floats(0, 0.2)),
-    st.tuples(st.just("idle"), st.floats(0, 2.5), st.just(0.0)),
-    st.tuples(st.just("rate"), RATES, st.just(0.0)),
-)
-
-
-@given(RATES, st.lists(STEPS, max_size=20))
-def test_no_stall_and_no_change_of_rate_breaks_the_bound(rate_per_s: float | None, steps: list[Any]) -> None:
-    """At each start, the second before it holds no more than the rate in force; so no second does."""
-    schedule, now_s = Schedule(rate_per_s), 100.0
-    starts_s: list[float] = []
-    for step, amount, late_s in steps:
-        if step == "rate":
-            schedule.rate_per_s = amount
-        elif step == "idle":
-            now_s += amount
-        else:
-            end_s = now_s + amount
-            for _ in range(300):
-                now_s += schedule.delay(now_s) + late_s
-                if now_s > end_s:
-                    break
-                assert schedule.due_within(now_s, 0) >= 1
-                schedule.start(now_s)
-                starts_s.append(now_s)
-                if schedule.rate_per_s is not None:
-                    inside = sum(now_s - start_s < 1.0 + MARGIN_S - 1e-9 for start_s in starts_s)
-                    assert inside <= max(1, math.floor(schedule.rate_per_s))
-
-
-@given(st.sampled_from([1.0, 20.0, 100.0]), st.lists(st.floats(0, 0.1), min_size=1, max_size=30), st.floats(0, 1))
-def test_never_more_start_than_due_within_said(rate_per_s: float, late_s: list[float], lead_s: float) -> None:
-    schedule, now_s = Schedule(rate_per_s), 0.0
-    for late in late_s:
-        now_s += schedule.delay(now_s) + late
-        schedule.start(now_s)
-    promised, end_s, started = schedule.due_within(now_s, lead_s), now_s + lead_s - 1e-9, 0  # ties go either way
-    while now_s + schedule.delay(now_s) <= end_s:
-        now_s += schedule.delay(now_s)
-        schedule.start(now_s)
-        started += 1
-    assert started <= promised <= started + 5
-
-
-@pytest.mark.parametrize("rate_per_s", [10, 20, 100, 500])
-def test_stalls_and_changes_of_rate_need_no_burst_above_5(rate_per_s: int) -> None:
-    chance = random.Random(rate_per_s)
-    schedule, now_s, starts_s = Schedule(rate_per_s), 0.0, []
-    for _ in range(10 * rate_per_s):
-        now_s += schedule.delay(now_s) + (chance.uniform(0, 0.3) if chance.random() < 0.02 else 0)
-        schedule.start(now_s)
-        starts_s.append(now_s)
-        schedule.rate_per_s = rate_per_s
-    assert burst_needed(starts_s, rate_per_s) <= 4
-
-
-@pytest.mark.parametrize("rate_per_s", [20, 500, 2000])
-def test_late_wakeups_are_made_up_for(rate_per_s: int) -> None:
-    schedule, now_s, starts_s = Schedule(rate_per_s), 0.0, list[float]()
-    while len(starts_s) < 10 * rate_per_s:
-        now_s += 0.0015 if schedule.delay(now_s) else 0
-        while not schedule.delay(now_s):
-            schedule.start(now_s)
-            starts_s.append(now_s)
-    assert most_within(starts_s, 1.0) <= rate_per_s
-    assert mean_per_s(starts_s) >= 0.99 * rate_per_s
-
-
-@pytest.mark.parametrize("rate_per_s", [20, 500, 2000])
-def test_nothing_is_made_up_for_where_nobody_was_late(rate_per_s: int) -> None:
-    """Neither at the start nor after a pause: calls that start together share a second with those before, or after."""
-    schedule, now_s = Schedule(rate_per_s), 0.0
-    for idle_s in (0.0, 0.2, 3.0):
-        now_s += idle_s
-        starts_s = []
-        for _ in range(5):
-            now_s += schedule.delay(now_s)
-            schedule.start(now_s)
-            starts_s.append(now_s)
-        gaps_s = [later - earlier for earlier, later in pairwise(starts_s)]
-        assert gaps_s == pytest.approx([1 / rate_per_s] * 4)
-
-
 def test_raised_and_lowered_rates_hold_at_once() -> None:
     async def scenario() -> tuple[list[float], float, float]:
         pacer, starts_s = Pacer(0.01), list[float]()
@@ -226,14 +120,6 @@ def test_unlimited_starts_count_once_the_rate_is_limited() -> None:
         return pacer.clock() - before_s
 
     assert 1.0 <= run_virtual(scenario()) < 1.02
-
-
-@pytest.mark.parametrize("rate_per_s", [0, -1, math.nan])
-def test_a_rate_that_is_none_is_refused(rate_per_s: float) -> None:
-    schedule = Schedule(3)
-    with pytest.raises(ValueError, match="above 0 calls per second"):
-        schedule.rate_per_s = rate_per_s
-    assert schedule.rate_per_s == 3
 
 
 def test_stalled_loop_keeps_the_bound_and_goes_on() -> None:
@@ -556,3 +442,123 @@ def test_in_real_time_no_second_holds_more_than_the_rate(
         starts_s = runner.run(run)
     assert all(later >= earlier for earlier, later in itertools.pairwise(starts_s))
     assert most_within(starts_s, 1.0) <= 400
+
+
+def test_a_call_counts_from_its_first_byte() -> None:
+    async def scenario() -> tuple[bool, float, float]:
+        pacer = Pacer(1)
+        slot = await pacer.start()
+        await asyncio.sleep(0.6)
+        exchanged = await slot.depart(pacer.start)
+        left_s = pacer.clock()
+        later = await pacer.start()
+        return exchanged, later.at_s - left_s, slot.at_s - left_s
+
+    exchanged, gap_s, counted_s = run_virtual(scenario())
+    assert not exchanged
+    assert 1.0 + MARGIN_S <= gap_s < 1.02
+    assert counted_s == 0
+
+
+def test_a_slot_that_is_too_old_is_exchanged() -> None:
+    """As after a time in which the process was stopped: what was to leave then leaves in its turn, not all at once."""
+
+    async def scenario() -> tuple[list[bool], list[float]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        pacer = Pacer(5)
+        slots = [await pacer.start() for _ in range(5)]
+        loop.stall(24)
+        exchanged, left_s = [], []
+        for slot in slots:
+            exchanged.append(await slot.depart(pacer.start))
+            left_s.append(pacer.clock())
+        assert pacer.started == 5
+        return exchanged, left_s
+
+    exchanged, left_s = run_virtual(scenario())
+    assert exchanged == [True] * 5
+    assert left_s == sorted(left_s)
+    assert all(later - earlier > 0.15 for earlier, later in pairwise(left_s))
+
+
+def test_a_slot_that_is_given_back_counts_no_more() -> None:
+    async def scenario() -> tuple[int, float]:
+        pacer = Pacer(1)
+        slot = await pacer.start()
+        slot.give_back()
+        began_s = pacer.clock()
+        await pacer.start()
+        return pacer.started, pacer.clock() - began_s
+
+    started, waited_s = run_virtual(scenario())
+    assert started == 1
+    assert waited_s < 1.0 + MARGIN_S / 2
+
+
+def test_a_hold_lets_a_single_probe_through_and_then_stands_again() -> None:
+    async def scenario() -> list[float]:
+        pacer, starts_s = Pacer(100), list[float]()
+
+        async def work() -> None:
+            await pacer.start()
+            starts_s.append(round(pacer.clock() - began_s, 1))
+
+        began_s = pacer.clock()
+        pacer.hold("throttled", "all is refused", probe_at_s=began_s + 2)
+        tasks = [asyncio.create_task(work()) for _ in range(4)]
+        await asyncio.sleep(1)
+        assert pacer.due_within(0.02) == 0
+        await asyncio.sleep(4)
+        assert starts_s == [2.0]
+        pacer.hold("throttled", "all is refused", probe_at_s=pacer.clock() + 1)
+        assert pacer.delay_s() == pytest.approx(1)
+        await asyncio.sleep(3)
+        assert starts_s == [2.0, 6.0]
+        assert pacer.due_within(0.02) == 0
+        pacer.release("throttled")
+        await asyncio.gather(*tasks)
+        return starts_s
+
+    assert run_virtual(scenario()) == [2.0, 6.0, 8.0, 8.0]
+
+
+def test_another_hold_keeps_the_probe_back_and_a_probe_given_back_may_start_again() -> None:
+    async def scenario() -> None:
+        pacer = Pacer(100)
+        now_s = pacer.clock()
+        pacer.hold("throttled", "all is refused", probe_at_s=now_s)
+        pacer.hold("paused", "by the operator")
+        assert pacer.try_start() is None
+        pacer.release("paused")
+        assert pacer.due_within(0.02) == 1
+        probe = pacer.try_start()
+        assert probe is not None
+        await asyncio.sleep(0.1)
+        assert pacer.try_start() is None
+        probe.give_back()
+        assert pacer.try_start() is not None
+
+    run_virtual(scenario())
+
+
+def test_who_waits_for_the_end_of_all_holds_is_woken_by_it() -> None:
+    async def scenario() -> list[float]:
+        pacer, woken_s = Pacer(10), list[float]()
+
+        async def wait() -> None:
+            await pacer.unheld()
+            woken_s.append(round(pacer.clock() - began_s, 2))
+
+        began_s = pacer.clock()
+        pacer.hold("paused", "by the operator")
+        pacer.hold("throttled", "429", began_s + 5)
+        waiting = [asyncio.create_task(wait()) for _ in range(2)]
+        await asyncio.sleep(7.77)
+        pacer.release("paused")
+        await asyncio.gather(*waiting)
+        pacer.hold("throttled", "429", pacer.clock() + 2)
+        await wait()
+        return woken_s
+
+    assert run_virtual(scenario()) == [7.77, 7.77, 9.77]

@@ -1,0 +1,162 @@
+"""What refusals do to all calls: who waits, for how long, and when patience ends."""
+
+import random
+from itertools import pairwise
+
+import pytest
+
+from bulkroute.rate.pacer import Pacer
+from bulkroute.rate.throttle import HOLD, LONGEST_WAIT_S, Call, Throttle
+
+
+class Lab:
+    """A throttle over a pacer whose clock is set by hand. It stands in for what tells of pauses, too."""
+
+    def __init__(self, rate_per_s: float | None = 50.0, *, max_wait_s: float = 900.0) -> None:
+        random.seed(1)
+        self.now_s = 100.0
+        self.pacer = Pacer(rate_per_s, clock=lambda: self.now_s)
+        self.changes: list[str] = []
+        self.throttle = Throttle(self.pacer, self, self.changes.append, max_wait_s=max_wait_s)
+
+    def begin(self, key: str, reason: str, until_s: float | None = None, probe_at_s: float | None = None) -> None:
+        self.pacer.hold(key, reason, until_s, probe_at_s)
+
+    def end(self, key: str) -> None:
+        self.pacer.release(key)
+
+    def start(self) -> Call:
+        self.now_s += self.pacer.delay_s()
+        assert self.pacer.try_start() is not None
+        return self.throttle.started()
+
+    def refuse(self, retry_after_s: float | None = None, calls: int = 1, **said: tuple[float, float]) -> str | None:
+        reason = None
+        for call in [self.start() for _ in range(calls)]:
+            reason = self.throttle.refused(call, "HTTP 429", retry_after_s, **said)
+        return reason
+
+    def accept(self, calls: int = 1) -> None:
+        for _ in range(calls):
+            self.throttle.accepted(self.start(), succeeded=True)
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+def test_a_lone_refusal_holds_nobody_up(lab: Lab) -> None:
+    lab.accept(20)
+    lab.refuse()
+    assert lab.pacer.holds() == []
+    assert lab.pacer.rate_per_s == 50
+
+
+@pytest.mark.parametrize(("retry_after_s", "waited_s"), [(1.5, 1.5), (0.0, 0.1), (1e9, LONGEST_WAIT_S)])
+def test_retry_after_holds_everybody_up(lab: Lab, retry_after_s: float, waited_s: float) -> None:
+    lab.accept(20)
+    lab.refuse(retry_after_s)
+    assert [hold.key for hold in lab.pacer.holds()] == [HOLD]
+    assert lab.pacer.delay_s() == pytest.approx(waited_s)
+
+
+def test_of_several_waits_the_longest_counts(lab: Lab) -> None:
+    calls = [lab.start() for _ in range(3)]
+    for call, retry_after_s in zip(calls, (1.0, 2.0, 0.5), strict=True):
+        lab.throttle.refused(call, "HTTP 429", retry_after_s)
+    assert lab.pacer.delay_s() == pytest.approx(2.0)
+
+
+def test_once_everything_is_refused_one_call_at_a_time_knocks_until_one_is_let_in(lab: Lab) -> None:
+    lab.accept(30)
+    lab.refuse(calls=5)
+    assert 0.05 < lab.pacer.delay_s() <= 0.1
+    began_s = lab.now_s
+    knocks_s = []
+    for _ in range(10):
+        call = lab.start()
+        knocks_s.append(lab.now_s - began_s)
+        assert lab.pacer.delay_s() == float("inf"), "no other call while one is out"
+        lab.throttle.refused(call, "HTTP 429")
+    gaps_s = [later - earlier for earlier, later in pairwise(knocks_s)]
+    assert gaps_s[-1] > 2 * gaps_s[0]
+    lab.accept()
+    assert lab.pacer.holds() == []
+
+
+def test_a_knock_that_nobody_answers_is_made_again(lab: Lab) -> None:
+    lab.accept(30)
+    lab.refuse(calls=5)
+    lab.throttle.lost(lab.start())
+    assert lab.pacer.delay_s() < 1
+    assert [hold.reason for hold in lab.pacer.holds()] != [""], "the reason stays"
+    lab.accept()
+    assert lab.pacer.holds() == []
+
+
+def test_a_long_wait_is_followed_by_a_single_call(lab: Lab) -> None:
+    lab.accept(30)
+    lab.refuse(48.0)
+    assert lab.pacer.delay_s() == pytest.approx(48.0)
+    lab.start()
+    assert lab.pacer.delay_s() == float("inf")
+
+
+def test_patience_ends_after_so_long_without_a_success_and_the_last_call_falls_at_its_end() -> None:
+    lab = Lab(max_wait_s=60.0)
+    lab.accept(30)
+    began_s = lab.now_s
+    reason, last_s = None, 0.0
+    while reason is None:
+        reason = lab.refuse()
+        last_s = lab.now_s
+    assert reason.startswith("throttled for 60 s without one success (HTTP 429)")
+    assert last_s - began_s == pytest.approx(60.0, abs=0.2)
+
+
+def test_a_success_in_between_gives_new_patience() -> None:
+    lab = Lab(max_wait_s=60.0)
+    for _ in range(5):
+        lab.accept(30)
+        assert lab.refuse(50.0) is None
+
+
+def test_an_answer_that_is_no_success_gives_none() -> None:
+    lab = Lab(max_wait_s=60.0)
+    lab.refuse(50.0)
+    lab.throttle.accepted(lab.start(), succeeded=False)
+    lab.refuse(50.0)
+    assert lab.refuse() is not None
+
+
+def test_what_the_service_says_of_its_limit_is_believed_at_the_first_refusal() -> None:
+    lab = Lab(10.0)
+    lab.accept(5)
+    lab.refuse(quota=(5, 60))
+    assert lab.pacer.rate_per_s == pytest.approx(0.95 * 5 / 60)
+
+
+def test_but_not_if_more_was_accepted_than_it_could_allow() -> None:
+    lab = Lab(50.0)
+    lab.accept(300)
+    lab.refuse(quota=(5, 60))
+    assert lab.pacer.rate_per_s == 50
+
+
+def test_a_lower_rate_and_the_end_of_it_are_told_once() -> None:
+    lab = Lab(50.0)
+    lab.refuse(quota=(20, 1))
+    assert lab.changes == [HOLD]
+    lab.throttle.ask(10.0)
+    assert lab.pacer.rate_per_s == 10
+    assert lab.throttle.asked_per_s == 10
+    lab.accept(200)
+    assert lab.changes == [HOLD]
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0])
+def test_a_rate_that_is_none_is_refused(lab: Lab, rate: float) -> None:
+    with pytest.raises(ValueError, match="above 0 calls per second"):
+        lab.throttle.ask(rate)
+    assert lab.throttle.asked_per_s == 50
