@@ -209,13 +209,12 @@ def test_five_refusals_by_chance_are_only_a_trial() -> None:
 def test_another_rate_asked_for_holds_at_once_and_what_was_learnt_stays() -> None:
     rate = LearnedRate(50)
     rate.ask(20, 0.0)
-    assert rate.rate_per_s is None
+    in_force = [rate.rate_per_s or 20]
     rate.expect(10, 0.0)
-    rate.ask(100, 1.0)
-    assert rate.rate_per_s == BELOW_HALTING * 10
-    for asked in (5, None):
-        rate.ask(asked, 2.0)
-        assert (rate.rate_per_s or asked) == asked
+    for asked in (100, 5, None):
+        rate.ask(asked, 1.0)
+        in_force.append(rate.rate_per_s or asked or math.inf)
+    assert in_force == [20, BELOW_HALTING * 10, 5, math.inf]
 
 
 def test_a_faster_trial_is_not_made_while_answers_wait_in_a_queue() -> None:
