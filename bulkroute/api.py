@@ -24,16 +24,12 @@ from bulkroute.errors import UsageError as UsageError
 from bulkroute.events import Event as Event
 from bulkroute.events import Notice as Notice
 from bulkroute.events import OnEvent as OnEvent
-from bulkroute.events import Pause as Pause
-from bulkroute.events import Progress as Progress
-from bulkroute.events import Proposal as Proposal
 from bulkroute.events import RateChanged as RateChanged
 from bulkroute.events import RowFailed as RowFailed
 from bulkroute.events import RowsRefused as RowsRefused
 from bulkroute.events import RunEnded as RunEnded
 from bulkroute.events import RunStarted as RunStarted
 from bulkroute.events import Stopping as Stopping
-from bulkroute.events import Summary as Summary
 from bulkroute.events import WaitBegan as WaitBegan
 from bulkroute.events import WaitEnded as WaitEnded
 from bulkroute.ledger.compare import Difference as Difference
@@ -52,6 +48,10 @@ from bulkroute.model import NamedTarget as NamedTarget
 from bulkroute.model import Pair as Pair
 from bulkroute.model import Row as Row
 from bulkroute.model import Status as Status
+from bulkroute.progress import Pause as Pause
+from bulkroute.progress import Progress as Progress
+from bulkroute.progress import Proposal as Proposal
+from bulkroute.progress import Summary as Summary
 from bulkroute.run.prepare_rollback import Preview as Preview
 from bulkroute.run.prepare_rollback import WayBack as WayBack
 from bulkroute.run.run import Run as Run

@@ -17,7 +17,7 @@ from bulkroute.cec.client import Client
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import LedgerBusy, StopKind, StoppedEarly, UsageError
-from bulkroute.events import Event, Notice, OnEvent, Proposal, RunEnded, Summary
+from bulkroute.events import Event, Notice, OnEvent, RunEnded
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.intake import Source
@@ -28,6 +28,7 @@ from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
 from bulkroute.live.verify import Verified, verify
+from bulkroute.progress import Proposal, Summary
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control, neighbours
 from bulkroute.run.deadlines import Deadlines

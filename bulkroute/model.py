@@ -1,8 +1,9 @@
 """The values that pass between the rooms. Frozen, no I/O, nothing imported from bulkroute."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 NAME_CHARS = 60
 """So much of a target's name is shown."""
@@ -134,78 +135,6 @@ class MediaType(IntEnum):
     """Messages; such a route leads to skill queues only."""
 
 
-TargetKey = Literal["name", "file", "code"]
-"""What the name of a wanted target is held against: the name of a queue or the description of a flow; the file name of a
-flow (`ivr-file:night.xml`); the access code of a flow (`ivr-code:T1`). No enum, since a hundred thousand are compared."""
-
-
-class WantedTarget(NamedTuple):
-    """A target as the manifest writes it: by name, by id, or by both, which must agree then."""
-
-    devicetype: int | None
-    """1 skill queue, 3 IVR flow; None for either. Never None where `name` is empty."""
-    device_id: int | None
-    """The number of the queue or flow; None where only the name is given."""
-    name: str
-    """As written, `Night` or `Night#3015`; empty where only the id is given."""
-    key: TargetKey = "name"
-    """What `name` is held against."""
-
-    def __str__(self) -> str:
-        """Return the target as a manifest may write it: `ivr:Night`, `queue:Billing`, `skill_queue 101`."""
-        if not self.name:
-            return str(Binding(self.devicetype or 0, self.device_id or 0))
-        if self.key != "name":
-            return f"ivr-{self.key}:{self.name}"
-        kinds = {DeviceType.SKILL_QUEUE: "queue:", DeviceType.IVR: "ivr:"}
-        return f"{kinds[DeviceType(self.devicetype)] if self.devicetype else ''}{self.name}"
-
-
-class NumberedRow(NamedTuple):
-    """One line of a manifest by number; which called route it is, and which target, only live bindings tell."""
-
-    line: int
-    """Where it stands in the manifest, from 1."""
-    access_code: str
-    """Digits, `*`, `#` and `+`; the whole number where `ext_code` is None."""
-    ext_code: str | None
-    """The extension, "" for none; None where `access_code` is both, as callers dial them."""
-    media_type: int | None
-    """A `MediaType`; None for any."""
-    target: WantedTarget
-    """Where the route is to lead."""
-    wave: int | None = None
-    """When it is sent; None for last."""
-
-    @property
-    def number(self) -> str:
-        """The number as people write it: `4008001234 ext 2`."""
-        return f"{self.access_code} ext {self.ext_code}" if self.ext_code else self.access_code
-
-
-class LabelledRow(NamedTuple):
-    """One line of a manifest by id, with what stands beside the id: held against live bindings, it decides nothing."""
-
-    line: int
-    """Where it stands in the manifest, from 1."""
-    id: str
-    """The called route's id, as text."""
-    devicetype: int
-    """Wanted: 1 skill queue, 3 IVR flow."""
-    device_id: int
-    """Wanted: the number of the queue or flow."""
-    access_code: str
-    """Without blanks, hyphens and the like; "" where it is not said."""
-    ext_code: str | None
-    """Likewise; None where the manifest has no such column, "" for no extension."""
-    media_type: int | None
-    """A `MediaType`; None where it is not said."""
-    target: str
-    """The wanted target's name; "" where it is not said."""
-    wave: int | None
-    """When it is sent; None for last. The one column here that decides something."""
-
-
 class Status(StrEnum):
     """Where a row stands in the ledger."""
 
@@ -332,3 +261,8 @@ class Verdict(NamedTuple):
         status = None if self.http_status is None else f"HTTP {self.http_status}"
         said = (status, self.return_code, self.description)
         return ", ".join(str(part) for part in said if part)
+
+
+def iso(at: float) -> str:
+    """Return a moment, in seconds since the epoch, as `2026-03-29T02:00:00.000Z`: so every output for machines writes one."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

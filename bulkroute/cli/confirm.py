@@ -14,10 +14,10 @@ from typing import Any, TextIO
 
 from bulkroute.engine import Confirm
 from bulkroute.errors import UsageError
-from bulkroute.events import Proposal
 from bulkroute.output.pairs import pair_lines
 from bulkroute.output.tables import say_each
 from bulkroute.output.words import clock, duration, rate
+from bulkroute.progress import Proposal
 
 LINE_BYTES = 1024
 

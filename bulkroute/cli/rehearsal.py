@@ -13,8 +13,9 @@ from typing import NamedTuple
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.manifest import Faults, Kind, Manifest, Reading
+from bulkroute.manifest.rows import LabelledRow, TargetKey, WantedTarget
 from bulkroute.manifest.targets import parse_target, split_id
-from bulkroute.model import DeviceType, LabelledRow, MediaType, Status, TargetKey, WantedTarget
+from bulkroute.model import DeviceType, MediaType, Status
 from bulkroute.simulator import ContactCentre, Flow, Route, Skill, made_up_ids, routes_for, targets_for, with_number
 from bulkroute.simulator.names import flow_name, queue_name
 

@@ -21,7 +21,7 @@ from bulkroute.cli.signals import Interrupts
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, StopKind, UsageError
-from bulkroute.events import Event, Notice, OnEvent, Progress, Summary
+from bulkroute.events import Event, Notice, OnEvent
 from bulkroute.ledger import intake
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.paths import quoted, require_apart
@@ -33,6 +33,7 @@ from bulkroute.output.closing import closing_line, next_commands, print_closing
 from bulkroute.output.json_log import Records
 from bulkroute.output.lines import Lines
 from bulkroute.output.words import clock, duration
+from bulkroute.progress import Progress, Summary
 from bulkroute.run.prepare_rollback import WayBack
 from bulkroute.settings import SIMULATOR, Settings
 

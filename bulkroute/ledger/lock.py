@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerBusy, LedgerError
-from bulkroute.events import iso
 from bulkroute.ledger.paths import lock_file, quoted
+from bulkroute.model import iso
 
 
 @contextlib.contextmanager

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from bulkroute.ledger.staging import CHUNK_ROWS
 from bulkroute.ledger.temp_db import Scratch
 from bulkroute.manifest import Faults
+from bulkroute.manifest.rows import NumberedRow, WantedTarget
 from bulkroute.manifest.targets import split_id
-from bulkroute.model import NumberedRow, WantedTarget
 
 _TARGETS_REMEMBERED = 4096
 _CELLS = "{0}.devicetype, {0}.device_id, {0}.name, {0}.key"

@@ -4,10 +4,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from bulkroute.events import iso
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.file import sql_list
-from bulkroute.model import REFUSED, Status
+from bulkroute.model import REFUSED, Status, iso
 
 COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"
 """Which rows belong to the batch: those in the manifest, and those gone from it that are done or in doubt."""

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, LedgerError
-from bulkroute.events import Summary
 from bulkroute.ledger import lock
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.ledger import Ledger
@@ -13,6 +12,7 @@ from bulkroute.ledger.lock import Holder
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.ledger.runs import Calls, RunEnd, RunRecord, RunState
+from bulkroute.progress import Summary
 
 
 class BatchStatus(NamedTuple):

@@ -13,8 +13,9 @@ from bulkroute.live.route_index import Ambiguous, KnownRoute, NotFound, RouteInd
 from bulkroute.live.target_index import Meant, NotMeant, TargetIndex, media_misfit
 from bulkroute.manifest import Faults
 from bulkroute.manifest.numbers import RewriteRule, normalised, number_problem, rewritten
+from bulkroute.manifest.rows import LabelledRow, NumberedRow, WantedTarget
 from bulkroute.manifest.targets import parse_target
-from bulkroute.model import Binding, LabelledRow, NumberedRow, WantedTarget
+from bulkroute.model import Binding
 
 
 class ResolvedRow(NamedTuple):

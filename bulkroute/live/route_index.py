@@ -10,7 +10,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from bulkroute.manifest.numbers import normalised
-from bulkroute.model import Binding, MediaType, NumberedRow, printable
+from bulkroute.manifest.rows import NumberedRow
+from bulkroute.model import Binding, MediaType, printable
 
 MOST_NAMED = 3
 """Candidates and near misses that a text names; nobody reads fifty."""

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from bulkroute.live.route_index import media_text
 from bulkroute.manifest.faults import quote
+from bulkroute.manifest.rows import TargetKey, WantedTarget
 from bulkroute.manifest.targets import split_id
-from bulkroute.model import Binding, DeviceType, MediaType, NamedTarget, TargetKey, WantedTarget
+from bulkroute.model import Binding, DeviceType, MediaType, NamedTarget
 
 MOST_NAMED = 5
 _KINDS = {None: "skill queue or IVR flow", 1: "skill queue", 3: "IVR flow"}

@@ -11,10 +11,10 @@ from bulkroute.manifest.faults import Faults, quote
 from bulkroute.manifest.header import FIELDS, LABELS
 from bulkroute.manifest.numbers import INT32_OVERFLOW, normalised, number_problem
 from bulkroute.manifest.row_rules import MAX_CACHED, MAX_ID_CHARS, RowCheck
+from bulkroute.manifest.rows import LabelledRow, NumberedRow, WantedTarget
 from bulkroute.manifest.spelling import media_type_of
 from bulkroute.manifest.spreadsheet import LostDigits
 from bulkroute.manifest.targets import wanted_target
-from bulkroute.model import LabelledRow, NumberedRow, WantedTarget
 
 MAX_WAVE = 1_000_000
 _MAX_CHARS = 500  # of a row that is remembered

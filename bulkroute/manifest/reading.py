@@ -10,7 +10,8 @@ from bulkroute.manifest.faults import Faults
 from bulkroute.manifest.header import LABELS, Kind
 from bulkroute.manifest.number_rules import LabelledCheck, NumberedCheck
 from bulkroute.manifest.row_rules import AnyRow, Check, RowCheck
-from bulkroute.model import LabelledRow, NumberedRow, Row
+from bulkroute.manifest.rows import LabelledRow, NumberedRow
+from bulkroute.model import Row
 
 
 class Reading(ABC):

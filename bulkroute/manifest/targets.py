@@ -10,8 +10,9 @@ import unicodedata
 
 from bulkroute.manifest.faults import quote
 from bulkroute.manifest.row_rules import device_id_problem, devicetype_problem, whole
+from bulkroute.manifest.rows import TargetKey, WantedTarget
 from bulkroute.manifest.spelling import TYPE_NAMES, devicetype_of, folded
-from bulkroute.model import DeviceType, TargetKey, WantedTarget
+from bulkroute.model import DeviceType
 
 MAX_NAME_CHARS = 255
 """A flow's file name is the longest (cec_07_1044)."""

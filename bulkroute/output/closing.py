@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
 from bulkroute.errors import ExitCode
-from bulkroute.events import Summary
 from bulkroute.ledger.paths import quoted
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.runs import RunRecord, RunState
@@ -18,6 +17,7 @@ from bulkroute.ledger.status import BatchStatus
 from bulkroute.model import REFUSED
 from bulkroute.output.tables import Column, Table, advise, say, show
 from bulkroute.output.words import duration, labels, rate
+from bulkroute.progress import Summary
 from bulkroute.settings import SKIPPABLE
 
 MOST_REASONS = 20

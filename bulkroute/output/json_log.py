@@ -9,7 +9,6 @@ from typing import Any, TextIO
 from bulkroute.events import (
     Event,
     Notice,
-    Progress,
     RateChanged,
     RowFailed,
     RowsRefused,
@@ -18,8 +17,9 @@ from bulkroute.events import (
     Stopping,
     WaitBegan,
     WaitEnded,
-    iso,
 )
+from bulkroute.model import iso
+from bulkroute.progress import Progress
 
 NAMES: dict[type, str] = {
     Notice: "notice",

@@ -4,8 +4,9 @@ import sys
 from datetime import datetime
 from typing import TextIO
 
-from bulkroute.events import Event, Progress, RowFailed, RunEnded
+from bulkroute.events import Event, RowFailed, RunEnded
 from bulkroute.output.words import describe, describe_progress
+from bulkroute.progress import Progress
 
 MOST_FAILURES_SHOWN = 20
 """Failed rows that get a line of their own: a mail from cron with 10,000 of them helps nobody."""

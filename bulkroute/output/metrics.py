@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, disable
 
 from bulkroute.atomic_file import replacing
 from bulkroute.errors import UsageError
-from bulkroute.events import Event, Progress, RunEnded
+from bulkroute.events import Event, RunEnded
+from bulkroute.progress import Progress
 
 READABLE = 0o644
 """Mode of a new file: node_exporter is another user."""

@@ -10,9 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bulkroute.events import Progress
 from bulkroute.output.lines import Lines
 from bulkroute.output.words import doing, outlook, pace
+from bulkroute.progress import Progress
 
 
 class Drawn(Lines):

@@ -7,8 +7,6 @@ from typing import Any
 from bulkroute.events import (
     Event,
     Notice,
-    Pause,
-    Progress,
     RateChanged,
     RowFailed,
     RowsRefused,
@@ -18,6 +16,7 @@ from bulkroute.events import (
     WaitBegan,
     WaitEnded,
 )
+from bulkroute.progress import Pause, Progress
 
 
 def describe(event: Event) -> str:

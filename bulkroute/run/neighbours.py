@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
-from bulkroute.events import iso
 from bulkroute.ledger.batches import Tenant
+from bulkroute.model import iso
 from bulkroute.run.own_folder import require_own, temporary_folder
 
 END = ".run"

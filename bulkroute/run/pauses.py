@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from bulkroute.events import Event, Pause, WaitBegan, WaitEnded
+from bulkroute.events import Event, WaitBegan, WaitEnded
 from bulkroute.ledger.journal import Journal, Wait
+from bulkroute.progress import Pause
 from bulkroute.rate.pacer import Pacer
 
 DOWN, TOKEN = "down", "token"

@@ -5,7 +5,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError
-from bulkroute.events import Proposal
 from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.queries import Counts
@@ -14,6 +13,7 @@ from bulkroute.ledger.writer import BatchWriter
 from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker
 from bulkroute.model import Binding, Pair
+from bulkroute.progress import Proposal
 from bulkroute.settings import Settings
 
 

@@ -11,23 +11,13 @@ from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
-from bulkroute.events import (
-    Event,
-    Notice,
-    OnEvent,
-    Progress,
-    RateChanged,
-    RunStarted,
-    Stopping,
-    Summary,
-    WaitEnded,
-    exit_code_for,
-)
+from bulkroute.events import Event, Notice, OnEvent, RateChanged, RunStarted, Stopping, WaitEnded
 from bulkroute.ledger.journal import Attempt, Pace
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import PaceCause
+from bulkroute.progress import Progress, Summary, exit_code_for
 from bulkroute.run.admission import GateClosed
 from bulkroute.run.canary import Canary
 from bulkroute.run.counters import Tally

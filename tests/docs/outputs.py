@@ -12,12 +12,13 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bulkroute.events import Event, Progress, RunEnded, Summary
+from bulkroute.events import Event, RunEnded
 from bulkroute.ledger.compare import PlanCounts
 from bulkroute.ledger.queries import EXPORT_COLUMNS, Reason
 from bulkroute.live.verify import Verified
 from bulkroute.output.json_log import Records
 from bulkroute.output.metrics import Metrics
+from bulkroute.progress import Progress, Summary
 from tests.docs.markdown import table
 from tests.docs.members import first_line, hints, json_type, lines_of, lines_of_properties, sample
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.events import Summary
+from bulkroute.progress import Summary
 from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
 from tests.harness import Target

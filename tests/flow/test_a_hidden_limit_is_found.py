@@ -12,7 +12,8 @@ import pytest
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import StopKind
-from bulkroute.events import Event, RateChanged, Summary, WaitBegan, WaitEnded
+from bulkroute.events import Event, RateChanged, WaitBegan, WaitEnded
+from bulkroute.progress import Summary
 from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
 from tests.harness import TOKEN, ids

@@ -10,8 +10,8 @@ from aiohttp import web
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode
-from bulkroute.events import Summary
 from bulkroute.ledger.ledger import Ledger
+from bulkroute.progress import Summary
 from bulkroute.settings import Settings
 from tests.harness import bulkroute, ids, targets, write_csv
 from tests.virtual_time import run_virtual

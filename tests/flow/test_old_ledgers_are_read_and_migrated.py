@@ -94,7 +94,7 @@ READING = {
     "status --json": ("status", "night.ledger.db", "--json"),
     "export": ("export", "night.ledger.db"),
     "report": ("report", "night.ledger.db", "-o", "night.html"),
-    "plan": ("plan", "night.csv"),
+    "plan": ("plan", "night.csv", "--service-moved"),
     "verify": ("verify", "night.ledger.db", "--service-moved"),
     "ctl status": ("ctl", "night.ledger.db", "status"),
 }

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bulkroute.events import Summary
 from bulkroute.ledger import lock
+from bulkroute.progress import Summary
 from bulkroute.simulator import Faults
 from tests.harness import Result, bulkroute, ids, serving, targets, write_csv
 

@@ -66,7 +66,7 @@ def test_options_left_alone_make_the_settings_of_the_python_api(command: str) ->
 def test_every_option_reaches_its_setting() -> None:
     found = cli.get_command(click.Context(cli), "run")
     assert found is not None
-    given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m
+    given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m --head-room 10%
         --concurrency 3 --max-attempts 2 --backoff 1 --backoff-cap 7 --timeout 9 --max-throttle-wait 8
         --max-outage-wait 7 --service-moved --allow-http --no-snapshot --on-drift stop --skip locked --max-refused 3 --expect 5 --canary 4 --strict-targets
         --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11

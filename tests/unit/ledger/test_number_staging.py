@@ -4,7 +4,7 @@ import pytest
 
 from bulkroute.ledger.number_staging import NumberStaging
 from bulkroute.manifest import Faults
-from bulkroute.model import NumberedRow, WantedTarget
+from bulkroute.manifest.rows import NumberedRow, WantedTarget
 
 NIGHT = WantedTarget(None, None, "Night")
 

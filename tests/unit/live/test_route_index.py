@@ -3,7 +3,8 @@
 import pytest
 
 from bulkroute.live.route_index import Ambiguous, Found, KnownRoute, NotFound, RouteIndex, media_text
-from bulkroute.model import Binding, NumberedRow, WantedTarget
+from bulkroute.manifest.rows import NumberedRow, WantedTarget
+from bulkroute.model import Binding
 
 NIGHT = WantedTarget(None, None, "Night")
 SALES, MAIN = Binding(1, 101), Binding(3, 201)

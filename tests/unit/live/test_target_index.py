@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkroute.live.target_index import KnownTarget, Meant, NotMeant, TargetIndex, media_misfit
+from bulkroute.manifest.rows import WantedTarget
 from bulkroute.manifest.targets import parse_target, wanted_target
-from bulkroute.model import Binding, MediaType, WantedTarget
+from bulkroute.model import Binding, MediaType
 
 TARGETS = [
     KnownTarget(1, 101, "Billing", 5),

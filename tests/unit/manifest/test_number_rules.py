@@ -11,8 +11,8 @@ from bulkroute.manifest import Faults, GivenReader, Kind
 from bulkroute.manifest.csv_reader import CsvReader
 from bulkroute.manifest.decoding import TextBlocks
 from bulkroute.manifest.reading import Reading
+from bulkroute.manifest.rows import LabelledRow, NumberedRow, WantedTarget
 from bulkroute.manifest.yaml_reader import YamlReader
-from bulkroute.model import LabelledRow, NumberedRow, WantedTarget
 
 NIGHT = WantedTarget(None, None, "Night")
 Table = list[dict[str, str]]

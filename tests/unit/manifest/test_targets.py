@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulkroute.manifest.rows import WantedTarget
 from bulkroute.manifest.targets import parse_target, split_id, wanted_target
-from bulkroute.model import WantedTarget
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from bulkroute.errors import ExitCode
-from bulkroute.events import Summary
 from bulkroute.ledger.queries import Reason
 from bulkroute.output.closing import MOST_REASONS, next_commands, outcomes
 from bulkroute.output.words import duration, rate
+from bulkroute.progress import Summary
 
 SUMMARY = Summary(ledger="x.db", batch=1, run=1, total=9, succeeded=2, unchanged=0, failed=7, pending=0, in_doubt=0)
 

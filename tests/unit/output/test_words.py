@@ -2,8 +2,9 @@
 
 import time
 
-from bulkroute.events import Pause, Progress, WaitEnded
+from bulkroute.events import WaitEnded
 from bulkroute.output.words import describe, describe_progress
+from bulkroute.progress import Pause, Progress
 
 PROGRESS = Progress(
     ledger="x.db",

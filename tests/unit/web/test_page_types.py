@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from bulkroute.events import Pause, Progress
 from bulkroute.ledger.ledger import Ledger
+from bulkroute.progress import Pause, Progress
 from bulkroute.web.page_data import Snapshots
 from tests.ledgers import made
 
