@@ -203,7 +203,7 @@ class ManifestError(BulkrouteError):
     def __init__(self, where: str, faults: list[str], total: int, *, stop: StopKind | None = None) -> None:
         noun = "fault" if total == 1 else "faults"
         super().__init__(
-            f"{total} {noun}, nothing was sent", where=where, hint="mend the manifest and run again", stop=stop
+            f"{total} {noun}, nothing was sent", where=where, hint="correct the manifest and run again", stop=stop
         )
         self.faults = faults
         self.total = total

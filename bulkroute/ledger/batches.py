@@ -57,7 +57,7 @@ class Tenant(NamedTuple):
         return cls(settings.service_name, hashlib.sha256(key.encode()).hexdigest()[:12] if key else "")
 
 
-class Work(NamedTuple):
+class QueuedRow(NamedTuple):
     """A row on its way to the service: `number` is its key in the ledger, `tried` that an earlier run tried it."""
 
     number: int
@@ -211,7 +211,7 @@ def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
     return next(pending(connection, batch), None) is not None
 
 
-def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
+def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[QueuedRow]:
     """Yield the rows still to be sent, in the manifest's order, reading a few ahead.
 
     Those that an earlier run tried come last: they may fail again and again, and must not keep the others waiting.
@@ -220,7 +220,7 @@ def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[Work]:
         yield from _pending(connection, batch, tried=tried)
 
 
-def draw_pending(connection: sqlite3.Connection, batch: Batch) -> Work | None:
+def draw_pending(connection: sqlite3.Connection, batch: Batch) -> QueuedRow | None:
     """Return any one of the rows still to be sent; None if there is none.
 
     Each is as likely as any other one, unless they are few among many: then those after a gap are likelier.
@@ -239,10 +239,10 @@ def draw_pending(connection: sqlite3.Connection, batch: Batch) -> Work | None:
     if not found:
         return None
     number, *row, tried = random.choice(found)
-    return Work(number, Row(*row), bool(tried))
+    return QueuedRow(number, Row(*row), bool(tried))
 
 
-def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> Iterator[Work]:
+def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> Iterator[QueuedRow]:
     after = 0
     while True:
         chunk = connection.execute(
@@ -252,7 +252,7 @@ def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> It
             (batch.number, tried, after),
         ).fetchall()
         for number, *row in chunk:
-            yield Work(number, Row(*row), tried)
+            yield QueuedRow(number, Row(*row), tried)
         if len(chunk) < CHUNK_ROWS:
             return
         after = chunk[-1][0]

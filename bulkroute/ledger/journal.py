@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger.batches import Work
+from bulkroute.ledger.batches import QueuedRow
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
@@ -28,7 +28,7 @@ class Attempt(NamedTuple):
     against the row, since the service was down.
     """
 
-    work: Work
+    queued: QueuedRow
     number: int
     started_at: float
     latency_ms: float
@@ -216,7 +216,7 @@ class Journal:
                 connection.executemany(_ATTEMPT, [_attempt_values(attempt, self._run) for attempt in notes.attempts])
             if notes.failed:
                 now = time.time()
-                failed = [(attempt.error, now, attempt.work.number) for attempt in notes.failed]
+                failed = [(attempt.error, now, attempt.queued.number) for attempt in notes.failed]
                 self._move(_FAILED, failed, "failed")
             self._connection.executemany(_GIVEN_BACK, notes.given_back)
             self._move(_SENT, notes.sent, "sent")
@@ -258,7 +258,7 @@ class Journal:
 
 
 def _row_values(attempt: Attempt) -> tuple[object, ...]:
-    work, _number, started_at, latency_ms, verdict, status, error, uses_try = attempt
+    queued, _number, started_at, latency_ms, verdict, status, error, uses_try = attempt
     may_have_changed_it = verdict.ruling not in UNCOUNTED
     return (
         status,
@@ -270,14 +270,14 @@ def _row_values(attempt: Attempt) -> tuple[object, ...]:
         verdict.description,
         latency_ms,
         None if status is Status.PENDING else started_at + latency_ms / 1000,
-        work.number,
+        queued.number,
     )
 
 
 def _attempt_values(attempt: Attempt, run: int) -> tuple[object, ...]:
-    work, number, started_at, latency_ms, verdict, *_ = attempt
+    queued, number, started_at, latency_ms, verdict, *_ = attempt
     return (
-        work.number,
+        queued.number,
         run,
         number,
         started_at,

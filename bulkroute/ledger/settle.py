@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batches import Batch, Work, blank
+from bulkroute.ledger.batches import Batch, QueuedRow, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
 from bulkroute.model import REFUSED, Binding, FailureKind, Row, Status
@@ -179,7 +179,7 @@ def _refusals(connection: sqlite3.Connection, batch: Batch) -> Iterator[Refusal]
         yield Refusal(FailureKind(error), rows, row_id, description or "", status == Status.SKIPPED)
 
 
-def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[Work]:
+def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[QueuedRow]:
     """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
     found = connection.execute(
         "SELECT row.row, row.tried, line, id, devicetype, device_id FROM (SELECT row, place FROM (SELECT row, row_number()"
@@ -188,7 +188,7 @@ def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[Wor
         " JOIN row USING (row) ORDER BY tried, place, row",
         (batch.number, count),
     )
-    return [Work(key, Row(*row), bool(tried)) for key, tried, *row in found]
+    return [QueuedRow(key, Row(*row), bool(tried)) for key, tried, *row in found]
 
 
 def canary_differences(connection: sqlite3.Connection, rows: list[int], live: Path) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import batches, drift, merge, migrations, rollback, runs, settle, wanted
-from bulkroute.ledger.batches import Batch, Changes, Tenant, Work
+from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal
@@ -119,13 +119,13 @@ class BatchWriter(BatchReader):
         """Return what writes a run's calls; `announce` is that of `Journal`."""
         return Journal(self._connection, self.path, run, announce)
 
-    def pending(self) -> Iterator[Work]:
+    def pending(self) -> Iterator[QueuedRow]:
         """Yield the rows still to be sent, in the manifest's order, those that an earlier run tried last."""
         with ledger_errors(self.path, "read the rows to send"):
             yield from batches.pending(self._connection, self.facts)
 
     @guarded(LOOK)
-    def draw_pending(self) -> Work | None:
+    def draw_pending(self) -> QueuedRow | None:
         """Return any one of the rows still to be sent; None if there is none."""
         return batches.draw_pending(self._connection, self.facts)
 
@@ -135,7 +135,7 @@ class BatchWriter(BatchReader):
         return batches.has_pending(self._connection, self.facts)
 
     @guarded(LOOK)
-    def spread(self, count: int) -> list[Work]:
+    def spread(self, count: int) -> list[QueuedRow]:
         """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
         return settle.spread(self._connection, self.facts, count)
 

@@ -5,7 +5,7 @@ Never takes the first rows of a manifest for the whole of it, and never takes th
 
 from collections.abc import Awaitable, Callable, Iterator
 
-from bulkroute.ledger.batches import Work
+from bulkroute.ledger.batches import QueuedRow
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.writer import BatchWriter
 from bulkroute.live.called_routes import LiveReader
@@ -25,12 +25,12 @@ class Canary:
         self._batch = batch
         self._reader = reader
         self._waits_s = [0.0, *doubling(backoff_s, READ_AGAIN)]
-        self._works = batch.spread(count)
-        self._rows = [work.number for work in self._works]
+        self._queue = batch.spread(count)
+        self._rows = [queued.number for queued in self._queue]
 
-    def works(self) -> Iterator[Work]:
+    def queue(self) -> Iterator[QueuedRow]:
         """Yield the rows to send first."""
-        return iter(self._works)
+        return iter(self._queue)
 
     async def judge(self, rest: Callable[[float], Awaitable[None]]) -> str | None:
         """Return what is wrong with the rows that were sent, None where all are right. `rest` waits some seconds.

@@ -59,6 +59,6 @@ class Tally:
         verdict = attempt.verdict
         self.failed += 1
         # That a row is refused again tells nothing new of the service.
-        self._limits.finished(failed=True, streak=not (attempt.work.tried and attempt.error in OF_THE_ROW))
+        self._limits.finished(failed=True, streak=not (attempt.queued.tried and attempt.error in OF_THE_ROW))
         said = (verdict.http_status, verdict.return_code, verdict.description)
-        self._on_event(RowFailed(attempt.work.row.id, attempt.error or "", *said))
+        self._on_event(RowFailed(attempt.queued.row.id, attempt.error or "", *said))

@@ -15,7 +15,7 @@ from bulkroute.cec.answers import NoReply, Reply, judge, sign_of
 from bulkroute.cec.service import Feedback, Service
 from bulkroute.cec.token import Refusal
 from bulkroute.errors import ServiceUnreachable
-from bulkroute.ledger.batches import Work
+from bulkroute.ledger.batches import QueuedRow
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter_s
@@ -31,11 +31,11 @@ Later = Coroutine[None, None, None]
 class RowInWork(Tries):
     """A row on its way to its outcome, the last call of it, and what ends its rest before its time."""
 
-    __slots__ = ("last", "refusal", "roused", "throttled", "work")
+    __slots__ = ("last", "queued", "refusal", "roused", "throttled")
 
-    def __init__(self, work: Work) -> None:
-        super().__init__(work.number)
-        self.work = work
+    def __init__(self, queued: QueuedRow) -> None:
+        super().__init__(queued.number)
+        self.queued = queued
         self.last: Attempt | None = None
         self.refusal: Refusal | None = None
         """The first of its calls that was refused for its token."""
@@ -66,9 +66,9 @@ class Delivery:
         self._success: Reply | NoReply | None = None
         self._success_verdict = Verdict(Ruling.DONE, None, None, None, None)
 
-    def begin(self, work: Work) -> RowInWork:
+    def begin(self, queued: QueuedRow) -> RowInWork:
         """Take a row in, to be delivered."""
-        row = self._rows[work.number] = RowInWork(work)
+        row = self._rows[queued.number] = RowInWork(queued)
         self._outage.begin()
         return row
 
@@ -160,8 +160,8 @@ class Delivery:
         Return whether another try may follow.
         """
         while True:
-            admission = await self._gate.enter(row.work.number)
-            answer, call = await self._call(row.work, admission)
+            admission = await self._gate.enter(row.queued.number)
+            answer, call = await self._call(row.queued, admission)
             now_s, started_s = self._clock(), admission.slot.at_s
             started_at = time.time() - (now_s - started_s)
             verdict = self._judge(answer)
@@ -179,7 +179,7 @@ class Delivery:
             status, error = (Status.PENDING, None) if unreachable else _follows(verdict, fate)
             uses_try = verdict.ruling is not Ruling.AGAIN or row.used > used
             latency_ms = (now_s - started_s) * 1000
-            row.last = Attempt(row.work, number, started_at, latency_ms, verdict, status, error, uses_try)
+            row.last = Attempt(row.queued, number, started_at, latency_ms, verdict, status, error, uses_try)
             self._journal.answered(row.last)
             if unreachable:
                 raise ServiceUnreachable(
@@ -192,13 +192,13 @@ class Delivery:
                 row.throttled += 1  # everybody else goes on
                 return True
 
-    async def _call(self, work: Work, admission: Admission) -> tuple[Reply | NoReply, Call]:
+    async def _call(self, queued: QueuedRow, admission: Admission) -> tuple[Reply | NoReply, Call]:
         """Make one call. Raises GateClosed if it came too late to leave: the row was not sent then."""
         call = self._feedback.started()
         try:
-            return await self._client.modify(work.row, admission.token, admission.depart), call
+            return await self._client.modify(queued.row, admission.token, admission.depart), call
         except GateClosed:
-            self._journal.withdraw([work.number])
+            self._journal.withdraw([queued.number])
             raise
         except BaseException:
             self._feedback.lost(call)

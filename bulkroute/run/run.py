@@ -232,7 +232,7 @@ class Run:
         if self._settings.canary and self._stop is None:
             await self._send_canary()
         if self._counts.pending:
-            await self._pool.work_off(self._batch.pending(), self._batch.draw_pending)
+            await self._pool.process(self._batch.pending(), self._batch.draw_pending)
             await self._journal.flush()
         if self._pool.is_full and self._batch.has_pending():
             self.stop(StopKind.MAX_ROWS, f"--max-rows {self._pool.begun} is reached")
@@ -250,7 +250,7 @@ class Run:
         """Send the canary's rows and go on only if they are right."""
         most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
         canary = Canary(self._batch, most, self._reader, self._settings.backoff_s)
-        await self._pool.work_off(canary.works())
+        await self._pool.process(canary.queue())
         await self._journal.flush()
         if self._stop is not None:
             return

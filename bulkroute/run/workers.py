@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 
-from bulkroute.ledger.batches import Work
+from bulkroute.ledger.batches import QueuedRow
 from bulkroute.run.admission import Gate, GateClosed
 from bulkroute.run.delivery import Delivery, RowInWork
 
@@ -27,8 +27,8 @@ class Pool:
         self._on_error = on_error
         self._most = most
         self._closed = False
-        self._works: Iterator[Work] = iter(())
-        self._draw: Callable[[], Work | None] = lambda: None
+        self._queue: Iterator[QueuedRow] = iter(())
+        self._draw: Callable[[], QueuedRow | None] = lambda: None
         self._drawn: set[int] = set()
         """Rows that were begun out of their turn, which has not come yet."""
         self._workers: set[asyncio.Task[None]] = set()
@@ -43,12 +43,12 @@ class Pool:
         """Whether as many rows were begun as may be."""
         return self.begun == self._most
 
-    async def work_off(self, works: Iterator[Work], draw: Callable[[], Work | None] = lambda: None) -> None:
+    async def process(self, queue: Iterator[QueuedRow], draw: Callable[[], QueuedRow | None] = lambda: None) -> None:
         """Begin rows as there is room, until there are no more or the pool is closed or full; wait for their outcomes.
 
         `draw` returns any one of the rows still to be sent, those in work included, if there is a quick way to do so.
         """
-        self._works = self._begin(works)
+        self._queue = self._begin(queue)
         self._draw = draw
         self._delivery.more_rows()
         self.resize(self._gate.slots)
@@ -56,19 +56,19 @@ class Pool:
 
     def draw(self) -> RowInWork | None:
         """Return a row that is on its way to the gate, drawn from all that are not done; None if all are in flight."""
-        work = self._draw()
-        if work is not None and not self._delivery.has(work.number) and not self._closed and not self.is_full:
+        queued = self._draw()
+        if queued is not None and not self._delivery.has(queued.number) and not self._closed and not self.is_full:
             self.begun += 1
-            self._drawn.add(work.number)
-            return self._begin_now(work)
-        if row := self._delivery.bring(work.number if work else None):
+            self._drawn.add(queued.number)
+            return self._begin_now(queued)
+        if row := self._delivery.bring(queued.number if queued else None):
             return row
-        work = next(self._works, None)
-        return self._begin_now(work) if work else None
+        queued = next(self._queue, None)
+        return self._begin_now(queued) if queued else None
 
-    def _begin_now(self, work: Work) -> RowInWork:
+    def _begin_now(self, queued: QueuedRow) -> RowInWork:
         """Begin a row beside the workers."""
-        row = self._delivery.begin(work)
+        row = self._delivery.begin(queued)
         self._start(self._process(row), self._later)
         return row
 
@@ -97,20 +97,20 @@ class Pool:
             task.cancel()
         return tasks
 
-    def _begin(self, works: Iterator[Work]) -> Iterator[Work]:
-        for work in works:
-            if work.number in self._drawn:
-                self._drawn.remove(work.number)
+    def _begin(self, queue: Iterator[QueuedRow]) -> Iterator[QueuedRow]:
+        for queued in queue:
+            if queued.number in self._drawn:
+                self._drawn.remove(queued.number)
                 continue
             if self._closed or self.is_full:
                 break
             self.begun += 1
-            yield work
+            yield queued
         self._delivery.no_more_rows()
 
     async def _work(self) -> None:
-        for work in self._works:
-            later = await self._delivery.deliver(self._delivery.begin(work))
+        for queued in self._queue:
+            later = await self._delivery.deliver(self._delivery.begin(queued))
             if later is not None:
                 self._start(later, self._later)
                 await self._wait_for_room()

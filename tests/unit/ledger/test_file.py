@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import batches, file, merge, queries, runs
-from bulkroute.ledger.batches import Batch, Changes, Tenant, Which, Work
+from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant, Which
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.runs import RunStart
 from bulkroute.ledger.staging import Staged, Staging
@@ -50,7 +50,7 @@ DONE = Verdict(Ruling.DONE, None, 200, "0", "data update success")
 
 
 def attempt(row: int, status: Status, verdict: Verdict = DONE) -> Attempt:
-    return Attempt(Work(row, Row(2, "any", 1, 1), tried=False), 1, 1000.0, 20.0, verdict, status, None)
+    return Attempt(QueuedRow(row, Row(2, "any", 1, 1), tried=False), 1, 1000.0, 20.0, verdict, status, None)
 
 
 def test_a_new_ledger_is_private_durable_and_known_by_its_header(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_merging_goes_by_id_and_target_not_by_position(ledger: sqlite3.Connectio
     batch, changes = merged(ledger, [("e", 1, 5), ("c", 1, 3), ("b", 3, 2), ("a", 1, 1)], batch)
     assert changes == Changes(new=1, retargeted=1, gone=1)
     assert statuses(ledger) == {"e": "pending", "c": "pending", "b": "pending", "a": "succeeded"}
-    assert [work.row.id for work in batches.pending(ledger, batch)] == ["b", "c", "e"]
+    assert [queued.row.id for queued in batches.pending(ledger, batch)] == ["b", "c", "e"]
     # What is gone but done stays in the totals, what is gone and undone does not.
     assert queries.count(ledger, batch.number).total == 5
 
@@ -249,7 +249,7 @@ async def test_the_journal_commits_a_turns_notes_at_once_and_announces_them(tmp_
         again = journal.sent([2])
         await again
         assert statuses(other) == {"a": "succeeded", "b": "sent"}
-        assert [one.work.number for one in told] == [1, 2]
+        assert [one.queued.number for one in told] == [1, 2]
 
         journal.withdraw([2])
         await journal.flush()

@@ -314,11 +314,11 @@ def test_a_file_cut_off_is_said_among_any_number_of_other_faults(tmp_path: Path)
 def test_the_text_of_the_error_names_the_first_faults() -> None:
     faults = Faults("m.csv")
     faults.add(2, "wrong")
-    assert str(faults.error()) == "m.csv: 1 fault, nothing was sent; mend the manifest and run again: m.csv:2: wrong"
+    assert str(faults.error()) == "m.csv: 1 fault, nothing was sent; correct the manifest and run again: m.csv:2: wrong"
     for line in range(3, 12):
         faults.add(line, "wrong")
     assert str(faults.error()).endswith("run again: m.csv:2: wrong | m.csv:3: wrong | m.csv:4: wrong | 7 more")
-    assert faults.error().headline == "m.csv: 10 faults, nothing was sent; mend the manifest and run again"
+    assert faults.error().headline == "m.csv: 10 faults, nothing was sent; correct the manifest and run again"
 
 
 def test_quoted_text_is_harmless_and_short() -> None:
