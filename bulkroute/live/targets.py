@@ -1,21 +1,17 @@
-"""Can calls reach the targets that rows are to lead to, and what are they called? Asked of each, whatever leads there.
+"""Can calls reach the targets that rows are to lead to, and what are they called? Asked of each, whatever leads there."""
 
-Sources: querySkills (cec_07_0037), 100 `skillIds` a call, all numbers as text; queryIVRFlowList (cec_07_0046), which
-lists all flows at once and tells by `isLoad` whether calls can enter them.
-"""
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkroute.errors import ReadingRefused, StopKind, UsageError
 from bulkroute.ledger.live_bindings import Target
-from bulkroute.live.read_calls import Asker, whole_number
+from bulkroute.live.read_calls import Asker
 from bulkroute.live.target_index import KnownTarget, media_misfit
+from bulkroute.live.target_lists import SKILLS_A_CALL, read_flows, read_skills
 from bulkroute.model import Binding, DeviceType
 
-SKILLS_A_CALL = 100
 SHOWN = 20
 
 
@@ -89,12 +85,12 @@ async def look_up(asker: Asker, targets: list[Target], tell: Callable[[str], Non
     try:
         remaining = iter(skills)
         while chunk := list(islice(remaining, SKILLS_A_CALL)):
-            looked += _held_against(chunk, await _skills(asker, chunk))
+            looked += _held_against(chunk, await read_skills(asker, [target.device_id for target in chunk]))
     except ReadingRefused as error:
         tell(f"skill queues cannot be checked: {error.what}")
     try:
         if flows:
-            looked += _held_against(flows, await _flows(asker))
+            looked += _held_against(flows, {flow.device_id: flow for flow in await read_flows(asker)})
     except ReadingRefused as error:
         tell(f"IVR flows cannot be checked: {error.what}")
     asked = {each.target.named for each in looked}
@@ -102,52 +98,11 @@ async def look_up(asker: Asker, targets: list[Target], tell: Callable[[str], Non
     return looked + [Looked(target, TargetState.UNKNOWN, KnownTarget(*target.named)) for target in unasked]
 
 
-def _held_against(targets: list[Target], known: dict[int, KnownTarget]) -> Iterator[Looked]:
+def _held_against(targets: list[Target], known: Mapping[int, KnownTarget]) -> Iterator[Looked]:
     for target in targets:
         found = known.get(target.device_id)
         if found is None:
             yield Looked(target, TargetState.MISSING, KnownTarget(*target.named))
         else:
             state = TargetState.FOUND if found.is_loaded else TargetState.NOT_LOADED
-            yield Looked(target, state, found._replace(name=found.name or target.name))
-
-
-async def _skills(asker: Asker, targets: list[Target]) -> dict[int, KnownTarget]:
-    question = {
-        "skillIds": [str(target.device_id) for target in targets],
-        "limit": str(SKILLS_A_CALL),
-        "offset": "0",
-    }
-    said = await asker.ask("skill/querySkills", question)
-    return {
-        device_id: KnownTarget(
-            DeviceType.SKILL_QUEUE, device_id, _name(asker, item, "name"), whole_number(item.get("mediaTypeId"))
-        )
-        for item in _items(said, "data")
-        if (device_id := whole_number(item.get("skillId"))) is not None
-    }
-
-
-async def _flows(asker: Asker) -> dict[int, KnownTarget]:
-    said = await asker.ask("ivrFlow/queryIVRFlowList", {})
-    return {
-        device_id: KnownTarget(
-            DeviceType.IVR,
-            device_id,
-            _name(asker, item, "description", "flowFileName"),
-            is_loaded=whole_number(item.get("isLoad")) != 0,
-        )
-        for item in _items(said, "result")
-        if (device_id := whole_number(item.get("id"))) is not None
-    }
-
-
-def _items(said: dict[str, Any], name: str) -> Iterator[dict[str, Any]]:
-    if not isinstance(said.get(name), list):
-        raise ReadingRefused(f"its answer has no list {name!r}")
-    return (item for item in said[name] if isinstance(item, dict))
-
-
-def _name(asker: Asker, item: dict[str, Any], *fields: str) -> str:
-    """Return the first of these texts that is not empty, fit to be shown."""
-    return next((text for field in fields if (text := asker.clean(str(item.get(field) or "")))), "")
+            yield Looked(target, state, found._replace(name=found.name or target.name or found.file_name))
