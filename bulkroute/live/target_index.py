@@ -19,6 +19,15 @@ _KINDS = {None: "skill queue or IVR flow", 1: "skill queue", 3: "IVR flow"}
 _CALLED: dict[TargetKey, str] = {"name": "is called", "file": "has the file name", "code": "has the access code"}
 
 
+class Overflow(NamedTuple):
+    """Where a skill queue hands on calls that find nobody (`skillParam` of querySkills, cec_07_0034)."""
+
+    reason: str
+    """In which case, as the service writes it: `noAgents`, `busy`, `timeOut`."""
+    to: Binding
+    """Where they go."""
+
+
 class KnownTarget(NamedTuple):
     """One skill queue or IVR flow of the service's lists."""
 
@@ -36,6 +45,8 @@ class KnownTarget(NamedTuple):
     """Of a flow."""
     access_code: str = ""
     """Of a flow."""
+    overflows: tuple[Overflow, ...] = ()
+    """Of a queue."""
 
     @property
     def binding(self) -> Binding:

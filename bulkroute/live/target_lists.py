@@ -10,13 +10,16 @@ from typing import Any
 
 from bulkroute.errors import ReadingRefused
 from bulkroute.live.read_calls import Asker, Said, whole_number
-from bulkroute.live.target_index import KnownTarget
-from bulkroute.model import DeviceType
+from bulkroute.live.target_index import KnownTarget, Overflow
+from bulkroute.model import Binding, DeviceType
 
 SKILLS_A_CALL = 100
 
 MOST_SKILLS = 20_000
 """A tenant has 5,000 at most (cec_07_0034); a list that goes on for longer repeats itself."""
+
+MOST_READINGS = 5
+"""Of the list of queues, which may change between its pages."""
 
 
 async def read_skills(asker: Asker, ids: Sequence[int]) -> dict[int, KnownTarget]:
@@ -26,16 +29,31 @@ async def read_skills(asker: Asker, ids: Sequence[int]) -> dict[int, KnownTarget
 
 
 async def read_all_skills(asker: Asker) -> list[KnownTarget]:
-    """Return all skill queues. Raises what `Asker.ask` raises, and ReadingRefused for a list without an end."""
-    found: dict[int, KnownTarget] = {}
-    for offset in range(0, MOST_SKILLS, SKILLS_A_CALL):
-        said = await _ask(asker, [], offset)
-        if not _items(said, "data"):
-            return list(found.values())
-        found |= {skill.device_id: skill for skill in _skills(asker, said)}
-        total = whole_number(said.get("total"))
+    """Return all skill queues, read again where their list changed meanwhile.
+
+    Raises what `Asker.ask` raises, and ReadingRefused for a list that has no end or never comes to rest.
+    """
+    for _reading in range(MOST_READINGS):
+        total, found = await _read_once(asker)
         if total is not None and len(found) >= total:
             return list(found.values())
+    raise ReadingRefused(f"the list of skill queues never came to rest in {MOST_READINGS} readings")
+
+
+async def _read_once(asker: Asker) -> tuple[int | None, dict[int, KnownTarget]]:
+    """Read every page once; return the total that they name, None if they disagree, and the queues."""
+    found: dict[int, KnownTarget] = {}
+    totals: set[int] = set()
+    for offset in range(0, MOST_SKILLS, SKILLS_A_CALL):
+        said = await _ask(asker, [], offset)
+        at_end = not _items(said, "data")
+        found |= {skill.device_id: skill for skill in _skills(asker, said)}
+        total = whole_number(said.get("total"))
+        if total is not None:
+            totals.add(total)
+        if at_end or (total is not None and len(found) >= total):
+            # A service that names no total is taken at its word: an empty page is the end.
+            return (totals.pop() if len(totals) == 1 else None if totals else len(found)), found
     raise ReadingRefused("querySkills lists skill queues without an end")
 
 
@@ -64,14 +82,28 @@ async def _ask(asker: Asker, ids: list[str], offset: int) -> Said:
 def _skills(asker: Asker, said: Said) -> Iterator[KnownTarget]:
     for item in _items(said, "data"):
         if (device_id := whole_number(item.get("skillId"))) is not None:
-            media_type = whole_number(item.get("mediaTypeId"))
-            yield KnownTarget(DeviceType.SKILL_QUEUE.value, device_id, _name(asker, item, "name"), media_type)
+            yield KnownTarget(
+                DeviceType.SKILL_QUEUE.value,
+                device_id,
+                _name(asker, item, "name"),
+                whole_number(item.get("mediaTypeId")),
+                overflows=tuple(_overflows(item.get("skillParam"))),
+            )
+
+
+def _overflows(param: Any) -> Iterator[Overflow]:
+    """Yield where a queue hands calls on; types and numbers come as numbers or as texts."""
+    for reason, rule in param.items() if isinstance(param, dict) else ():
+        if isinstance(rule, dict) and str(rule.get("transferType")).strip().casefold() != "release":
+            devicetype, number = whole_number(rule.get("deviceType")), whole_number(rule.get("value"))
+            if devicetype is not None and number is not None:
+                yield Overflow(reason, Binding(devicetype, number))
 
 
 def _items(said: Said, name: str) -> list[dict[str, Any]]:
     listed = said.get(name)
     if not isinstance(listed, list):
-        raise ReadingRefused(f"its answer has no list {name!r}")
+        raise ReadingRefused(f"the answer has no list {name!r}")
     return [item for item in listed if isinstance(item, dict)]
 
 
