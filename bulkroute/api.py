@@ -39,6 +39,10 @@ from bulkroute.ledger.intake import Source as Source
 from bulkroute.ledger.live_bindings import LiveBindings as LiveBindings
 from bulkroute.ledger.live_bindings import LiveRoute as LiveRoute
 from bulkroute.live.plan import Plan as Plan
+from bulkroute.live.target_index import KnownTarget as KnownTarget
+from bulkroute.live.target_index import Overflow as Overflow
+from bulkroute.live.target_routes import ListedTarget as ListedTarget
+from bulkroute.live.target_routes import ListedTargets as ListedTargets
 from bulkroute.live.verify import Verified as Verified
 from bulkroute.manifest.given_rows import GivenRow as GivenRow
 from bulkroute.model import Binding as Binding

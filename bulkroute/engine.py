@@ -8,7 +8,7 @@ The command line uses this same class.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,6 +27,7 @@ from bulkroute.ledger.reader import BatchReader
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
+from bulkroute.live.target_routes import ALL_KINDS, ListedTargets, read_targets, with_routes
 from bulkroute.live.verify import Verified, verify
 from bulkroute.progress import Proposal, Summary
 from bulkroute.rate.pacer import Pacer
@@ -213,6 +214,16 @@ class Engine:
         with LiveBindings() as live:
             await self._reader.read(live)
             yield live
+
+    async def targets(self, kinds: Collection[int] = ALL_KINDS) -> ListedTargets:
+        """Return the skill queues and IVR flows there are (or those of one `DeviceType`), and what leads to each.
+
+        Raises ServiceUnreachable (ReadingRefused where their lists may not be read), CredentialsRefused, StoppedEarly
+        (throttled for too long) and LedgerError (no room for temporary files).
+        """
+        async with self.snapshot() as live:
+            known = await read_targets(self._asker, kinds)
+            return ListedTargets(with_routes(known, live.routes(), kinds), live.settled)
 
     async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
         """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for; say who else is at work.

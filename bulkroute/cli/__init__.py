@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "Compare live bindings with what a ledger says was done.",
     "rollback": "Put back the earlier bindings of rows that a ledger's batch changed.",
     "snapshot": "Write the live bindings as a manifest.",
+    "targets": "List skill queues and IVR flows, and how many routes lead there.",
     "status": "Show how a ledger stands.",
     "ctl": "Pause, slow down, speed up or stop a run that is going on.",
     "export": "Write the rows of a ledger as CSV or JSON lines.",

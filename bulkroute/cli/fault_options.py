@@ -136,6 +136,7 @@ GROUPS: Mapping[str, list[Knob]] = {
         Knob("--read-delay", "read_delay_s", "Queries show a change after S seconds.", _SECONDS, "S"),
         Knob("--unstable-order", "unstable_order", "Shuffle the first N queries.", _COUNT, "N"),
         Knob("--query-status", "query_status", "What queryCalledRoute answers.", click.IntRange(400, 599), "STATUS"),
+        Knob("--skills-status", "skills_status", "What querySkills answers.", click.IntRange(400, 599), "STATUS"),
         Knob("--refuse-missing-targets", "refuse_missing_targets", "Binding to a target that does not exist fails.", bool),
         Knob("--refuse-media-mismatch", "refuse_media_mismatch", "Binding to a queue of another media type fails.", bool),
         Knob("--multimedia-enforced/--no-multimedia-enforced", "multimedia_enforced", "Binding a multimedia route to an "

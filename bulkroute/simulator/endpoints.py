@@ -83,11 +83,13 @@ class Listing:
             self._tenant.insert(Route(_FOREIGN_ID, access_code="9911999", dnid=0), 0)
 
 
-def query_skills(body: Body, tenant: Tenant) -> Answer:
+def query_skills(body: Body, tenant: Tenant, *, status: int | None) -> Answer:
     """Answer querySkills (cec_07_0037): limit and offset are strings, `total` stands at the top level."""
     wrong = complaint(body, {}, _SKILL_FIELDS)
     if wrong:
         return bad_request(wrong)
+    if status is not None:
+        return gateway(status, "the call is not available", "APIG.0101").by("skills_status")
     wanted = set(body.get("skillIds", ()))
     skills = [
         skill

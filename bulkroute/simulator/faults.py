@@ -193,6 +193,8 @@ class Faults:
     """queryCalledRoute does not heed extCode and media type, as in the vendor's example."""
     query_status: int | None = None
     """queryCalledRoute answers this status (404 missing, 403 refused, 500 ...) and nothing else."""
+    skills_status: int | None = None
+    """querySkills likewise: a key may read routes and not queues."""
     refuse_missing_targets: bool = False
     """Binding to a queue or flow that does not exist is a business failure."""
     multimedia_enforced: bool = True

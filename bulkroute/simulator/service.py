@@ -136,7 +136,7 @@ class Service:
         if endpoint == "queryCalledRoute":
             return self._listing.answer(body, now)
         if endpoint == "querySkills":
-            return query_skills(body, self.tenant)
+            return query_skills(body, self.tenant, status=self.faults.skills_status)
         if endpoint == "queryIVRFlowList":
             return query_ivr_flows(self.tenant, schema_wrapper=self.faults.schema_wrapper)
         return query_access_codes(body, self.tenant, bare=self.faults.bare_access_codes)

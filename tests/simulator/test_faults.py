@@ -201,6 +201,13 @@ async def test_query_may_be_missing_or_refused(serve: Serve) -> None:
             assert (await peer.modify(ID)).status == 200
 
 
+async def test_queues_may_not_be_read(serve: Serve) -> None:
+    async with serve(ONE, Faults(skills_status=403)) as peer:
+        assert (await peer.send("skills")).status == 403
+        assert (await peer.send("flows")).status == (await peer.send("query")).status == 200
+        assert peer.simulator.faults_met["skills_status"] == 1
+
+
 async def test_query_total_may_be_wrong_for_ever(serve: Serve) -> None:
     async with serve(ONE, Faults(wrong_total=3)) as peer:
         assert [(await peer.query())["total"] for _ in range(3)] == [4, 4, 4]

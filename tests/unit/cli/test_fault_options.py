@@ -86,6 +86,7 @@ CASES: list[tuple[tuple[str, ...], dict[str, Any]]] = [
         ("--read-delay", "2", "--unstable-order", "3", "--query-status", "404"),
         {"read_delay_s": 2, "unstable_order": 3, "query_status": 404},
     ),
+    (("--skills-status", "404"), {"skills_status": 404}),
     (
         ("--refuse-missing-targets", "--refuse-media-mismatch"),
         {"refuse_missing_targets": True, "refuse_media_mismatch": True},
