@@ -33,6 +33,7 @@ from bulkroute.events import Stopping as Stopping
 from bulkroute.events import WaitBegan as WaitBegan
 from bulkroute.events import WaitEnded as WaitEnded
 from bulkroute.ledger.compare import Difference as Difference
+from bulkroute.ledger.compare import DifferenceKind as DifferenceKind
 from bulkroute.ledger.compare import PlanCounts as PlanCounts
 from bulkroute.ledger.compare import PlanRow as PlanRow
 from bulkroute.ledger.intake import Source as Source
@@ -43,6 +44,7 @@ from bulkroute.live.target_index import KnownTarget as KnownTarget
 from bulkroute.live.target_index import Overflow as Overflow
 from bulkroute.live.target_routes import ListedTarget as ListedTarget
 from bulkroute.live.target_routes import ListedTargets as ListedTargets
+from bulkroute.live.verify import DifferenceGroup as DifferenceGroup
 from bulkroute.live.verify import Verified as Verified
 from bulkroute.manifest.given_rows import GivenRow as GivenRow
 from bulkroute.model import Binding as Binding

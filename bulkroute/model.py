@@ -80,11 +80,6 @@ class Pair(NamedTuple):
         return {"from": before, "to": self.after.to_json(), "rows": self.rows}
 
 
-def target_json(binding: Binding | None) -> dict[str, int] | None:
-    """Return a target as every JSON here writes it; None stays None."""
-    return None if binding is None else {"devicetype": binding.devicetype, "deviceId": binding.device_id}
-
-
 def printable(text: str, limit: int) -> str:
     """Return a text from elsewhere on one line, fit for any terminal, cut at `limit` characters.
 

@@ -138,7 +138,8 @@ def _metrics(options: dict[str, Any], ledger: Callable[[], Path]) -> Any:
     """Return what keeps the metrics, if they are asked for. Raises UsageError for a file that is needed otherwise."""
     if (file := options["metrics_file"]) is None:
         return None
-    from bulkroute.output.metrics import HINT, Metrics  # here, since only who asks for it needs the library
+    from bulkroute.output.metrics import Metrics  # here, since only who asks for it needs the library
+    from bulkroute.output.metrics_file import HINT
 
     require_apart(file, ledger(), hint=HINT)
     return Metrics(file, ledger=ledger(), tenant=options["tenant"])

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,9 +12,9 @@ from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.file import sql_list
 from bulkroute.ledger.live_bindings import LOCKED, Target, attached, gathered
-from bulkroute.ledger.settle import IS_WANTED
+from bulkroute.ledger.settle import IS_BEFORE, IS_WANTED
 from bulkroute.ledger.temp_db import temp_errors
-from bulkroute.ledger.wanted import as_pairs
+from bulkroute.ledger.wanted import as_pairs, target
 from bulkroute.model import Binding, FailureKind, NamedTarget, Pair
 
 _STANDING = (
@@ -67,17 +68,53 @@ class PlanRow(NamedTuple):
         return self._replace(before=self.before and self.before.named_by(names), after=self.after.named_by(names))
 
 
+class DifferenceKind(StrEnum):
+    """What became of a row whose live binding is not what the ledger says."""
+
+    PUT_BACK = "put_back"
+    """It leads again to where it led before the batch changed it."""
+    SET_AGAIN = "set_again"
+    """A rollback had put it back, and it leads again to where the batch had sent it."""
+    ELSEWHERE = "elsewhere"
+    """It leads to another target, or to none."""
+    GONE = "gone"
+    """No called route has its id any more."""
+    LOCKED = "locked"
+    """It leads to another target, and must not be changed now."""
+
+
 class Difference(NamedTuple):
     """A row whose live binding is not what the ledger says; `now` is None where it is not listed or has no target."""
 
     id: str
     """The called route's id."""
-    was: Binding | None
-    """Its binding before this batch changed it; None if that is not recorded."""
-    wanted: Binding
-    """The binding that the manifest asked for."""
-    now: Binding | None
-    """Its live binding."""
+    kind: DifferenceKind
+    """What became of it."""
+    was: NamedTarget | None
+    """Where it led before this batch changed it; None if that is not recorded."""
+    wanted: NamedTarget
+    """Where it should lead: as the manifest asked for, or as it was before, for one that was put back."""
+    now: NamedTarget | None
+    """Where it leads."""
+
+    def named_by(self, names: Mapping[Binding, str]) -> "Difference":
+        """Return it with the names that these names have for its targets."""
+        return self._replace(
+            was=self.was and self.was.named_by(names),
+            wanted=self.wanted.named_by(names),
+            now=self.now and self.now.named_by(names),
+        )
+
+
+class Checked(NamedTuple):
+    """How many rows a check holds against live bindings."""
+
+    done: int
+    """Those that the batch has done."""
+    put_back: int
+    """Those that a rollback has put back since."""
+    last_finish: float
+    """When the last of them got its outcome, in seconds since the epoch; 0 where none has."""
 
 
 class Comparison:
@@ -157,10 +194,6 @@ class Comparison:
         self._connection.close()
 
 
-def _binding(devicetype: int | None, device_id: int | None) -> Binding | None:
-    return None if devicetype is None or device_id is None else Binding(devicetype, device_id)
-
-
 def _checked(batch: Batch) -> str:
     """Return SQL of the rows that say what is bound: those that the batch has done, and those that were put back since."""
     done = f"status IN ({sql_list(sorted(lifecycle.DONE))})"
@@ -171,27 +204,47 @@ def _checked(batch: Batch) -> str:
     return f"row.{done} AND (row.batch = {batch.number} OR ({put_back}))"
 
 
-def count_done(connection: sqlite3.Connection, batch: Batch) -> int:
+def count_checked(connection: sqlite3.Connection, batch: Batch) -> Checked:
     """Count the rows that the ledger calls done, or put back since."""
-    (rows,) = connection.execute(f"SELECT count(*) FROM row WHERE {_checked(batch)}").fetchone()
-    return int(rows)
+    (done, put_back, last_finish) = connection.execute(
+        "SELECT count(*) FILTER (WHERE row.batch = ?1), count(*) FILTER (WHERE row.batch <> ?1),"
+        f" coalesce(max(finished_at), 0) FROM row WHERE {_checked(batch)}",
+        (batch.number,),
+    ).fetchone()
+    return Checked(int(done), int(put_back), float(last_finish))
 
 
-def last_finish(connection: sqlite3.Connection, batch: Batch) -> float:
-    """Return when the last of these rows got its outcome, in seconds since the epoch; 0 where none has."""
-    (at,) = connection.execute(f"SELECT coalesce(max(finished_at), 0) FROM row WHERE {_checked(batch)}").fetchone()
-    return float(at)
+_KIND = (
+    f"CASE WHEN live.id IS NULL THEN '{DifferenceKind.GONE}' WHEN live.editable IN {LOCKED} THEN '{DifferenceKind.LOCKED}'"
+    f" WHEN ({IS_BEFORE}) IS TRUE THEN iif(EXISTS (SELECT 1 FROM batch WHERE batch.batch = row.batch AND parent IS NOT NULL),"
+    f" '{DifferenceKind.SET_AGAIN}', '{DifferenceKind.PUT_BACK}') ELSE '{DifferenceKind.ELSEWHERE}' END"
+)
 
 
 def differences(connection: sqlite3.Connection, batch: Batch, live: Path) -> list[Difference]:
     """Return the rows called done, or put back since, whose live binding is another one, in the manifest's order."""
+    columns = {
+        "was": ("row.before_devicetype", "row.before_device_id"),
+        "now": ("live.devicetype", "live.device_id"),
+        "wanted": ("row.devicetype", "row.device_id"),
+    }
+    shown = ", ".join(f"{kind}, {number}, {name}_name.name" for name, (kind, number) in columns.items())
+    joins = " ".join(
+        f"LEFT JOIN seen.target AS {name}_name ON {name}_name.devicetype = {kind} AND {name}_name.device_id = {number}"
+        for name, (kind, number) in columns.items()
+    )
     with attached(connection, seen=live):
         found = connection.execute(
-            "SELECT row.id, row.before_devicetype, row.before_device_id, row.devicetype, row.device_id,"
-            " live.devicetype, live.device_id FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f"SELECT row.id, {_KIND}, {shown} FROM row LEFT JOIN seen.binding AS live ON live.id = row.id {joins}"
             f" WHERE {_checked(batch)} AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.line, row.row"
         ).fetchall()
     return [
-        Difference(row_id, _binding(*targets[:2]), Binding(*targets[2:4]), _binding(*targets[4:]))
-        for row_id, *targets in found
+        Difference(
+            row_id,
+            DifferenceKind(kind),
+            target(*others[:3]),
+            NamedTarget(devicetype, device_id, name or ""),
+            target(*others[3:]),
+        )
+        for row_id, kind, *others, devicetype, device_id, name in found
     ]

@@ -12,7 +12,7 @@ from typing import Any
 from bulkroute.ledger import batches, chart_queries, compare, drift, queries, runs
 from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
-from bulkroute.ledger.compare import Difference
+from bulkroute.ledger.compare import Checked, Difference
 from bulkroute.ledger.file import read_transaction
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
@@ -71,7 +71,7 @@ class BatchReader:
 
     @guarded(READ)
     def differences(self, live: LiveBindings) -> list[Difference]:
-        """Return the rows called done whose live binding is another one, in the manifest's order."""
+        """Return the rows called done, or put back since, whose live binding is another one, in the manifest's order."""
         return compare.differences(self._connection, self.facts, live.path)
 
     def drifted_ids(self, staged: Path, live: LiveBindings) -> Iterator[str]:
@@ -80,14 +80,9 @@ class BatchReader:
             yield from drift.ids(self._connection, self.facts, staged, live.path)
 
     @guarded(READ)
-    def count_done(self) -> int:
-        """Count the rows that the ledger calls done."""
-        return compare.count_done(self._connection, self.facts)
-
-    @guarded(READ)
-    def last_finish(self) -> float:
-        """Return when the last row got its outcome, in seconds since the epoch; 0 if none has."""
-        return compare.last_finish(self._connection, self.facts)
+    def count_checked(self) -> Checked:
+        """Count the rows that the ledger calls done, or put back since."""
+        return compare.count_checked(self._connection, self.facts)
 
     @guarded(READ)
     def last_calls(self, after: int) -> list[LastCall]:

@@ -56,5 +56,9 @@ def pairs(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> li
 def as_pairs(found: Iterable[tuple[Any, ...]]) -> Iterator[Pair]:
     """Yield the pairs of rows that hold devicetype, device_id and name of both targets, and how many there are."""
     for old_type, old_id, old_name, devicetype, device_id, name, rows in found:
-        before = None if old_type is None or old_id is None else NamedTarget(old_type, old_id, old_name or "")
-        yield Pair(before, NamedTarget(devicetype, device_id, name or ""), rows)
+        yield Pair(target(old_type, old_id, old_name), NamedTarget(devicetype, device_id, name or ""), rows)
+
+
+def target(devicetype: int | None, device_id: int | None, name: str | None) -> NamedTarget | None:
+    """Return the target of three columns; None where they hold no usable one."""
+    return None if devicetype is None or device_id is None else NamedTarget(devicetype, device_id, name or "")

@@ -1,14 +1,18 @@
-"""The check of a ledger against live bindings: is every row that it calls done as it says? Changes nothing."""
+"""The check of a ledger against live bindings: is every row that it calls done as it says? Changes no route."""
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from bulkroute.ledger.compare import Difference
-from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.errors import BulkrouteError
+from bulkroute.ledger.compare import Difference, DifferenceKind
+from bulkroute.ledger.live_bindings import LiveBindings, Target
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.live import targets
 from bulkroute.live.called_routes import LiveReader
+from bulkroute.live.read_calls import Asker
+from bulkroute.model import NamedTarget
 from bulkroute.rate.backoff import doubling
 
 FRESH_S = 30.0
@@ -16,6 +20,23 @@ FRESH_S = 30.0
 
 READ_AGAIN = 4
 """How often differences of fresh rows are read again, after the backoff and then after twice as long each time."""
+
+EXAMPLES = 3
+
+
+class DifferenceGroup(NamedTuple):
+    """Rows that differ alike."""
+
+    kind: DifferenceKind
+    """What became of them."""
+    wanted: NamedTarget
+    """Where they should lead."""
+    now: NamedTarget | None
+    """Where they lead; None where they are not listed, or without a target."""
+    rows: int
+    """How many."""
+    examples: tuple[str, ...]
+    """Ids of the first of them."""
 
 
 class Verified(NamedTuple):
@@ -26,11 +47,22 @@ class Verified(NamedTuple):
     batch: int
     """The batch's number."""
     checked: int
-    """Rows that the ledger calls done."""
+    """Rows that the ledger calls done, those that were put back since among them."""
+    put_back: int
+    """Of these, rows that a rollback has put back since: they should lead to where they led before."""
     differences: list[Difference]
-    """Rows among them whose live binding is another one: `id`, `was`, `wanted` and `is`."""
+    """Rows among them whose live binding is another one: `id`, `kind`, `was`, `wanted` and `is`."""
     settled: bool
     """False if the service's list of called routes never came to rest."""
+
+    @property
+    def groups(self) -> list[DifferenceGroup]:
+        """Rows that differ alike: `kind`, `wanted`, `is`, `rows` and `examples`, the most frequent first."""
+        ids: dict[tuple[DifferenceKind, NamedTarget, NamedTarget | None], list[str]] = {}
+        for each in self.differences:
+            ids.setdefault((each.kind, each.wanted, each.now), []).append(each.id)
+        found = [DifferenceGroup(*alike, len(those), tuple(those[:EXAMPLES])) for alike, those in ids.items()]
+        return sorted(found, key=lambda group: -group.rows)
 
 
 async def verify(batch: BatchReader, reader: LiveReader, backoff_s: float, tell: Callable[[str], None]) -> Verified:
@@ -40,9 +72,31 @@ async def verify(batch: BatchReader, reader: LiveReader, backoff_s: float, tell:
         with LiveBindings() as live:
             await reader.read(live)
             found = batch.differences(live)
-        fresh = time.time() - batch.last_finish() < FRESH_S
+        checked = batch.count_checked()
+        fresh = time.time() - checked.last_finish < FRESH_S
         wait_s = next(waits, None)
         if not found or not fresh or wait_s is None:
-            return Verified(str(batch.path), batch.number, batch.count_done(), found, live.settled)
+            named = await _named(reader.asker, found)
+            rows = checked.done + checked.put_back
+            return Verified(str(batch.path), batch.number, rows, checked.put_back, named, live.settled)
         tell(f"{len(found):,} differences; the list may lag behind, it is read again in {wait_s:g} s")
         await asyncio.sleep(wait_s)
+
+
+async def _named(asker: Asker, found: list[Difference]) -> list[Difference]:
+    """Return differences with the names of targets that no live route leads to; these are looked up."""
+    nameless = {target for each in found for target in _targets(each) if not target.name}
+    try:
+        looked = await targets.look_up(asker, [Target(*target, {}) for target in sorted(nameless)], _ignore)
+    except BulkrouteError:
+        return found  # what was found is told, with names or without
+    names = {each.known.binding: each.known.name for each in looked}
+    return [each.named_by(names) for each in found]
+
+
+def _targets(difference: Difference) -> Iterator[NamedTarget]:
+    yield from filter(None, (difference.was, difference.wanted, difference.now))
+
+
+def _ignore(_text: str) -> None:
+    """Say nothing of lists that cannot be read: only names are wanted."""

@@ -1,43 +1,19 @@
-"""Metrics of a run for node_exporter's textfile collector: one file, replaced as a whole, readable by all.
+"""Metrics of a run, and of a check of its ledger, for whoever watches many of them.
 
 Never served over the network. Counters are of this run; `bulkroute_rows` is of the batch.
 """
 
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric, disable_created_metrics, generate_latest
+from prometheus_client import Counter
 
-from bulkroute.atomic_file import replacing
-from bulkroute.errors import UsageError
 from bulkroute.events import Event, RunEnded
+from bulkroute.output.metrics_file import MetricsFile
 from bulkroute.progress import Progress
 
-READABLE = 0o644
-"""Mode of a new file: node_exporter is another user."""
-
-BEGINS = b"# HELP bulkroute_"
-"""How every file of metrics begins."""
-
-HINT = "name another file with --metrics-file"
-
 STATES = ("running", "throttled", "paused", "down", "stopping", "ended")
-
-
-class Labelled(CollectorRegistry):
-    """Metrics whose series all have some labels in common, so that those of several runs fit into one folder."""
-
-    def __init__(self, labels: dict[str, str]) -> None:
-        super().__init__()
-        self._labels = labels
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the metrics with their labels."""
-        for metric in super().collect():
-            metric.samples = [each._replace(labels={**self._labels, **each.labels}) for each in metric.samples]
-            yield metric
 
 
 class Metrics:
@@ -47,38 +23,25 @@ class Metrics:
 
     def __init__(self, file: Path, *, ledger: Path, tenant: str = "") -> None:
         """Take the file, and whose metrics they are; its folder must exist and be writable, and metrics alone are replaced. Raises UsageError."""
-        _require_metrics(file)
-        self._file = file
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
-        # In full: two jobs in two folders may have ledgers of one name.
-        labels = {"ledger": os.path.abspath(ledger)}  # noqa: PTH100 -- a link stays one
-        registry = self._registry = Labelled({**labels, "tenant": tenant} if tenant else labels)
-        self._rows = Gauge("bulkroute_rows", "Rows of the batch by status.", ["status"], registry=registry)
+        made = self._file = MetricsFile(file, ledger=ledger, tenant=tenant)
+        registry = made.registry
+        self._rows = made.gauge("bulkroute_rows", "Rows of the batch by status.", "status")
         self._calls = Counter("bulkroute_calls", "Calls answered or given up in this run.", registry=registry)
         self._retries = Counter("bulkroute_retries", "Calls that were not a row's first.", registry=registry)
         self._throttled = Counter("bulkroute_throttled", "Calls refused by throttling.", registry=registry)
-        self._in_flight = Gauge("bulkroute_calls_in_flight", "Calls in flight.", registry=registry)
-        self._rate = Gauge(
+        self._in_flight = made.gauge("bulkroute_calls_in_flight", "Calls in flight.")
+        self._rate = made.gauge(
             "bulkroute_rate_calls_per_second",
             "Rate asked for, allowed, and of the last second; +Inf is unlimited.",
-            ["kind"],
-            registry=registry,
+            "kind",
         )
-        self._state = Gauge("bulkroute_state", "1 for what the run is doing.", ["state"], registry=registry)
-        self._started = Gauge(
-            "bulkroute_last_run_start_timestamp_seconds", "When the last run started.", registry=registry
+        self._state = made.gauge("bulkroute_state", "1 for what the run is doing.", "state")
+        self._started = made.gauge("bulkroute_last_run_start_timestamp_seconds", "When the last run started.")
+        self._ended = made.gauge(
+            "bulkroute_last_run_end_timestamp_seconds", "When the last run ended; 0 while it goes on."
         )
-        self._ended = Gauge(
-            "bulkroute_last_run_end_timestamp_seconds",
-            "When the last run ended; 0 while it goes on.",
-            registry=registry,
-        )
-        self._written = Gauge(
-            "bulkroute_metrics_timestamp_seconds", "When this file was last written.", registry=registry
-        )
-        self._exit_code = Gauge(
-            "bulkroute_last_run_exit_code", "Exit code of the last run; -1 while it goes on.", registry=registry
-        )
+        self._written = made.gauge("bulkroute_metrics_timestamp_seconds", "When this file was last written.")
+        self._exit_code = made.gauge("bulkroute_last_run_exit_code", "Exit code of the last run; -1 while it goes on.")
         self._exit_code.set(-1)
         self._started.set(time.time())
         self._counted = (0, 0, 0)
@@ -135,20 +98,25 @@ class Metrics:
     def write(self) -> None:
         """Replace the file. Raises UsageError where it cannot be written."""
         self._written.set(time.time())
-        text = generate_latest(self._registry).decode()
-        # Not synced: that would keep the run waiting, and after a power loss the next run writes it anew.
-        with replacing(self._file, what="the metrics", hint=HINT, mode=READABLE, durable=False) as file:
-            file.write(text)
+        self._file.write()
 
 
-def _require_metrics(file: Path) -> None:
-    """Refuse to replace a file with something else in it than metrics. Raises UsageError."""
-    try:
-        if not file.is_file():
-            return  # nothing is there; or what is there is never replaced, which writing says
-        with file.open("rb") as opened:
-            head = opened.read(len(BEGINS))
-    except OSError as error:
-        raise UsageError(f"the metrics cannot be written: {error.strerror}", where=str(file), hint=HINT) from error
-    if head not in (b"", BEGINS):
-        raise UsageError("is no file of metrics, and is not replaced", where=str(file), hint=HINT)
+class VerifyMetrics:
+    """Writes how the last check of a ledger against live bindings went."""
+
+    def __init__(self, file: Path, *, ledger: Path, tenant: str = "") -> None:
+        """Take the file, and whose metrics they are; its folder must exist and be writable, and metrics alone are replaced. Raises UsageError."""
+        made = self._file = MetricsFile(file, ledger=ledger, tenant=tenant)
+        self._rows = made.gauge(
+            "bulkroute_verify_rows", "Rows of the last check by what it found; right: as the ledger says.", "found"
+        )
+        self._at = made.gauge("bulkroute_verify_timestamp_seconds", "When the last check ended.")
+        self._exit_code = made.gauge("bulkroute_verify_exit_code", "Exit code of the last check.")
+
+    def ended(self, exit_code: int, rows: Mapping[str, int]) -> None:
+        """Write how it ended; `rows` by what was found, none where nothing could be. Raises UsageError."""
+        for found, count in rows.items():
+            self._rows.labels(found).set(count)
+        self._at.set(time.time())
+        self._exit_code.set(exit_code)
+        self._file.write()

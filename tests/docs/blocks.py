@@ -25,6 +25,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "progress": outputs.progress,
     "plan": outputs.plan,
     "verify": outputs.verify,
+    "difference kinds": outputs.difference_kinds,
     "events": outputs.events,
     "metrics": outputs.metrics,
     "statuses": ledger.statuses,

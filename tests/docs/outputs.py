@@ -13,11 +13,11 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bulkroute.events import Event, RunEnded
-from bulkroute.ledger.compare import PlanCounts
+from bulkroute.ledger.compare import DifferenceKind, PlanCounts
 from bulkroute.ledger.queries import EXPORT_COLUMNS, Reason
 from bulkroute.live.verify import Verified
 from bulkroute.output.json_log import Records
-from bulkroute.output.metrics import Metrics
+from bulkroute.output.metrics import Metrics, VerifyMetrics
 from bulkroute.progress import Progress, Summary
 from tests.docs.markdown import table
 from tests.docs.members import first_line, hints, json_type, lines_of, lines_of_properties, sample
@@ -71,7 +71,11 @@ def plan() -> str:
 
 def verify() -> str:
     """Return the fields of `verify --json`."""
-    return _fields(Verified, sample(Verified)._asdict())
+    return _fields(Verified, {**sample(Verified)._asdict(), "groups": []})
+
+
+def difference_kinds() -> str:
+    return table(("kind", "means"), [(f"`{kind}`", lines_of(DifferenceKind)[kind.name]) for kind in DifferenceKind])
 
 
 def _fields(cls: type, shown: Mapping[str, object]) -> str:
@@ -131,6 +135,9 @@ def metrics() -> str:
         written = Metrics(file, ledger=Path("/srv/routes/cutover.ledger.db"), tenant="eu")
         written.tick(sample(Progress))
         written.ended(0)
+        VerifyMetrics(file, ledger=Path("/srv/routes/cutover.ledger.db"), tenant="eu").ended(
+            0, dict.fromkeys(["right", *DifferenceKind], 1)
+        )
         for family in text_string_to_metric_families(file.read_text()):
             labels: dict[str, list[str]] = {}
             for each in family.samples:

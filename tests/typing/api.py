@@ -6,7 +6,6 @@ from typing import assert_type
 
 import bulkroute
 from bulkroute import (
-    Binding,
     Confirm,
     Credentials,
     Difference,
@@ -15,6 +14,7 @@ from bulkroute import (
     ExitCode,
     FailureLimit,
     LiveRoute,
+    NamedTarget,
     OnEvent,
     Plan,
     PlanCounts,
@@ -75,7 +75,7 @@ async def use() -> int | None:
             assert_type(next(live.routes()), LiveRoute)
         verified = await engine.verify("x.ledger.db")
         assert_type(verified.differences, list[Difference])
-        assert_type(verified.differences[0].now, Binding | None)
+        assert_type(verified.differences[0].now, NamedTarget | None)
         summary = await engine.rollback("x.ledger.db")
     return summary.exit_code
 

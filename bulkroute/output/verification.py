@@ -1,0 +1,101 @@
+"""What a check of a ledger found: a line for rows that differ alike, or for each row, or one JSON object."""
+
+import json
+from collections import Counter
+from typing import Any, TextIO
+
+from bulkroute.ledger.compare import Difference, DifferenceKind
+from bulkroute.live.verify import DifferenceGroup, Verified
+from bulkroute.model import NamedTarget
+from bulkroute.output.tables import Column, Table, say, show
+
+MOST_GROUPS = 20
+
+ID_CHARACTERS = 19
+"""Of the vendor's ids."""
+
+_LABELS = {kind: kind.replace("_", " ") for kind in DifferenceKind}
+
+
+def counts(found: Verified) -> dict[str, int]:
+    """Return how many rows were found how: `right`, and each kind of difference."""
+    kinds = Counter(each.kind for each in found.differences)
+    return {"right": found.checked - len(found.differences), **{kind.value: kinds[kind] for kind in DifferenceKind}}
+
+
+def to_json(found: Verified, exit_code: int) -> str:
+    """Return all of it on one line."""
+    record = {
+        **found._asdict(),
+        "differences": [_difference(each) for each in found.differences],
+        "found": counts(found),
+        "groups": [_group(each) for each in found.groups],
+        "exit_code": exit_code,
+    }
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _group(group: DifferenceGroup) -> dict[str, Any]:
+    targets = {"wanted": _target(group.wanted), "is": _target(group.now)}
+    return {"kind": group.kind, **targets, "rows": group.rows, "examples": group.examples}
+
+
+def _difference(each: Difference) -> dict[str, Any]:
+    targets = {"was": _target(each.was), "wanted": _target(each.wanted), "is": _target(each.now)}
+    return {"id": each.id, "kind": each.kind, **targets}
+
+
+def _target(target: NamedTarget | None) -> dict[str, object] | None:
+    return None if target is None else target.to_json()
+
+
+def print_verified(found: Verified, stream: TextIO, *, rows: bool) -> None:
+    """Print what differs, grouped or, with `rows`, row by row; and how many rows are right."""
+    if rows:
+        for each in found.differences:
+            was = each.was or "not recorded"
+            say(
+                f"{each.id}: {_LABELS[each.kind]}: was {was}, wanted {each.wanted}, {_now(each.kind, each.now)}", stream
+            )
+    elif found.differences:
+        show(_table(found), stream)
+    say(sentence(found), stream)
+
+
+def _table(found: Verified) -> Table:
+    groups = found.groups
+    columns = [Column("found"), Column("rows", right=True), *map(Column, ("should lead to", "leads to"))]
+    lines: list[tuple[str, ...]] = [
+        (
+            _LABELS[group.kind],
+            f"{group.rows:,}",
+            str(group.wanted),
+            _now(group.kind, group.now).removeprefix("is "),
+            ", ".join(group.examples) + ("" if group.rows == len(group.examples) else ", ..."),
+        )
+        for group in groups[:MOST_GROUPS]
+    ]
+    if rest := groups[MOST_GROUPS:]:
+        lines.append(("others", f"{sum(group.rows for group in rest):,}", f"{len(rest):,} more groups", "", ""))
+    title = f"batch {found.batch} in {found.ledger}: rows that are not as the ledger says"
+    return Table(title, [*columns, Column("ids", least=ID_CHARACTERS)], lines)
+
+
+def _now(kind: DifferenceKind, now: NamedTarget | None) -> str:
+    if kind is DifferenceKind.GONE:
+        return "is not listed"
+    return f"is {now or 'without a target'}"
+
+
+def sentence(found: Verified) -> str:
+    """Return in one sentence how many rows are right."""
+    if not found.checked:
+        return "the ledger calls no row done: nothing was verified"
+    right = found.checked - len(found.differences)
+    what = "rows done"
+    if found.put_back:
+        done = found.checked - found.put_back
+        what = f"rows put back or done ({found.put_back:,} and {done:,})" if done else "rows put back"
+    text = f"{right:,} of {found.checked:,} {what} are as the ledger says"
+    kinds = ", ".join(f"{rows:,} {_LABELS[kind]}" for kind in DifferenceKind if (rows := counts(found)[kind]))
+    return f"{text}; {kinds}" if kinds else text
