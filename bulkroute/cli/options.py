@@ -138,6 +138,9 @@ manifest_format = click.option(
     "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
 )
 of_batch = click.option("--batch", type=click.IntRange(1), metavar="N", help="Of this batch. [default: the latest]")
+of_shown_batch = click.option(
+    "--batch", type=click.IntRange(1), metavar="N", help="Of an earlier batch. [default: the latest, or its rollback]"
+)
 of_rollback = click.option("--rollback", is_flag=True, help="Of the batch's last rollback instead.")
 strict_targets = setting(
     "--strict-targets",

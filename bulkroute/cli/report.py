@@ -4,16 +4,14 @@ from pathlib import Path
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH
+from bulkroute.cli.options import CONTEXT, PATH, of_shown_batch
 from bulkroute.cli.output_file import output_to
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
 @output_to(metavar="FILE.html", required=True, help="The page to write.")
-@click.option(
-    "--batch", type=click.IntRange(1), metavar="N", help="Of an earlier batch. [default: the latest, or its rollback]"
-)
+@of_shown_batch
 def report(ledger: Path, output: Path, force: bool, batch: int | None) -> None:
     """Write one self-contained HTML page about LEDGER's batch, also while a run is going on.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, Parsed
+from bulkroute.cli.options import CONTEXT, PATH, Parsed, of_shown_batch
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -18,6 +18,7 @@ def parse_address(text: str) -> tuple[str, int]:
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
+@of_shown_batch
 @click.option(
     "--listen",
     type=Parsed("address", parse_address),
@@ -32,7 +33,7 @@ def parse_address(text: str) -> tuple[str, int]:
     is_flag=True,
     help="Let in only who opens the link that is printed. Always so with --control, and needed beyond loopback.",
 )
-def watch(ledger: Path, listen: tuple[str, int], open_: bool, control: bool, private: bool) -> None:
+def watch(ledger: Path, batch: int | None, listen: tuple[str, int], open_: bool, control: bool, private: bool) -> None:
     """Serve a page that shows LEDGER live, before, while and after a run writes it, until Ctrl-C.
 
     It only reads: closing the page or ending this command never touches the run.
@@ -51,14 +52,17 @@ def watch(ledger: Path, listen: tuple[str, int], open_: bool, control: bool, pri
             f"whoever reaches {listen[0]} could watch: add --private, so that the page asks for the token in its link"
         )
     if ledger.exists():
-        with Ledger(ledger).read():
-            pass  # what cannot be read is told before a page is served
+        with Ledger(ledger).read() as reader:  # what cannot be read is told before a page is served
+            if batch is not None:
+                reader.require_batch(batch)
     else:
         click.echo(f"{ledger}: there is no such ledger yet; the page waits for it", err=True)
-    asyncio.run(_serve(ledger, listen, open_=open_, may_control=control, private=private or control))
+    asyncio.run(_serve(ledger, batch, listen, open_=open_, may_control=control, private=private or control))
 
 
-async def _serve(ledger: Path, listen: tuple[str, int], *, open_: bool, may_control: bool, private: bool) -> None:
+async def _serve(
+    ledger: Path, batch: int | None, listen: tuple[str, int], *, open_: bool, may_control: bool, private: bool
+) -> None:
     """Serve the page until a signal comes. Raises click.UsageError where the address cannot be listened on."""
     import asyncio  # here, since help must not wait for these
     import secrets
@@ -67,6 +71,7 @@ async def _serve(ledger: Path, listen: tuple[str, int], *, open_: bool, may_cont
 
     from aiohttp import web
 
+    from bulkroute.ledger.batches import Which
     from bulkroute.web.access import Access
     from bulkroute.web.feed import Feed
     from bulkroute.web.server import Server
@@ -75,7 +80,7 @@ async def _serve(ledger: Path, listen: tuple[str, int], *, open_: bool, may_cont
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     token = secrets.token_urlsafe(24) if private else None
-    feed = Feed(ledger)
+    feed = Feed(ledger, Which.SHOWN if batch is None else batch)
     server = Server(ledger, feed, Access(listen[0], token), may_control=may_control)
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=2)
     await runner.setup()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bulkroute.errors import BulkrouteError
+from bulkroute.ledger.batches import Which
 from bulkroute.ledger.ledger import Identity, Ledger
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.run import control
@@ -34,7 +35,9 @@ LONGEST_GAP_S = 10.0
 class Feed:
     """Watches one ledger, which may not be there yet. Use as an async context manager."""
 
-    def __init__(self, ledger: Path, tick_s: float = TICK_S) -> None:
+    def __init__(self, ledger: Path, which: Which | int = Which.SHOWN, tick_s: float = TICK_S) -> None:
+        """`which`: the batch to watch, or its number."""
+        self.which = which
         self._ledger = Ledger(ledger)
         self._tick_s = tick_s
         # One thread has the ledger open: SQLite's connections do not change threads, and reads queue up behind one another.
@@ -183,7 +186,7 @@ class Feed:
         """Read the ledger, and note how long that took."""
         opened = self._open()
         started_s = time.monotonic()
-        snapshot = opened.snapshots.read()
+        snapshot = opened.snapshots.read(self.which)
         self._costs_s.append(time.monotonic() - started_s)
         return snapshot
 

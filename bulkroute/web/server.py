@@ -115,7 +115,7 @@ class Server:
         limit = min(MOST_ROWS, _number(request, "limit", 100))
 
         def find(ledger: LedgerReader) -> dict[str, Any]:
-            batch = ledger.require_batch(Which.SHOWN)
+            batch = ledger.require_batch(self._feed.which)
             return packed(batch.failed_rows(search, limit=limit, offset=offset), batch.count_failed(search))
 
         return web.json_response(await self._feed.read(find))
@@ -139,7 +139,7 @@ class Server:
         response = web.StreamResponse(headers={**HEADERS, **disposition, "Content-Type": f"{kind}; charset=utf-8"})
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, "w+", encoding="utf-8", newline="") as spool:
             spool.write(head)
-            await asyncio.to_thread(_write_failed, self._ledger, _search(request), spool, line)
+            await asyncio.to_thread(_write_failed, self._ledger, self._feed.which, _search(request), spool, line)
             spool.seek(0)
             await response.prepare(request)  # not before: errors of the ledger are answers too
             while text := await asyncio.to_thread(spool.read, CHUNK_CHARACTERS):
@@ -161,10 +161,12 @@ class Server:
         return web.json_response(answer, status=200 if answer["ok"] else 409)
 
 
-def _write_failed(ledger: Path, search: Search, file: IO[str], line: Callable[[FailedRow], list[object]]) -> None:
-    """Write the failed rows that a search finds, over a connection of its own. Raises LedgerError."""
+def _write_failed(
+    ledger: Path, which: Which | int, search: Search, file: IO[str], line: Callable[[FailedRow], list[object]]
+) -> None:
+    """Write the failed rows that a search finds, over a connection of its own. Raises LedgerError, UsageError."""
     with Ledger(ledger).read() as reader:
-        rows = reader.require_batch(Which.SHOWN).failed_rows(search)
+        rows = reader.require_batch(which).failed_rows(search)
         csv.writer(file, lineterminator="\n").writerows(map(line, rows))
 
 

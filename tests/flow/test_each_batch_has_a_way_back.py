@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness import Result, Service, Target, bulkroute, ids, serving, write_csv
+from tests.watching import watching
 
 pytestmark = pytest.mark.slow
 
@@ -145,3 +146,17 @@ def test_after_a_rollback_the_earlier_bindings_are_verified(nights: Nights) -> N
     changed = nights.give("verify", "night.ledger.db", "--json")
     assert changed.code == 6
     assert [each["id"] for each in changed.summary["differences"]] == [ROWS[0]]
+
+
+def test_each_batch_can_be_watched(nights: Nights) -> None:
+    ledger = nights.folder / "night.ledger.db"
+    with watching(ledger, "--batch", 1) as watch:
+        seen = watch.snapshot()
+        assert (seen["batch"], seen["counts"]["total"]) == (1, 6)
+        assert watch.ask("GET", "/failed").status == 200
+        assert watch.ask("GET", "/failed.csv").body == "id,devicetype,deviceId\n"
+    with watching(ledger) as watch:
+        assert watch.snapshot()["batch"] == 2
+    refused = bulkroute("watch", ledger.name, "--batch", 7, cwd=nights.folder)
+    assert (refused.code, refused.out) == (2, "")
+    assert "there is no batch 7; leave --batch out for the latest" in refused.err
