@@ -40,6 +40,11 @@ from bulkroute.ledger.intake import Source as Source
 from bulkroute.ledger.live_bindings import LiveBindings as LiveBindings
 from bulkroute.ledger.live_bindings import LiveRoute as LiveRoute
 from bulkroute.live.plan import Plan as Plan
+from bulkroute.live.selection import Filters as Filters
+from bulkroute.live.selection import LeftOut as LeftOut
+from bulkroute.live.selection import LeftOutKind as LeftOutKind
+from bulkroute.live.selection import Selection as Selection
+from bulkroute.live.selection import StillLeading as StillLeading
 from bulkroute.live.target_index import KnownTarget as KnownTarget
 from bulkroute.live.target_index import Overflow as Overflow
 from bulkroute.live.target_routes import ListedTarget as ListedTarget

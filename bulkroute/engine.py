@@ -27,6 +27,8 @@ from bulkroute.ledger.reader import BatchReader
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
+from bulkroute.live.select_routes import select
+from bulkroute.live.selection import Filters, Selection
 from bulkroute.live.target_routes import ALL_KINDS, ListedTargets, read_targets, with_routes
 from bulkroute.live.verify import Verified, verify
 from bulkroute.progress import Proposal, Summary
@@ -224,6 +226,18 @@ class Engine:
         async with self.snapshot() as live:
             known = await read_targets(self._asker, kinds)
             return ListedTargets(with_routes(known, live.routes(), kinds), live.settled)
+
+    async def select(
+        self, to: str, filters: Filters, *, excepted: Path | None = None, allow_unloaded: bool = False
+    ) -> Selection:
+        """Return the called routes that the filters mean, to be led to the target `to` (`ivr:Night`). Changes nothing.
+
+        `excepted`: a manifest, or a list of ids and numbers, of routes to leave alone. Raises UsageError (no filter, a
+        name that is not exactly one target's, from and to the same), ManifestError (`excepted`), and for reading
+        ServiceUnreachable, CredentialsRefused, StoppedEarly and LedgerError (no room for temporary files).
+        """
+        self._require_open()
+        return await select(self._reader, to, filters, self._notice, excepted=excepted, allow_unloaded=allow_unloaded)
 
     async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
         """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for; say who else is at work.

@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": "Compare live bindings with what a ledger says was done.",
     "rollback": "Put back the earlier bindings of rows that a ledger's batch changed.",
     "snapshot": "Write the live bindings as a manifest.",
+    "select": "Write a manifest that leads the routes of one target to another.",
     "targets": "List skill queues and IVR flows, and how many routes lead there.",
     "status": "Show how a ledger stands.",
     "ctl": "Pause, slow down, speed up or stop a run that is going on.",

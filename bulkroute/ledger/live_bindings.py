@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.ledger.temp_db import Scratch
-from bulkroute.model import NamedTarget
+from bulkroute.model import Binding, NamedTarget
 
 LOCKED = "('1', '3')"
 """Values of `editable` under which a called route must not be changed (queryCalledRoute, cec_07_0043)."""
@@ -36,6 +36,16 @@ class LiveRoute(NamedTuple):
     """The target's name."""
     editable: str
     """Whether it may be changed: not where it is "1" or "3"."""
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it must not be changed."""
+        return f"'{self.editable}'" in LOCKED
+
+    @property
+    def binding(self) -> Binding | None:
+        """Where it leads; None where the list names no usable target."""
+        return None if None in (self.devicetype, self.device_id) else Binding(self.devicetype or 0, self.device_id or 0)
 
 
 class Target(NamedTuple):

@@ -89,11 +89,7 @@ class RouteIndex:
 
     def match(self, row: NumberedRow) -> Match:
         """Return the route of a row's number, or why there is not exactly one."""
-        if row.ext_code is None:
-            candidates = self._by_dialled.get(row.access_code, [])
-        else:
-            candidates = self._by_codes.get((row.access_code, row.ext_code), [])
-        fitting = candidates
+        candidates = fitting = self.candidates(row)
         if row.media_type is not None:
             fitting = [route for route in candidates if route.media_type == row.media_type]
             if len(candidates) == 1 and candidates[0].media_type is None:
@@ -108,6 +104,12 @@ class RouteIndex:
                 f"no route {row.number} with media type {media_text(row.media_type)}; it exists with {media}"
             )
         return NotFound(f"no route {row.number}{self._near(row)}")
+
+    def candidates(self, row: NumberedRow) -> list[KnownRoute]:
+        """Return the routes that have a row's number, whatever their media types."""
+        if row.ext_code is None:
+            return self._by_dialled.get(row.access_code, [])
+        return self._by_codes.get((row.access_code, row.ext_code), [])
 
     def _near(self, row: NumberedRow) -> str:
         """Say what comes near a number that no route has: to explain it, never to take it."""

@@ -153,8 +153,9 @@ class TargetIndex:
             if same_name:
                 return f"no {kind} {_CALLED[wanted.key]} {quote(name)}, but {_or(same_name)} is; correct the type"
         text = f"no {kind} {_CALLED[wanted.key]} {quote(head)}"
-        if near := self._by_near_name.get(_near(head), []) if wanted.key == "name" else []:
-            return f"{text}; did you mean {' or '.join(quote(target.name) for target in near[:MOST_NAMED])}?"
+        near = self._by_near_name.get(_near(head), []) if wanted.key == "name" else []
+        if names := {quote(target.name): None for target in near if wanted.devicetype in (None, target.devicetype)}:
+            return f"{text}; did you mean {' or '.join([*names][:MOST_NAMED])}?"
         if head.isascii() and head.isdecimal():
             return f"{text}; if it is the number of one, give it as deviceId"
         return text

@@ -64,8 +64,8 @@ def with_routes(
     counts: Counter[Binding] = Counter()
     names: dict[Binding, str] = {}
     for route in routes:
-        if route.devicetype is not None and route.device_id is not None and route.devicetype in kinds:
-            binding = Binding(route.devicetype, route.device_id)
+        binding = route.binding
+        if binding is not None and binding.devicetype in kinds:
             counts[binding] += 1
             names[binding] = names.get(binding) or route.device_desc
     listed = [ListedTarget(target, counts.pop(target.binding, 0), exists=True) for target in known]

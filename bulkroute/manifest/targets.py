@@ -44,6 +44,21 @@ def parse_target(text: str) -> WantedTarget:
     return WantedTarget(devicetype, None, name, key)
 
 
+def named_target(text: str) -> WantedTarget:
+    """Return the target that a person means by `ivr:Night`, `Night#3015`, or by type and id alone, `ivr:#3015`.
+
+    The last is for what has no name, or not that of anything there is any more. Raises ValueError if it names none.
+    """
+    prefix, *rest = _COLON.split(text.strip(), maxsplit=1)
+    number = rest[0].strip().removeprefix("#").strip() if rest and rest[0].strip().startswith("#") else ""
+    meant = _PREFIXES.get(folded(prefix))
+    if number and meant and meant[1] == "name":
+        if problem := device_id_problem(number):
+            raise ValueError(f"target {quote(text)}: {problem}")
+        return WantedTarget(meant[0], whole(number), "")
+    return parse_target(text)
+
+
 def split_id(name: str) -> tuple[str, int] | None:
     """Return name and id where a name ends in `#` and digits, as in `Night#3015`; None where it does not."""
     head, _, digits = name.rpartition("#")
