@@ -37,11 +37,11 @@ from bulkroute.run import control, neighbours
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.pauses import Pauses
-from bulkroute.run.prepare import Blocking, Preparation
+from bulkroute.run.prepare import Blocking, Preparation, drift_stops
 from bulkroute.run.prepare_rollback import LATEST_BATCH, Preview, RollbackPreparation, WayBack
 from bulkroute.run.prepared import Prepared
 from bulkroute.run.run import Run
-from bulkroute.settings import Settings
+from bulkroute.settings import OnDrift, Settings
 
 TRY_LOCK_EVERY_S = 0.5
 """How often a ledger is tried that another run holds."""
@@ -166,9 +166,10 @@ class Engine:
     ) -> AsyncIterator[Plan]:
         """Read live bindings and give what a run of the manifest would change, for the block. Changes nothing.
 
-        The ledger, where there is one, tells which rows were done and are live no longer so. Raises ManifestError,
-        UsageError (strict targets), LedgerError (a damaged one, or no room for temporary files), and for reading live
-        bindings ServiceUnreachable, CredentialsRefused and StoppedEarly (throttled for too long).
+        The ledger, where there is one, tells which rows were done and are live no longer so, and which are in conflict.
+        Raises ManifestError, UsageError (strict targets), LedgerError (a damaged one, or no room for temporary files),
+        StoppedEarly where a run would (rows drifted, and `on_drift` is to stop), and for reading live bindings
+        ServiceUnreachable, CredentialsRefused and StoppedEarly (throttled for too long).
         """
         self._require_open()
         settings = self._settings
@@ -180,7 +181,10 @@ class Engine:
                 batch = self._batch_so_far(intake.ledger_beside(source) if ledger is None else Path(ledger), inputs)
             live = inputs.enter_context(LiveBindings())
             await self._reader.read(live)
-            with contextlib.closing(Plan(staged.rows, live, batch=batch, skip=settings.skip)) as plan:
+            keep = settings.on_drift is OnDrift.KEEP
+            with contextlib.closing(Plan(staged.rows, live, batch=batch, skip=settings.skip, keep=keep)) as plan:
+                if plan.counts.drifted and settings.on_drift is OnDrift.STOP:
+                    raise drift_stops(plan.counts.drifted, where=str(ledger or staged.name))
                 await plan.check_targets(self._asker, self._notice, strict=settings.strict_targets)
                 yield plan
 
@@ -190,8 +194,9 @@ class Engine:
             return None
         batch = inputs.enter_context(Ledger(ledger).read()).find_batch()
         if batch is not None:
-            batch.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
-        return batch
+            moved = self._settings.service_moved or self._settings.fresh
+            batch.require_tenant(Tenant.of(self._settings), moved=moved)
+        return None if self._settings.fresh else batch
 
     async def verify(self, ledger: str | Path, *, batch: int | None = None) -> Verified:
         """Hold the rows that the ledger calls done, or put back since, against live bindings, also while a run writes it.

@@ -14,6 +14,7 @@ from bulkroute.cli.profile import config_options, environment_of_credentials
 from bulkroute.cli.times import parse_until
 from bulkroute.credentials import Credentials
 from bulkroute.settings import (
+    OnDrift,
     Settings,
     parse_duration,
     parse_failure_limit,
@@ -153,6 +154,12 @@ skip = setting(
     metavar="KINDS",
     help="Leave such rows alone and call it no failure: locked, unknown_id or both.",
 )
+on_drift = setting(
+    "--on-drift",
+    type=click.Choice([choice.value for choice in OnDrift]),
+    help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
+)
+fresh = setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
 expect = setting("--expect", type=click.IntRange(1), metavar="N", help="Send nothing unless the manifest has N rows.")
 service_moved = setting(
     "--service-moved",

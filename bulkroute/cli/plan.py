@@ -11,7 +11,9 @@ from bulkroute.cli.options import (
     PATH,
     connection_options,
     expect,
+    fresh,
     manifest_format,
+    on_drift,
     service_moved,
     settings_from,
     skip,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     "--ledger",
     type=PATH,
     metavar="FILE",
-    help="Read only, to tell what drifted. [default: the manifest with the suffix .ledger.db, if it is there]",
+    help="Read only, to tell what drifted or is in conflict. [default: the manifest with the suffix .ledger.db, if it is there]",
 )
 @connection_options
 @click.option("--rows", "with_rows", is_flag=True, help="Show every row too.")
@@ -40,8 +42,10 @@ if TYPE_CHECKING:
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 6 where a run would change anything.")
 @strict_targets
 @service_moved
+@on_drift
 @skip
 @expect
+@fresh
 def plan(manifest: str, ledger: Path | None, **options: Any) -> int:
     """Read live bindings and show what a run of MANIFEST would change. Changes nothing and makes no ledger.
 
@@ -71,16 +75,22 @@ def _print(plan: "Plan", *, with_rows: bool) -> None:
 
 
 def _labelled(counts: "PlanCounts") -> list[tuple[int, str]]:
-    """Return the counts with what they mean; drifted and skipped rows only where there are any."""
-    drifted = [(counts.drifted, "drifted: they were done, and another hand has changed them since")]
-    skipped = [(counts.skipped, "skipped, as asked for")]
+    """Return the counts with what they mean; those of seldom kinds only where there are any."""
+    stays = ", which stays so" * ("drifted" in counts.refused)
+    seldom = {
+        "drifted": (counts.drifted, f"drifted: they were done, and another hand has changed them since{stays}"),
+        "conflict": (counts.refused.get("conflict", 0), "in conflict: another hand has changed them; they stay so"),
+        "skipped": (counts.skipped, "skipped, as asked for"),
+    }
+    told = {name: [line] for name, line in seldom.items() if line[0]}
     return [
         (counts.to_change, "to change"),
-        *(drifted if counts.drifted else []),
+        *told.get("drifted", []),
         (counts.already_right, "already right"),
         (counts.refused.get("locked", 0), "locked: they must not be changed"),
         (counts.refused.get("unknown_id", 0), "unknown: no called route has this id"),
-        *(skipped if counts.skipped else []),
+        *told.get("conflict", []),
+        *told.get("skipped", []),
         (counts.twice, "in the manifest twice"),
     ]
 

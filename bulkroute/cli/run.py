@@ -11,8 +11,10 @@ from bulkroute.cli.options import (
     ask_nothing,
     connection_options,
     expect,
+    fresh,
     limit_options,
     manifest_format,
+    on_drift,
     service_moved,
     setting,
     skip,
@@ -21,7 +23,6 @@ from bulkroute.cli.options import (
     wait_for_lock,
     window_options,
 )
-from bulkroute.settings import OnDrift
 
 
 @click.command(context_settings=CONTEXT)
@@ -48,15 +49,11 @@ from bulkroute.settings import OnDrift
 )
 @strict_targets
 @service_moved
-@setting(
-    "--on-drift",
-    type=click.Choice([choice.value for choice in OnDrift]),
-    help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
-)
+@on_drift
 @skip
 @setting("--max-refused", type=FAILURES, metavar="N|N%", help="Send nothing if more rows than that are refused.")
 @expect
-@setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
+@fresh
 @wait_for_lock
 @ask_nothing
 @telling_options

@@ -10,19 +10,24 @@ from typing import NamedTuple
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.drift import Foreseen
 from bulkroute.ledger.file import sql_list
 from bulkroute.ledger.live_bindings import LOCKED, Target, attached, gathered
 from bulkroute.ledger.settle import IS_BEFORE, IS_WANTED
 from bulkroute.ledger.temp_db import temp_errors
 from bulkroute.ledger.wanted import as_pairs, target
-from bulkroute.model import Binding, FailureKind, NamedTarget, Pair
+from bulkroute.model import REFUSED, Binding, FailureKind, NamedTarget, Pair
 
 _STANDING = (
-    f"CASE WHEN live.id IS NULL THEN '{FailureKind.UNKNOWN_ID}'"
+    "CASE WHEN noted.stays THEN noted.kind"
+    f" WHEN live.id IS NULL THEN '{FailureKind.UNKNOWN_ID}'"
     " WHEN live.devicetype = staged.devicetype AND live.device_id = staged.device_id THEN 'right'"
     f" WHEN live.editable IN {LOCKED} THEN '{FailureKind.LOCKED}' ELSE 'change' END"
 )
-_JOINED = "incoming.staged AS staged LEFT JOIN seen.binding AS live ON live.id = staged.id"
+_JOINED = (
+    "incoming.staged AS staged LEFT JOIN seen.binding AS live ON live.id = staged.id"
+    " LEFT JOIN noted ON noted.id = staged.id"
+)
 _OLD_NAME = "LEFT JOIN seen.target AS old ON old.devicetype = live.devicetype AND old.device_id = live.device_id"
 _NEW_NAME = "LEFT JOIN seen.target AS new ON new.devicetype = staged.devicetype AND new.device_id = staged.device_id"
 _BOTH_TARGETS = "live.devicetype, live.device_id, old.name, staged.devicetype, staged.device_id, new.name"
@@ -42,7 +47,7 @@ class PlanCounts(NamedTuple):
     skipped: int
     """Rows that `--skip` leaves alone."""
     refused: dict[str, int]
-    """Rows that nothing would be sent for, by kind: `locked`, `unknown_id`."""
+    """Rows that nothing would be sent for, by kind: `locked`, `unknown_id`, `conflict`, `drifted`."""
     twice: int
     """Rows dropped because the manifest says the same further up."""
 
@@ -55,7 +60,7 @@ class PlanRow(NamedTuple):
     id: str
     """The called route's id."""
     standing: str
-    """What a run would do with it: `change`, `right`, or why nothing is sent: `locked`, `unknown_id`."""
+    """What a run would do with it: `change`, `right`, or why nothing is sent: a kind of `refused`."""
     drifted: bool
     """Whether it was done, and another hand has changed it since."""
     before: NamedTarget | None
@@ -126,7 +131,9 @@ class Comparison:
         try:
             with self._errors():
                 self._connection.execute("PRAGMA temp_store = FILE")
-                self._connection.execute("CREATE TEMP TABLE drifted (id TEXT PRIMARY KEY) WITHOUT ROWID")
+                self._connection.execute(
+                    "CREATE TEMP TABLE noted (id TEXT PRIMARY KEY, kind TEXT, stays INTEGER) WITHOUT ROWID"
+                )
                 self._connection.execute("ATTACH ? AS incoming", (str(staged),))
                 self._connection.execute("ATTACH ? AS seen", (str(live),))
         except LedgerError:
@@ -136,10 +143,13 @@ class Comparison:
     def _errors(self) -> AbstractContextManager[None]:
         return temp_errors("hold the manifest against live bindings", str(self._live.parent))
 
-    def note_drifted(self, ids: Iterable[str]) -> None:
-        """Take note of the rows that another hand has changed since they were done."""
+    def note(self, foreseen: Iterable[Foreseen], *, keep: bool) -> None:
+        """Take note of the rows that another hand has changed; `keep` leaves those that drifted as they are, too."""
         with self._errors():
-            self._connection.executemany("INSERT INTO drifted VALUES (?)", ((row_id,) for row_id in ids))
+            self._connection.executemany(
+                "INSERT INTO noted VALUES (?, ?, ?)",
+                ((row_id, kind, keep or kind is FailureKind.CONFLICT) for row_id, kind in foreseen),
+            )
 
     def counts(self, dropped: int, skip: Collection[FailureKind] = ()) -> PlanCounts:
         """Count the rows by what a run would do with them; those of a kind to `skip` are not refused."""
@@ -147,8 +157,10 @@ class Comparison:
             found = dict(
                 self._connection.execute(f"SELECT {_STANDING} AS standing, count(*) FROM {_JOINED} GROUP BY 1")
             )
-            (drifted,) = self._connection.execute("SELECT count(*) FROM drifted").fetchone()
-        kinds = {kind: found[kind] for kind in (FailureKind.LOCKED, FailureKind.UNKNOWN_ID) if kind in found}
+            (drifted,) = self._connection.execute(
+                "SELECT count(*) FROM noted WHERE kind = ?", (FailureKind.DRIFTED,)
+            ).fetchone()
+        kinds = {kind: found[kind] for kind in sorted(REFUSED) if kind in found}
         return PlanCounts(
             total=sum(found.values()),
             to_change=found.get("change", 0),
@@ -183,7 +195,7 @@ class Comparison:
         """Yield every row in the manifest's order."""
         with self._errors():
             for line, row_id, standing, drifted, *pair in self._connection.execute(
-                f"SELECT staged.line, staged.id, {_STANDING}, staged.id IN drifted, {_BOTH_TARGETS}, 1"
+                f"SELECT staged.line, staged.id, {_STANDING}, noted.kind IS '{FailureKind.DRIFTED}', {_BOTH_TARGETS}, 1"
                 f" FROM {_JOINED} {_OLD_NAME} {_NEW_NAME} ORDER BY staged.rowid"
             ):
                 for before, after, _rows in as_pairs([pair]):

@@ -9,8 +9,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from bulkroute.ledger import lifecycle
+from bulkroute.ledger import lifecycle, merge
 from bulkroute.ledger.batches import Batch, Changes, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
@@ -21,6 +22,15 @@ _DONE = f"row.status IN ({sql_list(sorted(lifecycle.DONE))})"
 _REFUSED = f"row.status = '{Status.FAILED}' AND row.error IN ({sql_list(sorted(REFUSED))})"
 _WAS_DRIFTED = f"({{0}}.status = '{Status.FAILED}' AND {{0}}.error = '{FailureKind.DRIFTED}')"
 _WAS_DONE = f"({{0}}.status IN ('{Status.SUCCEEDED}', '{Status.UNCHANGED}') OR {_WAS_DRIFTED})"
+_IN_CONFLICT = f"({{0}}.status = '{Status.FAILED}' AND {{0}}.error = '{FailureKind.CONFLICT}')"
+_OURS = (
+    "((live.devicetype = {0}.before_devicetype AND live.device_id = {0}.before_device_id) IS TRUE"
+    " OR (live.devicetype = {0}.written_devicetype AND live.device_id = {0}.written_device_id) IS TRUE)"
+)
+_DRIFTS_ON = f"({_WAS_DONE.format('old')} OR {_IN_CONFLICT.format('old')} AND NOT {_OURS.format('old')})"
+"""Which rows of a batch another hand has changed, for the batch that follows it, where they are not as wanted."""
+
+_SAME_TARGET = "{0}.devicetype = {1}.devicetype AND {0}.device_id = {1}.device_id"
 _EDITABLE = f"(live.editable IS NULL OR live.editable NOT IN {LOCKED})"
 
 
@@ -56,19 +66,30 @@ def leaves_work(connection: sqlite3.Connection, batch: Batch, live: Path, *, kee
     return bool(found)
 
 
+def begins_next(connection: sqlite3.Connection, batch: Batch, staged: Path | None, live: Path, *, keep: bool) -> bool:
+    """Tell whether a batch that has ended is followed by another one: its manifest brings rows, or live bindings leave work.
+
+    `staged`: the manifest; None if it is the one that the batch holds.
+    """
+    brings_rows = staged is not None and merge.brings_rows(connection, batch, staged)
+    return brings_rows or leaves_work(connection, batch, live, keep=keep)
+
+
 def reopen(connection: sqlite3.Connection, batch: Batch, live: Path, *, earlier: Batch | None, keep: bool) -> int:
     """Reopen the rows that are done and live no longer so, or fail them as `drifted` to `keep` what another hand set.
 
     What is overwritten then is their *before*. `earlier`: the batch that this one follows, whose done rows count for the
-    rows of the same target here. Returns how many rows drifted.
+    rows of the same target here, and its rows in conflict too. Returns how many rows drifted.
     """
-    done = f"row.batch = ?1 AND row.listed AND {_WAS_DONE.format('row')}"
-    if earlier is not None:
-        done = (
-            f"row.batch = ?1 AND row.status = '{Status.PENDING}' AND EXISTS (SELECT 1 FROM row AS old WHERE old.id = row.id"
-            f" AND old.batch = {earlier.number} AND old.devicetype = row.devicetype AND old.device_id = row.device_id"
-            f" AND {_WAS_DONE.format('old')})"
-        )
+    if earlier is None:
+        table, drifted = "row", f"row.listed AND {_WAS_DONE.format('row')}"
+    else:
+        table = f"row JOIN row AS old ON old.id = row.id AND old.batch = {earlier.number}"
+        drifted = f"row.status = '{Status.PENDING}' AND {_SAME_TARGET.format('old', 'row')} AND {_DRIFTS_ON}"
+    found = (
+        f"FROM (SELECT row.row AS key, live.* FROM {table} LEFT JOIN seen.binding AS live ON live.id = row.id"
+        f" WHERE row.batch = ?1 AND {drifted} AND ({IS_WANTED}) IS NOT TRUE) AS live WHERE row.row = live.key"
+    )
     with attached(connection, seen=live), transaction(connection):
         connection.execute(
             f"UPDATE row SET status = '{Status.PENDING}', {blank()} FROM seen.binding AS live WHERE row.batch = ?"
@@ -78,35 +99,48 @@ def reopen(connection: sqlite3.Connection, batch: Batch, live: Path, *, earlier:
         if keep:
             return connection.execute(
                 f"UPDATE row SET drifted = 1, status = '{Status.FAILED}', error = '{FailureKind.DRIFTED}',"
-                f" description = {story(batch)}, finished_at = ?2"
-                f" FROM seen.binding AS live WHERE live.id = row.id AND {done} AND ({IS_WANTED}) IS NOT TRUE",
+                f" description = {story(batch)}, finished_at = ?2 {found}",
                 (batch.number, time.time()),
             ).rowcount
-        connection.execute(
-            "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
-            f" FROM seen.binding AS live WHERE live.id = row.id AND {done} AND ({IS_WANTED}) IS NOT TRUE"
-            " AND live.device_id IS NOT NULL",
-            (batch.number,),
+        before = ", ".join(
+            f"before_{column} = iif(live.device_id IS NULL, before_{column}, live.{column})"
+            for column in ("devicetype", "device_id")
         )
         return connection.execute(
-            f"UPDATE row SET drifted = 1, status = '{Status.PENDING}', {blank()} WHERE {done}"
-            " AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id"
-            f" AND {IS_WANTED})",
-            (batch.number,),
+            f"UPDATE row SET drifted = 1, status = '{Status.PENDING}', {blank()}, {before} {found}", (batch.number,)
         ).rowcount
 
 
-def ids(connection: sqlite3.Connection, batch: Batch, staged: Path, live: Path) -> Iterator[str]:
-    """Yield the ids of a manifest's rows that this batch has done with the same target and that live are no longer so."""
+class Foreseen(NamedTuple):
+    """A row of a manifest that another hand has changed, as far as the ledger tells."""
+
+    id: str
+    """The called route's id."""
+    kind: FailureKind
+    """`drifted`, or `conflict`."""
+
+
+def foresee(
+    connection: sqlite3.Connection, batch: Batch, staged: Path, live: Path, *, keep: bool
+) -> Iterator[Foreseen]:
+    """Yield the rows that a run of the manifest would find drifted since this batch, or would leave alone in conflict."""
     with attached(connection, incoming=staged, seen=live):
-        for (row_id,) in connection.execute(
-            "SELECT row.id FROM incoming.staged AS staged JOIN row ON row.id = staged.id"
-            " LEFT JOIN seen.binding AS live ON live.id = row.id WHERE row.batch = ?"
-            " AND row.devicetype = staged.devicetype AND row.device_id = staged.device_id"
-            f" AND {_WAS_DONE.format('row')} AND ({IS_WANTED}) IS NOT TRUE",
+        is_next = has_ended(connection, batch) and begins_next(connection, batch, staged, live, keep=keep)
+        conflict = (
+            "FALSE"
+            if is_next
+            else f"({_IN_CONFLICT.format('row')} AND NOT {_OURS.format('row')} OR row.status = '{Status.SENT}'"
+            f" AND live.id IS NOT NULL AND row.before_devicetype IS NOT NULL AND NOT {_OURS.format('row')})"
+        )
+        drifted = _DRIFTS_ON.replace("old.", "row.") if is_next else _WAS_DONE.format("row")
+        for row_id, has_drifted in connection.execute(
+            f"SELECT row.id, {drifted} FROM incoming.staged AS staged JOIN row ON row.id = staged.id"
+            f" AND row.batch = ? AND {_SAME_TARGET.format('staged', 'row')}"
+            " LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f" WHERE ({IS_WANTED}) IS NOT TRUE AND ({drifted} OR {conflict})",
             (batch.number,),
         ):
-            yield row_id
+            yield Foreseen(row_id, FailureKind.DRIFTED if has_drifted else FailureKind.CONFLICT)
 
 
 def listed(connection: sqlite3.Connection, batch: Batch, most: int) -> list[str]:
@@ -140,7 +174,7 @@ def carry_over(connection: sqlite3.Connection, batch: Batch, earlier: Batch) -> 
         connection.execute(
             f"UPDATE row SET status = '{Status.UNCHANGED}', finished_at = old.finished_at FROM row AS old"
             f" WHERE row.batch = ? AND row.status = '{Status.PENDING}' AND old.id = row.id AND old.batch = ?"
-            " AND old.devicetype = row.devicetype AND old.device_id = row.device_id"
+            f" AND {_SAME_TARGET.format('old', 'row')}"
             f" AND old.status IN ({sql_list(sorted(lifecycle.DONE))})",
             (batch.number, earlier.number),
         )

@@ -8,12 +8,16 @@ that are in no order took 20 s, the walk takes 0.3 s.)
 
 import sqlite3
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkroute.ledger.batches import Batch, Changes, Tenant, blank
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.live_bindings import attached
-from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.model import Status
+
+if TYPE_CHECKING:
+    from bulkroute.ledger.staging import Staged
 
 TABLES = {
     "moved": "place INTEGER PRIMARY KEY",  # rows of the manifest that do not stand in the ledger where they used to
@@ -36,7 +40,9 @@ _WRITTEN = ", ".join(
 _RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
 
 
-def merge(connection: sqlite3.Connection, batch: Batch | None, staged: Staged, tenant: Tenant) -> tuple[Batch, Changes]:
+def merge(
+    connection: sqlite3.Connection, batch: Batch | None, staged: "Staged", tenant: Tenant
+) -> tuple[Batch, Changes]:
     """Take the staged manifest over: into `batch`, or into a new one of that tenant if it is None."""
     with attached(connection, incoming=staged.rows.path), transaction(connection):
         connection.execute("PRAGMA incoming.cache_size=-500")
@@ -128,13 +134,13 @@ def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
     return Changes(new, retargeted, gone, returned)
 
 
-def brings_rows(connection: sqlite3.Connection, batch: Batch, staging: Staging) -> bool:
+def brings_rows(connection: sqlite3.Connection, batch: Batch, staged: Path) -> bool:
     """Tell whether a staged manifest holds a row that the batch does not list with its target."""
     same = (
         "row.batch = :batch AND row.listed AND row.id = staged.id AND row.devicetype = staged.devicetype"
         " AND row.device_id = staged.device_id"
     )
-    with attached(connection, incoming=staging.path):
+    with attached(connection, incoming=staged):
         connection.execute("PRAGMA incoming.cache_size=-500")
         (found,) = connection.execute(
             "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged"

@@ -13,6 +13,7 @@ from bulkroute.ledger import batches, chart_queries, compare, drift, queries, ru
 from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
 from bulkroute.ledger.compare import Checked, Difference
+from bulkroute.ledger.drift import Foreseen
 from bulkroute.ledger.file import read_transaction
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
@@ -74,10 +75,10 @@ class BatchReader:
         """Return the rows called done, or put back since, whose live binding is another one, in the manifest's order."""
         return compare.differences(self._connection, self.facts, live.path)
 
-    def drifted_ids(self, staged: Path, live: LiveBindings) -> Iterator[str]:
-        """Yield the ids of a manifest's rows that are done with the same target and that live are no longer so."""
+    def foresee(self, staged: Path, live: LiveBindings, *, keep: bool) -> Iterator[Foreseen]:
+        """Yield a manifest's rows that a run would find drifted since this batch, or leave alone in conflict."""
         with ledger_errors(self.path, READ):
-            yield from drift.ids(self._connection, self.facts, staged, live.path)
+            yield from drift.foresee(self._connection, self.facts, staged, live.path, keep=keep)
 
     @guarded(READ)
     def count_checked(self) -> Checked:

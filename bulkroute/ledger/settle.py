@@ -23,7 +23,7 @@ IS_WRITTEN = "live.devicetype = row.written_devicetype AND live.device_id = row.
 
 _BEFORE = "coalesce(target_text(row.before_devicetype, row.before_device_id), 'not recorded')"
 _WANTED = "target_text(row.devicetype, row.device_id)"
-_LIVE = "coalesce(target_text(live.devicetype, live.device_id), 'without a target')"
+_LIVE = "iif(live.id IS NULL, 'not listed', coalesce(target_text(live.devicetype, live.device_id), 'without a target'))"
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -195,7 +195,7 @@ def canary_differences(connection: sqlite3.Connection, rows: list[int], live: Pa
     """Say of each of these rows whose live binding is not the wanted one what it is instead."""
     with attached(connection, seen=live):
         found = connection.execute(
-            f"SELECT row.id || ': wanted ' || {_WANTED} || ', is ' || iif(live.id IS NULL, 'not listed', {_LIVE})"
+            f"SELECT row.id || ': wanted ' || {_WANTED} || ', is ' || {_LIVE}"
             " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
             f" WHERE row.row IN ({', '.join(map(str, rows))}) AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.row"
         ).fetchall()

@@ -36,14 +36,18 @@ class BatchWriter(BatchReader):
         return drift.has_ended(self._connection, self.facts)
 
     @guarded("read the batch")
-    def brings_rows(self, staged: Staged) -> bool:
-        """Tell whether a manifest holds a row that is not listed here with its target."""
-        return merge.brings_rows(self._connection, self.facts, staged.rows)
+    def begins_next(self, staged: Staged | None, live: LiveBindings, *, keep: bool) -> bool:
+        """Tell whether this batch, which has ended, is followed by another one; `keep` what others changed.
+
+        `staged`: the manifest; None if it is the one that is in here already.
+        """
+        rows = staged.rows.path if staged else None
+        return drift.begins_next(self._connection, self.facts, rows, live.path, keep=keep)
 
     @guarded("read the batch")
-    def leaves_work(self, live: LiveBindings, *, keep: bool) -> bool:
-        """Tell whether live bindings give a batch that has ended anything to do again; `keep` what others changed."""
-        return drift.leaves_work(self._connection, self.facts, live.path, keep=keep)
+    def brings_rows(self, staged: Staged) -> bool:
+        """Tell whether a manifest holds a row that is not listed here with its target."""
+        return merge.brings_rows(self._connection, self.facts, staged.rows.path)
 
     @guarded("settle rows in doubt")
     def settle_doubts(self, live: LiveBindings) -> Doubts:

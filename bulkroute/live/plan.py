@@ -28,12 +28,16 @@ class Plan:
         *,
         batch: BatchReader | None = None,
         skip: Collection[FailureKind] = (),
+        keep: bool = False,
     ) -> None:
-        """`batch`: what the ledger says was done; rows of the kinds to `skip` are left alone."""
+        """`batch`: what the ledger says was done; rows of the kinds to `skip` are left alone.
+
+        `keep`: so are those that another hand has changed since they were done.
+        """
         self._names: Mapping[Binding, str] = {}
         self._comparison = Comparison(staging.path, live.path)
         if batch is not None:
-            self._comparison.note_drifted(batch.drifted_ids(staging.path, live))
+            self._comparison.note(batch.foresee(staging.path, live, keep=keep), keep=keep)
         self.counts: PlanCounts = self._comparison.counts(staging.dropped, skip)
         self.settled = live.settled
         """False where the service's list of called routes never came to rest."""

@@ -69,6 +69,16 @@ class Chosen(NamedTuple):
     """Rows in doubt that were settled, and are sent again."""
 
 
+def drift_stops(rows: int, *, where: str) -> StoppedEarly:
+    """Return the error of rows that drifted where nothing may be sent then."""
+    return StoppedEarly(
+        f"{rows:,} rows that were done have been changed by another hand, nothing was sent",
+        where=where,
+        hint="--on-drift send overwrites that, --on-drift keep leaves it",
+        stop=StopKind.DRIFT,
+    )
+
+
 class Blocking:
     """Tells whether plain code runs that no event loop could interrupt."""
 
@@ -191,11 +201,9 @@ class Preparation:
 
     def _finds_work(self, batch: BatchWriter, staged: Staged | None, live: LiveBindings | Unread) -> bool:
         """Tell whether anything is to be done about a batch that has ended."""
-        if staged is not None and batch.brings_rows(staged):
-            return True
         if isinstance(live, LiveBindings):
-            return batch.leaves_work(live, keep=self._settings.on_drift == OnDrift.KEEP)
-        return batch.counts().pending > 0
+            return batch.begins_next(staged, live, keep=self._settings.on_drift == OnDrift.KEEP)
+        return (staged is not None and batch.brings_rows(staged)) or batch.counts().pending > 0
 
     async def _read(self, inputs: ExitStack) -> LiveBindings | Unread:
         """Read live bindings, which stay open as long as `inputs`."""
@@ -257,12 +265,7 @@ class Preparation:
         """Return the error of rows that drifted; each is told on a line of its own."""
         for text in batch.drifted_rows(MOST_DRIFTED_SHOWN):
             self._on_notice(f"drifted: {text}")
-        return StoppedEarly(
-            f"{rows:,} rows that were done have been changed by another hand, nothing was sent",
-            where=str(batch.path),
-            hint="--on-drift send overwrites that, --on-drift keep leaves it",
-            stop=StopKind.DRIFT,
-        )
+        return drift_stops(rows, where=str(batch.path))
 
     def _require_few_refused(self, prepared: Prepared) -> None:
         """Refuse to begin where more rows are refused than may be. Raises StoppedEarly."""

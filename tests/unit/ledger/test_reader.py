@@ -24,6 +24,7 @@ GIVEN = {
     "after": 0,
     "width_s": 1.0,
     "limit": 10,
+    "keep": False,
 }
 
 

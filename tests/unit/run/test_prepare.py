@@ -223,6 +223,41 @@ def test_what_another_hand_changed_can_stop_all_and_leaves_the_ledger_as_it_was(
     assert night.ledger.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("on_drift", "now", "status", "drifted"),
+    [
+        ("send", OTHERS, "pending", 1),
+        ("keep", OTHERS, "failed", 1),
+        ("send", BEFORE, "pending", 0),
+        ("keep", BEFORE, "pending", 0),
+    ],
+)
+def test_a_row_in_conflict_has_drifted_for_the_next_batch_while_another_hand_holds_it(
+    night: Night, on_drift: str, now: tuple[int, int], status: str, drifted: int
+) -> None:
+    night.take_in()
+    night.execute("UPDATE row SET status = 'succeeded', attempts = 1")
+    night.execute("UPDATE row SET status = 'failed', error = 'conflict' WHERE id = ?", A)
+    night.live |= {**WANTED, A: OTHERS}
+    assert night.take_in(on_drift=on_drift).prepared.counts.failures == {"conflict": 1}, "alone it is no work"
+    night.live[A] = now
+    night.write({**WANTED, D: (1, 104)})
+    if drifted:
+        with pytest.raises(StoppedEarly, match="1 rows that were done have been changed"):
+            night.take_in(on_drift="stop")
+    found = night.take_in(on_drift=on_drift)
+    assert (night.statuses(2)[A], found.prepared.drifted) == (status, drifted)
+
+
+@pytest.mark.parametrize(("on_drift", "kind"), [("send", "unknown_id"), ("keep", "drifted")])
+def test_a_row_that_is_done_and_whose_route_is_gone_is_not_called_done(night: Night, on_drift: str, kind: str) -> None:
+    done(night)
+    del night.live[B]
+    with pytest.raises(StoppedEarly, match="1 rows that were done have been changed"):
+        night.take_in(on_drift="stop")
+    assert night.take_in(on_drift=on_drift).prepared.counts.failures == {kind: 1}
+
+
 def test_a_rollback_ends_its_batch(night: Night) -> None:
     done(night)
     night.take_back()
