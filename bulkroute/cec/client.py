@@ -6,7 +6,7 @@ Sources: modifyCalledRoute (cec_07_0042), tokenByAkSk (cec_07_0002).
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from json.encoder import encode_basestring_ascii
 from types import TracebackType
 from typing import Any, Self
@@ -89,24 +89,27 @@ class Client:
         """Close all connections."""
         await self._session.close()
 
-    async def modify(self, row: Row, token: str, depart: Depart = at_once) -> Reply | NoReply:
+    def modify(self, row: Row, token: str, depart: Depart = at_once) -> Coroutine[None, None, Reply | NoReply]:
         """Ask once for `row` to be bound to its wanted target (modifyCalledRoute).
 
-        `depart` is awaited just before the first byte leaves; what it raises is raised, and nothing was sent then.
+        `depart` is called just before the first byte leaves; what it raises is raised, and nothing was sent then.
         """
         body = f'{{"id":{encode_basestring_ascii(row.id)},"devicetype":{row.devicetype},"deviceId":{row.device_id}}}'
-        return await self._call("calledRoute/modifyCalledRoute", body, token, depart)
+        return self._call("calledRoute/modifyCalledRoute", body, token, depart)
 
-    async def ask(
+    def ask(
         self, endpoint: str, question: Mapping[str, Any], token: str, depart: Depart = at_once
-    ) -> Reply | NoReply:
+    ) -> Coroutine[None, None, Reply | NoReply]:
         """Ask once one of the reading endpoints, `calledRoute/queryCalledRoute` for instance; `depart` as in `modify`."""
-        return await self._call(endpoint, json.dumps(question), token, depart)
+        return self._call(endpoint, json.dumps(question), token, depart)
 
     async def _call(self, endpoint: str, body: str, token: str, depart: Depart) -> Reply | NoReply:
         path, headers = SERVICE_PATH + endpoint, self._headers_with(token)
         if self._exchange is None:
-            await depart()  # its connection may take a while yet: aiohttp makes it and sends in one
+            while (
+                waiting := depart()
+            ) is not None:  # its connection may take a while yet: aiohttp makes it and sends in one
+                await waiting
             return await self._post(self._root.join(URL(path)), body.encode(), headers, self._service_proxy)
         try:
             return await self._exchange.post(path, body.encode(), headers, depart)

@@ -17,13 +17,15 @@ from bulkroute.cec.answers import Reply
 
 ANSWER_LIMIT_BYTES = 1 << 20
 
-Depart = Callable[[], Awaitable[bool]]
-"""Awaited just before the first byte leaves, on a connection that is ready; returns whether it waited."""
+Depart = Callable[[], Awaitable[None] | None]
+"""Called just before the first byte leaves, on a connection that is ready: None lets it leave now.
+
+Else it returns what is to be awaited before it is called again.
+"""
 
 
-async def at_once() -> bool:
+def at_once() -> None:
     """Let a call leave that no rate limits."""
-    return False
 
 
 def bounds(timeout_s: float) -> aiohttp.ClientTimeout:
@@ -67,8 +69,16 @@ class Exchange:
         if head is None:
             head = self._heads[path] = self._write_head(path, headers)
         request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
-        connection, deadline_s = await self._get_ready(depart)
+        deadline_s = self._loop.time() + self._timeout_s
+        connection = await self._connect(deadline_s)
         try:
+            while (waiting := depart()) is not None:
+                await waiting
+                # Waiting for a slot does not count; and the service may have hung up meanwhile.
+                deadline_s = self._loop.time() + self._timeout_s
+                if not _is_usable(connection):
+                    connection.close()
+                    connection = await self._connect(deadline_s)
             reply = await self._talk(connection, request, deadline_s)
         except BaseException:
             connection.close()
@@ -79,23 +89,6 @@ class Exchange:
             connection.close()
             self._connector.clear_dns_cache()
         return reply
-
-    async def _get_ready(self, depart: Depart) -> tuple[Connection, float]:
-        """Return a connection on which the call leaves now, and until when its answer is awaited."""
-        while True:
-            deadline_s = self._loop.time() + self._timeout_s
-            connection = await self._connect(deadline_s)
-            try:
-                has_waited = await depart()
-            except BaseException:
-                connection.close()
-                raise
-            if not has_waited:
-                return connection, deadline_s
-            # Waiting for a slot does not count; and the service may have hung up meanwhile.
-            if _is_usable(connection):
-                return connection, self._loop.time() + self._timeout_s
-            connection.close()
 
     def _write_head(self, path: str, headers: Mapping[str, str]) -> bytes:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())

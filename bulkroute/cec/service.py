@@ -41,10 +41,8 @@ class Feedback:
     def __init__(self, service: Service, throttle: Throttle) -> None:
         self._tokens = service.tokens
         self._throttle = throttle
-
-    def started(self) -> Call:
-        """Take note that a call starts; `take` is to be told what came of it."""
-        return self._throttle.started()
+        self.started = throttle.started
+        """Takes note that a call starts; `take` is to be told what came of it."""
 
     def ease_in(self) -> None:
         """Go easy on a service that is back after it was down."""

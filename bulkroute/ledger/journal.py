@@ -218,7 +218,8 @@ class Journal:
                 now = time.time()
                 failed = [(attempt.error, now, attempt.queued.number) for attempt in notes.failed]
                 self._move(_FAILED, failed, "failed")
-            self._connection.executemany(_GIVEN_BACK, notes.given_back)
+            if notes.given_back:
+                connection.executemany(_GIVEN_BACK, notes.given_back)
             self._move(_SENT, notes.sent, "sent")
             self._move(_WITHDRAWN, notes.withdrawn, "withdrawn")
             for wait in notes.waits:
@@ -258,13 +259,14 @@ class Journal:
 
 
 def _row_values(attempt: Attempt) -> tuple[object, ...]:
+    """Return what is bound. sqlite3 asks around for an adapter for whatever is not exactly an int, a float or a str."""
     queued, _number, started_at, latency_ms, verdict, status, error, uses_try = attempt
-    may_have_changed_it = verdict.ruling not in UNCOUNTED
+    may_have_changed_it = 0 if verdict.ruling in UNCOUNTED else 1
     return (
-        status,
+        str.__str__(status),
         error,
         may_have_changed_it,
-        may_have_changed_it and not uses_try,
+        0 if uses_try else may_have_changed_it,
         verdict.http_status,
         verdict.return_code,
         verdict.description,

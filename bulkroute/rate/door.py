@@ -44,30 +44,28 @@ class Door:
         self._in_a_row = self._let_in = 0
         self._opened_s = self._shut_s = math.inf
         self._gap_s = FIRST_KNOCK_S
+        self.is_shut = False
+        """Whether everything is refused."""
         self.knock_s = math.inf
         """When the next call may knock, while it is shut."""
-
-    @property
-    def is_shut(self) -> bool:
-        """Whether everything is refused."""
-        return self._shut_s < math.inf
 
     def is_knocked_by(self, started_s: float) -> bool:
         """Whether a call that started then is one that knocks."""
         return self._shut_s <= started_s
 
     def started(self, now_s: float) -> None:
-        """Take note that a call starts."""
-        self._opened_s = min(self._opened_s, now_s)
+        """Take note that the first call starts."""
+        self._opened_s = now_s
 
     def accepted(self, started_s: float, now_s: float) -> Opening | None:
         """Return how it was until now, if a call that knocked was let in."""
         self._let_in += 1
         self._in_a_row = 0
-        if not self.is_knocked_by(started_s):
+        if not self.is_shut or not self.is_knocked_by(started_s):
             return None
         opening = Opening(self._shut_s - self._opened_s, now_s - self._shut_s, self._let_in)
         self._opened_s, self._shut_s, self._let_in = now_s, math.inf, 0
+        self.is_shut = False
         return opening
 
     def refused(self, started_s: float, now_s: float) -> None:
@@ -87,6 +85,7 @@ class Door:
     def shut(self, now_s: float) -> None:
         """Take the door for shut."""
         self._in_a_row, self._shut_s, self._gap_s = 0, now_s, FIRST_KNOCK_S
+        self.is_shut = True
         self._put_off(now_s)
 
     def _put_off(self, now_s: float) -> None:

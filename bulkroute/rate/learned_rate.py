@@ -89,7 +89,9 @@ class LearnedRate:
     def started(self, now_s: float) -> Round | None:
         """Return the round that a call which starts now counts in, if it counts."""
         # Where a mistake brings everybody to a halt, a trial is to cover a whole window of the clock.
-        self._judge(self._rounds.close(now_s, 2 * SPAN_S if self._halts_s and self._trial else SPAN_S), now_s)
+        full = self._rounds.close(now_s, 2 * SPAN_S if self._halts_s and self._trial else SPAN_S)
+        if full is not None:
+            self._judge(full, now_s)
         return self._rounds.join(now_s)
 
     def accepted(self, started_s: float, part: Round | None, now_s: float) -> None:
@@ -98,8 +100,10 @@ class LearnedRate:
         self._last_second.add(started_s, accepted=True)
         if part is not None:
             part.accepted += 1
-            part.quickest_s = min(part.quickest_s, now_s - started_s)
-            self._judge(part, now_s)
+            if now_s - started_s < part.quickest_s:
+                part.quickest_s = now_s - started_s
+            if part.ended_s <= now_s:
+                self._judge(part, now_s)
 
     def refused(self, started_s: float, part: Round | None, now_s: float, retry_after_s: float | None) -> None:
         """Take note that a call was refused, and everybody is to wait for `retry_after_s`, if anybody is."""

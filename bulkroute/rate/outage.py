@@ -153,13 +153,13 @@ class Outage:
         probing = self._down if self._probe is tries else None
         if probing is not None:
             self._probe = None
+        if sign is Sign.SUCCESS or sign is Sign.LIFE:
+            self._take_life(tries, sign, started_s, probing)
+            tries.fate = Fate.DECIDED
+            return tries.fate
         if sign in TROUBLES:
             self._words = words
             tries.fate = self._take_trouble(tries, sign, started_s, now_s, probing)
-            return tries.fate
-        if sign in (Sign.SUCCESS, Sign.LIFE):
-            self._take_life(tries, sign, started_s, probing)
-            tries.fate = Fate.DECIDED
             return tries.fate
         if probing is not None:
             probing.settle(now_s, failed=False)

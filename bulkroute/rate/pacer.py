@@ -63,19 +63,22 @@ class Slot:
         self.probed = probed
         """The holds that it is the probe of."""
 
-    async def depart(self, another: Callable[[], Awaitable["Slot"]]) -> bool:
+    def depart(self, another: Callable[[], Awaitable["Slot"]]) -> Awaitable[None] | None:
         """Let the first byte leave, which it must do then: the call counts from here on.
 
-        A slot older than `STALE_S` is exchanged for `another` before; return whether that was so. Small lateness costs
-        no slot.
+        A slot older than `STALE_S` is first to be exchanged for `another`: what is returned then is to be awaited, and
+        `depart` called again. Small lateness costs no slot.
         """
-        pacer, is_exchanged = self._pacer, False
-        while (now_s := pacer.clock()) - self.at_s >= STALE_S:
-            self.give_back()
-            slot = await another()
-            self.at_s, self.probed, is_exchanged = slot.at_s, slot.probed, True
-        self.at_s = pacer.schedule.restart(self.at_s, now_s)
-        return is_exchanged
+        now_s = self._pacer.clock()
+        if now_s - self.at_s >= STALE_S:
+            return self._exchange(another)
+        self.at_s = self._pacer.schedule.restart(self.at_s, now_s)
+        return None
+
+    async def _exchange(self, another: Callable[[], Awaitable["Slot"]]) -> None:
+        self.give_back()
+        slot = await another()
+        self.at_s, self.probed = slot.at_s, slot.probed
 
     def give_back(self) -> None:
         """Start no call after all."""

@@ -91,10 +91,12 @@ class Rounds:
         """Return the round that a call which starts now counts in, if it counts."""
         if now_s < self._counts_from_s:
             return None
-        if not self._rounds or self._rounds[-1].ended_s < math.inf:
-            self._rounds.append(Round(now_s))
-        self._rounds[-1].started += 1
-        return self._rounds[-1]
+        last = self._rounds[-1] if self._rounds else None
+        if last is None or last.ended_s < math.inf:
+            last = Round(now_s)
+            self._rounds.append(last)
+        last.started += 1
+        return last
 
     def stand(self, seconds: float) -> None:
         """Take note that everybody waits so long from now."""
@@ -178,7 +180,8 @@ class LastSecond:
         self._accepted += accepted
         while self._answers[0][0] <= started_s - SPAN_S:
             self._accepted -= self._answers.popleft()[1]
-        self.most_accepted = max(self.most_accepted, self._accepted)
+        if self._accepted > self.most_accepted:
+            self.most_accepted = self._accepted
 
     def take(self, end_s: float, now_s: float) -> Tally:
         """Return what came of the last second before `end_s`, and of the wait since; begin anew."""

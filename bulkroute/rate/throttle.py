@@ -78,6 +78,7 @@ class Throttle:
         self._until_s = -math.inf  # as Retry-After says
         self._reason = ""
         self._told_per_s = pacer.rate_per_s  # what `on_change` was called for
+        self._applied_per_s = self._learned.rate_per_s
         self._eased_s: float | None = None  # since when it is gone easy on
 
     @property
@@ -100,10 +101,11 @@ class Throttle:
     def started(self) -> Call:
         """Take note that a call starts now."""
         now_s = self._pacer.clock()
-        self._first_s = min(self._first_s, now_s)
-        self._door.started(now_s)
+        if now_s < self._first_s:
+            self._first_s = now_s
+            self._door.started(now_s)
         is_eased = self._eased_s is not None
-        part = None if self._door.is_shut or is_eased else self._learned.started(now_s)
+        part = None if is_eased or self._door.is_shut else self._learned.started(now_s)
         self._apply()
         return Call(now_s, part)
 
@@ -113,10 +115,12 @@ class Throttle:
         self._accepted += 1
         if succeeded:
             self._since_s = None
-        if self._door.is_knocked_by(call.started_s):
+        if not self._door.is_shut:
+            self._learned.accepted(call.started_s, call.part, now_s)
+        elif self._door.is_knocked_by(call.started_s):
             self._learned.knocked(accepted=True)
         else:
-            self._learned.accepted(call.started_s, None if self._door.is_shut else call.part, now_s)
+            self._learned.accepted(call.started_s, None, now_s)
         if opening := self._door.accepted(call.started_s, now_s):
             self._learned.reopened(opening, now_s)
             self._pauses.end(HOLD)
@@ -180,7 +184,11 @@ class Throttle:
 
     def _apply(self) -> None:
         """Let calls go at the rate learnt, and tell if that is worth a word."""
-        self._pacer.learn(self._learned.rate_per_s)
+        learnt = self._learned.rate_per_s
+        if learnt == self._applied_per_s and self._eased_s is None:
+            return
+        self._applied_per_s = learnt
+        self._pacer.learn(learnt)
         rate, told = self._pacer.rate_per_s, self._told_per_s
         if rate is not None and self._eased_s is not None:
             share = EASED_SHARE * 2 ** math.floor(self._pacer.clock() - self._eased_s)
@@ -191,6 +199,6 @@ class Throttle:
         if rate == told:
             return
         is_lower = rate is not None and (told is None or rate < (1 - LEAST_CHANGE) * told)
-        if is_lower or self._learned.rate_per_s is None:
+        if is_lower or learnt is None:
             self._told_per_s = rate
             self._on_change(HOLD)

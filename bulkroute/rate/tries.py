@@ -29,20 +29,22 @@ class Fate(Enum):
 
 
 class Tries:
-    """The tries of one row in this run. `row` is its number in the ledger."""
+    """The tries of one row in this run. `row` is its number in the ledger.
 
-    __slots__ = ("failed_before", "fate", "gifts", "in_stretch", "row", "uncounted", "used")
+    What a row begins with is kept in the class: most never come to anything else, and there is one for every row.
+    """
+
+    used = 0
+    in_stretch = 0
+    """Of those used, how many since the last sign of life."""
+    uncounted = 0
+    gifts = 0
+    """How often it got tries back."""
+    failed_before = False
+    fate = Fate.AGAIN
 
     def __init__(self, row: int) -> None:
         self.row = row
-        self.used = 0
-        self.in_stretch = 0
-        """Of those used, how many since the last sign of life."""
-        self.uncounted = 0
-        self.gifts = 0
-        """How often it got tries back."""
-        self.failed_before = False
-        self.fate = Fate.AGAIN
 
 
 class FirstTries:

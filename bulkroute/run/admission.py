@@ -29,7 +29,7 @@ class Admission(NamedTuple):
 
     token: str
     slot: Slot
-    depart: Callable[[], Awaitable[bool]]
+    depart: Callable[[], Awaitable[None] | None]
 
 
 class Entry(NamedTuple):
@@ -63,14 +63,14 @@ class Gate:
         self._stage_stirred = asyncio.Event()
         self._start_stirred = asyncio.Event()
 
-    async def enter(self, row: int) -> Admission:
-        """Wait until the call of this row may start. Raises GateClosed."""
+    def enter(self, row: int) -> asyncio.Future[Admission]:
+        """Let this row wait at the gate; the future ends when its call may start, or raises GateClosed, as this does."""
         if self._closed.done():
             raise GateClosed
         admitted: asyncio.Future[Admission] = self._loop.create_future()
         self._waiting.append(Entry(row, admitted))
         self._stage_stirred.set()
-        return await admitted
+        return admitted
 
     def resize(self, slots: int) -> None:
         """Let so many calls be in flight from now on; what is in flight beyond that ends in its own time."""
@@ -215,8 +215,14 @@ class Gate:
             if not self._staged or not self._tokens.good(token):
                 slot.give_back()
                 continue
-            entry = self._staged.popleft()
-            self.in_flight += 1
-            entry.admitted.set_result(Admission(token, slot, partial(slot.depart, self._another_slot)))
+            self._admit(token, slot)
+            # Nothing else happens before the next turn of the loop: whoever is due by now goes along.
+            while self._staged and self._tokens.proven and (slot := self._pacer.try_start()):
+                self._admit(token, slot)
             if self._waiting:
                 self._stage_stirred.set()
+
+    def _admit(self, token: str, slot: Slot) -> None:
+        entry = self._staged.popleft()
+        self.in_flight += 1
+        entry.admitted.set_result(Admission(token, slot, partial(slot.depart, self._another_slot)))

@@ -31,17 +31,16 @@ Later = Coroutine[None, None, None]
 class RowInWork(Tries):
     """A row on its way to its outcome, the last call of it, and what ends its rest before its time."""
 
-    __slots__ = ("last", "queued", "refusal", "roused", "throttled")
+    last: Attempt | None = None
+    refusal: Refusal | None = None
+    """The first of its calls that was refused for its token."""
+    throttled = 0
+    """How often in a row it was refused without being told for how long."""
+    roused: asyncio.Future[None] | None = None
 
     def __init__(self, queued: QueuedRow) -> None:
-        super().__init__(queued.number)
+        self.row = queued.number
         self.queued = queued
-        self.last: Attempt | None = None
-        self.refusal: Refusal | None = None
-        """The first of its calls that was refused for its token."""
-        self.throttled = 0
-        """How often in a row it was refused without being told for how long."""
-        self.roused: asyncio.Future[None] | None = None
 
 
 class Delivery:
@@ -157,54 +156,58 @@ class Delivery:
     async def _try(self, row: RowInWork) -> bool:
         """Make one try. A call whose token was refused, or that was told for how long to wait, is made again at once.
 
-        Return whether another try may follow.
+        Return whether another try may follow. Raises GateClosed also for a call that came too late to leave.
         """
+        queued = row.queued
         while True:
-            admission = await self._gate.enter(row.queued.number)
-            answer, call = await self._call(row.queued, admission)
-            now_s, started_s = self._clock(), admission.slot.at_s
-            started_at = time.time() - (now_s - started_s)
-            verdict = self._judge(answer)
-            if verdict.ruling is Ruling.REFUSED:
-                if self._tokens.is_refused_alone(row.refusal, admission.token):
-                    verdict = verdict._replace(ruling=Ruling.FAILED, kind=FailureKind.FORBIDDEN)
-                row.refusal = row.refusal or Refusal(admission.token, call.started_s)
-            number, used = row.used + 1, row.used
-            words = verdict.words if verdict.ruling is Ruling.AGAIN else ""
-            fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, words)
-            if self._outage.is_down:
-                self.on_down()
-            self._reached = self._reached or isinstance(answer, Reply) or answer.sent
-            unreachable = fate is Fate.FAILED and not self._reached
-            status, error = (Status.PENDING, None) if unreachable else _follows(verdict, fate)
-            uses_try = verdict.ruling is not Ruling.AGAIN or row.used > used
-            latency_ms = (now_s - started_s) * 1000
-            row.last = Attempt(row.queued, number, started_at, latency_ms, verdict, status, error, uses_try)
-            self._journal.answered(row.last)
-            if unreachable:
-                raise ServiceUnreachable(
-                    f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
-                )
-            if not self._feedback.take(verdict, admission.token, call):
-                row.throttled = 0
-                return status is Status.PENDING
-            if verdict.ruling is Ruling.THROTTLED and verdict.retry_after_s is None:
-                row.throttled += 1  # everybody else goes on
-                return True
+            admission = await self._gate.enter(queued.number)
+            call = self._feedback.started()
+            try:
+                answer = await self._client.modify(queued.row, admission.token, admission.depart)
+            except GateClosed:
+                self._journal.withdraw([queued.number])
+                raise
+            except BaseException:
+                self._feedback.lost(call)
+                raise
+            finally:
+                self._gate.leave()
+            may_follow = self._take(row, admission, call, answer)
+            if may_follow is not None:
+                return may_follow
 
-    async def _call(self, queued: QueuedRow, admission: Admission) -> tuple[Reply | NoReply, Call]:
-        """Make one call. Raises GateClosed if it came too late to leave: the row was not sent then."""
-        call = self._feedback.started()
-        try:
-            return await self._client.modify(queued.row, admission.token, admission.depart), call
-        except GateClosed:
-            self._journal.withdraw([queued.number])
-            raise
-        except BaseException:
-            self._feedback.lost(call)
-            raise
-        finally:
-            self._gate.leave()
+    def _take(self, row: RowInWork, admission: Admission, call: Call, answer: Reply | NoReply) -> bool | None:
+        """Take the end of a call; return whether another try may follow, None where this one is to be made again."""
+        now_s, started_s = self._clock(), admission.slot.at_s
+        started_at = time.time() - (now_s - started_s)
+        verdict = self._judge(answer)
+        if verdict.ruling is Ruling.REFUSED:
+            if self._tokens.is_refused_alone(row.refusal, admission.token):
+                verdict = verdict._replace(ruling=Ruling.FAILED, kind=FailureKind.FORBIDDEN)
+            row.refusal = row.refusal or Refusal(admission.token, call.started_s)
+        used = row.used
+        words = verdict.words if verdict.ruling is Ruling.AGAIN else ""
+        fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, words)
+        if self._outage.is_down:
+            self.on_down()
+        self._reached = self._reached or isinstance(answer, Reply) or answer.sent
+        unreachable = fate is Fate.FAILED and not self._reached
+        status, error = (Status.PENDING, None) if unreachable else _follows(verdict, fate)
+        uses_try = verdict.ruling is not Ruling.AGAIN or row.used > used
+        latency_ms = (now_s - started_s) * 1000
+        row.last = Attempt(row.queued, used + 1, started_at, latency_ms, verdict, status, error, uses_try)
+        self._journal.answered(row.last)
+        if unreachable:
+            raise ServiceUnreachable(
+                f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
+            )
+        if not self._feedback.take(verdict, admission.token, call):
+            row.throttled = 0
+            return status is Status.PENDING
+        if verdict.ruling is Ruling.THROTTLED and verdict.retry_after_s is None:
+            row.throttled += 1  # everybody else goes on
+            return True
+        return None
 
     def _judge(self, answer: Reply | NoReply) -> Verdict:
         """Judge an answer; one that is the same to the byte as the success before it need not be read again.
