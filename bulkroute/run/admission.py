@@ -217,8 +217,8 @@ class Gate:
                 continue
             self._admit(token, slot)
             # Nothing else happens before the next turn of the loop: whoever is due by now goes along.
-            while self._staged and self._tokens.proven and (slot := self._pacer.try_start()):
-                self._admit(token, slot)
+            while self._staged and self._tokens.proven and (next_slot := self._pacer.try_start()):
+                self._admit(token, next_slot)
             if self._waiting:
                 self._stage_stirred.set()
 
