@@ -30,15 +30,26 @@ MOST_QUEUES = 20
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("--from", "source", metavar="TARGET", help="Routes that lead there now: ivr:Old, queue:Sales, ivr:#3001.")
-@click.option("--to", metavar="TARGET", required=True, help="Where the manifest leads them. Required.")
+@click.option(
+    "--from",
+    "source",
+    envvar="BULKROUTE_FROM",
+    metavar="TARGET",
+    help="Routes that lead there now: ivr:Old, queue:Sales, ivr:#3001.",
+)
+@click.option("--to", metavar="TARGET", required=True, help="Where the manifest leads them.")
 @click.option(
     "--access-code", multiple=True, metavar="PATTERN", help="Only these; % stands for any digits. Repeatable."
 )
 @click.option("--ext-code", multiple=True, metavar="PATTERN", help="Likewise; '' is no extension. Repeatable.")
 @click.option("--media", type=MEDIA, multiple=True, metavar="MEDIA", help="voice, video, multimedia, ... Repeatable.")
 @click.option(
-    "--except", "excepted", type=PATH, metavar="FILE", help="Not these: a manifest, or an id or number a line."
+    "--except",
+    "excepted",
+    envvar="BULKROUTE_EXCEPT",
+    type=PATH,
+    metavar="FILE",
+    help="Not these: a manifest, or an id or number a line.",
 )
 @click.option("--expect", type=click.IntRange(1), metavar="N", help="Write nothing unless it comes to N rows.")
 @click.option("--allow-unloaded", is_flag=True, help="Let --to name an IVR flow that no call can enter now.")

@@ -40,7 +40,9 @@ MEDIA = Parsed("media type", _read(media_type_of, "voice, video or multimedia"))
 
 
 @click.command(context_settings=CONTEXT)
-@click.option("--type", "kind", type=DEVICETYPE, metavar="TYPE", help="Only these: queue or ivr.")
+@click.option(
+    "--type", "kind", envvar="BULKROUTE_TYPE", type=DEVICETYPE, metavar="TYPE", help="Only these: queue or ivr."
+)
 @click.option("--media", type=MEDIA, metavar="MEDIA", help="Only queues for this: voice, video, multimedia, ...")
 @click.option("--find", metavar="TEXT", help="Only those with TEXT in the name, in whatever case, or as their number.")
 @click.option("--not-loaded", is_flag=True, help="Only those that no call can enter now.")
