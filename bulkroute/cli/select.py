@@ -10,6 +10,7 @@ import click
 
 from bulkroute.cli.options import CONTEXT, PATH, connection_options, settings_from
 from bulkroute.cli.output_file import output_to
+from bulkroute.cli.profile import PREFIX
 from bulkroute.cli.targets import MEDIA
 from bulkroute.errors import ExitCode, StopKind, UsageError
 from bulkroute.model import NAME_CHARS, NamedTarget, printable
@@ -33,7 +34,7 @@ MOST_QUEUES = 20
 @click.option(
     "--from",
     "source",
-    envvar="BULKROUTE_FROM",
+    envvar=f"{PREFIX}FROM",
     metavar="TARGET",
     help="Routes that lead there now: ivr:Old, queue:Sales, ivr:#3001.",
 )
@@ -46,7 +47,7 @@ MOST_QUEUES = 20
 @click.option(
     "--except",
     "excepted",
-    envvar="BULKROUTE_EXCEPT",
+    envvar=f"{PREFIX}EXCEPT",
     type=PATH,
     metavar="FILE",
     help="Not these: a manifest, or an id or number a line.",

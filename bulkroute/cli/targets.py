@@ -11,6 +11,7 @@ import click
 
 from bulkroute.cli.options import CONTEXT, Parsed, connection_options, settings_from
 from bulkroute.cli.output_file import output_to
+from bulkroute.cli.profile import PREFIX
 from bulkroute.errors import ExitCode
 from bulkroute.manifest.spelling import devicetype_of, media_type_of
 from bulkroute.model import NAME_CHARS, DeviceType, printable
@@ -41,7 +42,7 @@ MEDIA = Parsed("media type", _read(media_type_of, "voice, video or multimedia"))
 
 @click.command(context_settings=CONTEXT)
 @click.option(
-    "--type", "kind", envvar="BULKROUTE_TYPE", type=DEVICETYPE, metavar="TYPE", help="Only these: queue or ivr."
+    "--type", "kind", envvar=f"{PREFIX}TYPE", type=DEVICETYPE, metavar="TYPE", help="Only these: queue or ivr."
 )
 @click.option("--media", type=MEDIA, metavar="MEDIA", help="Only queues for this: voice, video, multimedia, ...")
 @click.option("--find", metavar="TEXT", help="Only those with TEXT in the name, in whatever case, or as their number.")
