@@ -8,6 +8,7 @@ The command line uses this same class.
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from typing import Self
 from bulkroute.cec.client import Client
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
-from bulkroute.errors import LedgerBusy, StopKind, StoppedEarly, UsageError
+from bulkroute.errors import LedgerBusy, LedgerError, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, OnEvent, RunEnded
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import Tenant
@@ -24,6 +25,7 @@ from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.remarks import Remark, RemarkKind
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
@@ -45,6 +47,10 @@ from bulkroute.settings import OnDrift, Settings
 
 TRY_LOCK_EVERY_S = 0.5
 """How often a ledger is tried that another run holds."""
+
+
+MOST_SAID = 200
+"""Remarks kept for the run that may follow."""
 
 
 def ignore(_event: Event) -> None:
@@ -69,6 +75,9 @@ class Engine:
         self._exits = contextlib.AsyncExitStack()
         self._blocking = Blocking()
         self._open = False
+        self._said: deque[Remark] = deque(maxlen=MOST_SAID)
+        """What was told and is not in the ledger: there is no run yet."""
+        self._keep = self._said.append
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
@@ -208,7 +217,17 @@ class Engine:
         with Ledger(Path(ledger)).read() as opened:
             found = opened.pick(batch)
             found.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
-            return await verify(found, self._reader, self._settings.backoff_s, self._notice)
+            verified = await verify(found, self._reader, self._settings.backoff_s, self._notice)
+            if opened.is_of_today():
+                self._keep_check(found, verified)
+            return verified
+
+    @staticmethod
+    def _keep_check(batch: BatchReader, verified: Verified) -> None:
+        """Keep what a check found, for the pages; not while a run holds the ledger, nor where it cannot be written."""
+        remark = Remark.now(RemarkKind.CHECK, verified.sentence, is_good=not verified.differences)
+        with contextlib.suppress(LedgerBusy, LedgerError), Ledger(batch.path).hold() as held, held.write() as writer:
+            writer.keep_check(batch, remark)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LiveBindings]:
@@ -290,8 +309,14 @@ class Engine:
         run = self.current = Run(
             self._service, prepared=prepared, reader=self._reader, on_event=self._on_event, deadlines=self._deadlines
         )
-        async with control.serving(prepared.batch.path, run, self._notice):
-            summary = await run.execute()
+        run.keep(*self._said)
+        self._said.clear()
+        self._keep = run.keep
+        try:
+            async with control.serving(prepared.batch.path, run, self._notice):
+                summary = await run.execute()
+        finally:
+            self._keep = self._said.append
         self._on_event(RunEnded(summary))
         return summary
 
@@ -301,4 +326,5 @@ class Engine:
             raise UsageError("this Engine is not open", hint="use it within `async with Engine(settings) as engine:`")
 
     def _notice(self, text: str) -> None:
+        self._keep(Remark.of_notice(text))
         self._on_event(Notice(text))

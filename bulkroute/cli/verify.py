@@ -30,12 +30,12 @@ def verify(ledger: Path, **options: Any) -> int:
     line: put back (they lead to where they led before), set again (after a rollback), elsewhere, gone (no called route
     has the id any more) or locked (elsewhere, and not to be changed now).
 
-    Works while a run is going on.
+    Works while a run is going on. What was found is kept in LEDGER for the pages, unless a run holds it then.
 
     Example: bulkroute verify cutover.ledger.db --base-url https://cc.example.com
     """
     from bulkroute.cli.session import with_engine  # here, since help must not wait for these
-    from bulkroute.output.verification import counts, print_verified, to_json
+    from bulkroute.output.verification import print_verified, to_json
 
     settings = settings_from(options)
     metrics = _metrics(options["metrics_file"], ledger)
@@ -43,7 +43,7 @@ def verify(ledger: Path, **options: Any) -> int:
 
     async def work(engine: "Engine") -> int:
         verified = await engine.verify(ledger, batch=options["batch"])
-        found.update(counts(verified))
+        found.update(verified.counts)
         code = ExitCode.DIFFERENT if verified.differences else ExitCode.DONE
         if options["json_"]:
             click.echo(to_json(verified, code))

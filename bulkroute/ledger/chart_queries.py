@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from bulkroute.ledger.pair_queries import PAIR, PairKey
 from bulkroute.ledger.queries import COUNTED, TRIES
 from bulkroute.model import Ruling, Status
 
@@ -115,22 +116,31 @@ def latest_call(connection: sqlite3.Connection) -> int:
 
 
 class Finished(NamedTuple):
-    """Rows that got their outcome alike; `example_id` is one of them."""
+    """Rows of one pair of targets that got their outcome alike; `example_id` is one of them."""
 
     status: Status
     error: str | None
     description: str | None
     rows: int
     example_id: str
+    before_devicetype: int | None
+    before_device_id: int | None
+    devicetype: int
+    device_id: int
+
+    @property
+    def pair(self) -> PairKey:
+        """Where they led and are to lead."""
+        return self.before_devicetype, self.before_device_id, self.devicetype, self.device_id
 
 
 def finished(connection: sqlite3.Connection, batch: int, after: int) -> list[Finished]:
     """Count the rows of a batch that calls later than the call `after` finished."""
     # "+batch" keeps SQLite from walking through the whole batch for a few rows. What a success says tells nothing.
     found = connection.execute(
-        f"SELECT status, error, iif(status = '{Status.FAILED}', description, NULL), count(*), min(id) FROM row"
+        f"SELECT status, error, iif(status = '{Status.FAILED}', description, NULL), count(*), min(id), {PAIR} FROM row"
         " WHERE row IN (SELECT row FROM attempt WHERE attempt > ?)"
-        f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY 1, 2, 3",
+        f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY 1, 2, 3, {PAIR}",
         (after, batch),
     )
     return [Finished(Status(status), *rest) for status, *rest in found]

@@ -87,6 +87,11 @@ class DifferenceKind(StrEnum):
     LOCKED = "locked"
     """It leads to another target, and must not be changed now."""
 
+    @property
+    def words(self) -> str:
+        """It in words."""
+        return self.value.replace("_", " ")
+
 
 class Difference(NamedTuple):
     """A row whose live binding is not what the ledger says; `now` is None where it is not listed or has no target."""

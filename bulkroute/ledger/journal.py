@@ -9,7 +9,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger.batches import QueuedRow
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.guard import ledger_errors
+from bulkroute.ledger.remarks import Remark, keep
 from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
 
 
@@ -106,6 +107,7 @@ class Notes:
     waits: list[Wait] = field(default_factory=list)
     paces: list[tuple[float, Pace, PaceCause, str]] = field(default_factory=list)
     """When, at which pace from then on, and why."""
+    remarks: list[Remark] = field(default_factory=list)
 
 
 class Journal:
@@ -173,6 +175,11 @@ class Journal:
         self._notes.paces.append((time.time(), pace, cause, reason))
         self._commit_soon()
 
+    def said(self, remarks: Iterable[Remark]) -> None:
+        """Note what was said of the run."""
+        self._notes.remarks.extend(remarks)
+        self._commit_soon()
+
     async def flush(self) -> None:
         """Wait until everything noted is on disk. Raises LedgerError where anything was not."""
         await self._commit_soon()
@@ -226,6 +233,8 @@ class Journal:
                 self._write_wait(wait)
             if notes.paces:
                 connection.executemany(_PACE, [(self._run, at, *pace, *why) for at, pace, *why in notes.paces])
+            if notes.remarks:
+                keep(connection, self._run, notes.remarks)
 
     def _move(self, sql: str, rows: Sequence[tuple[object, ...]], doing: str) -> None:
         """Write the status of rows, each of which must be in the state that it is to leave. Raises LedgerError."""

@@ -51,11 +51,23 @@ TO_FORMAT_3 = (
     f"UPDATE pace SET cause = {_CAUSE}",
     "ALTER TABLE row ADD COLUMN given_back INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE batch ADD COLUMN since INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TABLE remark (
+        remark      INTEGER PRIMARY KEY,
+        batch       INTEGER NOT NULL REFERENCES batch,
+        run         INTEGER REFERENCES run,
+        at          REAL NOT NULL,
+        kind        TEXT NOT NULL,
+        is_good     INTEGER NOT NULL,
+        text        TEXT NOT NULL
+    ) STRICT
+    """,
 )
 
 STEPS = (TO_FORMAT_2, TO_FORMAT_3)
 """The statements of each step in their order; the first step leads from the oldest format to the one after it."""
 
+_NO_REMARK = ("remark", "batch", "run", "at", "kind", "is_good", "text")
 _VIEWS_OF_2 = {
     "row": "SELECT *, 0 AS drifted, 0 AS given_back FROM main.row",
     "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key, 0 AS since FROM main.batch",
@@ -63,6 +75,7 @@ _VIEWS_OF_2 = {
     + "".join(f", '' AS {name}" for name in _ORIGIN)
     + " FROM main.run",
     "pace": f"SELECT *, {_CAUSE} AS cause FROM main.pace",
+    "remark": f"SELECT {', '.join(f'NULL AS {column}' for column in _NO_REMARK)} WHERE 0",
 }
 _NO_PACE = ("pace", "run", "at", "asked", "rate", "concurrency", "reason", "cause")
 
@@ -77,6 +90,11 @@ def read_as_today(connection: sqlite3.Connection) -> None:
     """Let what is read over this connection be of today's format, whatever the ledger's is; nothing of it is changed."""
     for name, select in VIEWS.get(format_of(connection), {}).items():
         connection.execute(f"CREATE TEMP VIEW {name} AS {select}")
+
+
+def is_of_today(connection: sqlite3.Connection) -> bool:
+    """Tell whether a ledger needs no bringing up."""
+    return format_of(connection) == FORMAT
 
 
 def bring_up(connection: sqlite3.Connection, ledger: Path, on_notice: Callable[[str], None]) -> None:

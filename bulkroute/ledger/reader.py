@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bulkroute.ledger import batches, chart_queries, compare, drift, queries, runs
+from bulkroute.ledger import batches, chart_queries, compare, drift, migrations, pair_queries, queries, remarks, runs
 from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
 from bulkroute.ledger.compare import Checked, Difference
@@ -17,7 +17,9 @@ from bulkroute.ledger.drift import Foreseen
 from bulkroute.ledger.file import read_transaction
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.pair_queries import Pairs
 from bulkroute.ledger.queries import Counts, Reason
+from bulkroute.ledger.remarks import SaidOf
 from bulkroute.ledger.runs import RunEnd, RunRecord
 from bulkroute.model import Status
 
@@ -84,6 +86,16 @@ class BatchReader:
     def count_checked(self) -> Checked:
         """Count the rows that the ledger calls done, or put back since."""
         return compare.count_checked(self._connection, self.facts)
+
+    @guarded(READ)
+    def remarks(self, limit: int) -> list[SaidOf]:
+        """Return what was said of it beside its rows, the last words first."""
+        return remarks.latest(self._connection, self.facts, limit)
+
+    @guarded(READ)
+    def count_pairs(self, limit: int) -> Pairs:
+        """Count its rows by where they led and are to lead, the commonest pairs first."""
+        return pair_queries.count_pairs(self._connection, self.number, limit)
 
     @guarded(READ)
     def last_calls(self, after: int) -> list[LastCall]:
@@ -171,6 +183,11 @@ class LedgerReader:
     def manifests(self) -> list[str]:
         """Return the names of the manifests of all batches, as they were given."""
         return [name for (name,) in self._connection.execute("SELECT DISTINCT manifest FROM batch")]
+
+    @guarded(READ)
+    def is_of_today(self) -> bool:
+        """Tell whether it is of today's format, so that it may be written without bringing it up."""
+        return migrations.is_of_today(self._connection)
 
     @guarded(READ)
     def version(self) -> int:

@@ -101,3 +101,14 @@ CREATE TABLE pace (
     reason      TEXT NOT NULL,              -- why it changed, in words
     cause       TEXT NOT NULL DEFAULT 'service' -- why it changed, in one word
 ) STRICT;
+
+-- What was said beside the rows: notices and warnings of a run, what came of its canary, and of `bulkroute verify`.
+CREATE TABLE remark (
+    remark      INTEGER PRIMARY KEY,        -- in the order in which they were kept
+    batch       INTEGER NOT NULL REFERENCES batch,
+    run         INTEGER REFERENCES run,     -- NULL: of a check, which is of no run
+    at          REAL NOT NULL,              -- when
+    kind        TEXT NOT NULL,              -- notice, warning, canary, check
+    is_good     INTEGER NOT NULL,           -- 0: somebody has to do something
+    text        TEXT NOT NULL               -- in words
+) STRICT;

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger import batches, drift, merge, migrations, rollback, runs, settle, wanted
+from bulkroute.ledger import batches, drift, merge, migrations, remarks, rollback, runs, settle, wanted
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Attempt, Journal
 from bulkroute.ledger.live_bindings import LiveBindings, Target, detach
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.remarks import Remark
 from bulkroute.ledger.rollback import Changed, Scope
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.settle import Decided, Doubts
@@ -192,6 +193,11 @@ class LedgerWriter:
     def end_rollbacks(self) -> None:
         """End all rollbacks, since rows are about to be sent again: a later rollback starts anew."""
         rollback.close(self._connection)
+
+    @guarded("keep what a check found")
+    def keep_check(self, batch: BatchReader, remark: Remark) -> None:
+        """Keep what a check of a batch found."""
+        remarks.keep_check(self._connection, batch.facts, remark)
 
     def work_on(self, batch: BatchReader) -> BatchWriter:
         """Return a batch of this ledger, to be worked on."""

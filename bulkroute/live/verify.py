@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -63,6 +64,26 @@ class Verified(NamedTuple):
             ids.setdefault((each.kind, each.wanted, each.now), []).append(each.id)
         found = [DifferenceGroup(*alike, len(those), tuple(those[:EXAMPLES])) for alike, those in ids.items()]
         return sorted(found, key=lambda group: -group.rows)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows were found how: `right`, and each kind of difference."""
+        kinds = Counter(each.kind for each in self.differences)
+        return {"right": self.checked - len(self.differences), **{kind.value: kinds[kind] for kind in DifferenceKind}}
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence."""
+        if not self.checked:
+            return "the ledger calls no row done: nothing was verified"
+        what = "rows done"
+        if self.put_back:
+            done = self.checked - self.put_back
+            what = f"rows put back or done ({self.put_back:,} and {done:,})" if done else "rows put back"
+        counts = self.counts
+        text = f"{counts['right']:,} of {self.checked:,} {what} are as the ledger says"
+        kinds = ", ".join(f"{counts[kind]:,} {kind.words}" for kind in DifferenceKind if counts[kind])
+        return f"{text}; {kinds}" if kinds else text
 
 
 async def verify(batch: BatchReader, reader: LiveReader, backoff_s: float, tell: Callable[[str], None]) -> Verified:

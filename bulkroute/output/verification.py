@@ -1,7 +1,6 @@
 """What a check of a ledger found: a line for rows that differ alike, or for each row, or one JSON object."""
 
 import json
-from collections import Counter
 from typing import Any, TextIO
 
 from bulkroute.ledger.compare import Difference, DifferenceKind
@@ -14,21 +13,13 @@ MOST_GROUPS = 20
 ID_CHARACTERS = 19
 """Of the vendor's ids."""
 
-_LABELS = {kind: kind.replace("_", " ") for kind in DifferenceKind}
-
-
-def counts(found: Verified) -> dict[str, int]:
-    """Return how many rows were found how: `right`, and each kind of difference."""
-    kinds = Counter(each.kind for each in found.differences)
-    return {"right": found.checked - len(found.differences), **{kind.value: kinds[kind] for kind in DifferenceKind}}
-
 
 def to_json(found: Verified, exit_code: int) -> str:
     """Return all of it on one line."""
     record = {
         **found._asdict(),
         "differences": [_difference(each) for each in found.differences],
-        "found": counts(found),
+        "found": found.counts,
         "groups": [_group(each) for each in found.groups],
         "exit_code": exit_code,
     }
@@ -54,12 +45,10 @@ def print_verified(found: Verified, stream: TextIO, *, rows: bool) -> None:
     if rows:
         for each in found.differences:
             was = each.was or "not recorded"
-            say(
-                f"{each.id}: {_LABELS[each.kind]}: was {was}, wanted {each.wanted}, {_now(each.kind, each.now)}", stream
-            )
+            say(f"{each.id}: {each.kind.words}: was {was}, wanted {each.wanted}, {_now(each.kind, each.now)}", stream)
     elif found.differences:
         show(_table(found), stream)
-    say(sentence(found), stream)
+    say(found.sentence, stream)
 
 
 def _table(found: Verified) -> Table:
@@ -67,7 +56,7 @@ def _table(found: Verified) -> Table:
     columns = [Column("found"), Column("rows", right=True), *map(Column, ("should lead to", "leads to"))]
     lines: list[tuple[str, ...]] = [
         (
-            _LABELS[group.kind],
+            group.kind.words,
             f"{group.rows:,}",
             str(group.wanted),
             _now(group.kind, group.now).removeprefix("is "),
@@ -85,17 +74,3 @@ def _now(kind: DifferenceKind, now: NamedTarget | None) -> str:
     if kind is DifferenceKind.GONE:
         return "is not listed"
     return f"is {now or 'without a target'}"
-
-
-def sentence(found: Verified) -> str:
-    """Return in one sentence how many rows are right."""
-    if not found.checked:
-        return "the ledger calls no row done: nothing was verified"
-    right = found.checked - len(found.differences)
-    what = "rows done"
-    if found.put_back:
-        done = found.checked - found.put_back
-        what = f"rows put back or done ({found.put_back:,} and {done:,})" if done else "rows put back"
-    text = f"{right:,} of {found.checked:,} {what} are as the ledger says"
-    kinds = ", ".join(f"{rows:,} {_LABELS[kind]}" for kind in DifferenceKind if (rows := counts(found)[kind]))
-    return f"{text}; {kinds}" if kinds else text

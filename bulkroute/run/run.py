@@ -13,6 +13,7 @@ from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
 from bulkroute.events import Event, Notice, OnEvent, RateChanged, RunStarted, Stopping, WaitEnded
 from bulkroute.ledger.journal import Attempt, Pace
+from bulkroute.ledger.remarks import Remark, RemarkKind
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
@@ -149,6 +150,10 @@ class Run:
             self._outlook.measure_anew(time.monotonic(), self._tally.settled)
         self._on_event(event)
 
+    def keep(self, *remarks: Remark) -> None:
+        """Keep what was said of the run in its ledger."""
+        self._journal.said(remarks)
+
     def pause(self, reason: str) -> None:
         """Let no further call start until `resume`; those in flight end."""
         self._pauses.end(PAUSED)
@@ -261,9 +266,12 @@ class Run:
         except BulkrouteError as error:
             wrong = f"the canary cannot be read back: {error}"
         if wrong is not None:
+            self.keep(Remark.now(RemarkKind.CANARY, wrong, is_good=False))
             self.stop(StopKind.CANARY, wrong)
         elif self._pool.begun:
-            self._on_event(Notice(f"canary: {self._pool.begun} rows were sent and read back right; going on"))
+            right = f"{self._pool.begun} rows were sent and read back right"
+            self.keep(Remark.now(RemarkKind.CANARY, right, is_good=True))
+            self._on_event(Notice(f"canary: {right}; going on"))
 
     def _give_up(self, error: BaseException) -> None:
         """End the run for what a row, or a loop of the gate, raised."""

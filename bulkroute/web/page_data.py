@@ -1,15 +1,20 @@
 """Everything a page shows of a ledger, as one JSON object: for the report once, for the live page again and again."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from bulkroute.errors import ExitCode
 from bulkroute.ledger import lock
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.chart_queries import FailedRow, Search, Wait
+from bulkroute.ledger.pair_queries import Pairs
+from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import state_of
+from bulkroute.ledger.wanted import target
+from bulkroute.model import REFUSED, Binding
 from bulkroute.version import __version__
 from bulkroute.web.row_counts import RowCounts
 from bulkroute.web.timeline import Timeline, distribution, percentiles
@@ -17,6 +22,7 @@ from bulkroute.web.timeline import Timeline, distribution, percentiles
 MOST_WAITS = 200
 MOST_RUNS = 200
 MOST_REASONS = 100
+MOST_REMARKS = 100
 """Lines a table of the page holds; how many there are in all is said beside it."""
 
 
@@ -53,10 +59,11 @@ class Snapshots:
             self._counted = batch.number
             runs = batch.runs()
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
-            counts, reasons = self._row_counts.read(stage)
+            counts, reasons, pairs = self._row_counts.read(stage)
+            remarks = batch.remarks(MOST_REMARKS)
             waits = batch.waits(MOST_WAITS)
             running = state_of(runs, self._ledger.path, before)
-            state = describe_state(runs, running, waits)
+            state = describe_state(runs, running, waits, counts)
             self._timeline.advance(runs, time.time() if running is RunState.RUNNING else None)
             failed = list(batch.failed_rows(Search(), limit=failed_rows))
         stretches = self._timeline.stretches
@@ -67,6 +74,9 @@ class Snapshots:
             "batch": batch.number,
             "parent": batch.parent,
             "manifest": batch.manifest,
+            "origin": _origin(runs),
+            "pairs": _pairs(pairs, {}),
+            "remarks": [remark._asdict() for remark in remarks],
             "counts": counts._asdict(),
             "calls": {
                 "all": sum(stretch.calls for stretch in stretches.values()),
@@ -75,7 +85,7 @@ class Snapshots:
                 "seconds": sum(stretch.seconds for stretch in stretches.values()),
             },
             "state": state,
-            "reasons": {"total": len(reasons), "rows": [reason._asdict() for reason in reasons[:MOST_REASONS]]},
+            "reasons": {"total": len(reasons), "rows": [_reason(each) for each in reasons[:MOST_REASONS]]},
             "waits": [wait._asdict() for wait in waits],
             "paces": [change._asdict() for change in self._timeline.changes],
             "failed": packed(failed, counts.failed + counts.refused),
@@ -112,12 +122,37 @@ class Snapshots:
             "retries": stretch.retries,
             "throttled": stretch.throttled,
             "exit_code": run.exit_code,
-            "ending": unended if run.exit_code is None else ended(run),
+            "ending": unended if run.exit_code is None else state["text"] if last else ended(run),
             "where": f"{run.host}, pid {run.pid}, {run.service}, version {run.version}",
         }
 
 
-def describe_state(runs: list[RunRecord], state: RunState | None, waits: list[Wait]) -> dict[str, Any]:
+def _origin(runs: list[RunRecord]) -> dict[str, str]:
+    """Return whose routes the last run changes, what for, and who started it."""
+    if not runs:
+        return dict.fromkeys(("service", "tenant", "note", "who"), "")
+    last = runs[-1]
+    return {"service": last.service, "tenant": last.tenant, "note": last.note, "who": last.who}
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {**reason._asdict(), "refused": reason.error in REFUSED}
+
+
+def _pairs(pairs: Pairs, names: Mapping[Binding, str]) -> dict[str, Any]:
+    """Return where rows led and are to lead, the commonest first, and how far they are."""
+
+    def shown(devicetype: int | None, device_id: int | None) -> str:
+        found = target(devicetype, device_id, None)
+        return str(found.named_by(names)) if found else ""
+
+    lines = [
+        {"before": shown(*key[:2]), "after": shown(*key[2:]), **each._asdict()} for key, each in pairs.counts.items()
+    ]
+    return {"total": pairs.total, "rows": lines}
+
+
+def describe_state(runs: list[RunRecord], state: RunState | None, waits: list[Wait], counts: Counts) -> dict[str, Any]:
     """Return what the batch is doing: `state` is none, running, killed, unknown or ended; `text` says it in words.
 
     `tone` is "wait" while the run waits.
@@ -127,7 +162,7 @@ def describe_state(runs: list[RunRecord], state: RunState | None, waits: list[Wa
     shown: dict[str, Any] = {"state": state.value}
     run = runs[-1]
     if state is RunState.ENDED:
-        return shown | {"text": ended(run)}
+        return shown | {"text": ended(run, counts)}
     if state is RunState.ELSEWHERE:
         return shown | {"text": f"has not ended: it goes on at {run.host}, or was killed there"}
     if state is RunState.KILLED:
@@ -136,11 +171,17 @@ def describe_state(runs: list[RunRecord], state: RunState | None, waits: list[Wa
     return shown | ({"tone": "wait", "text": f"waiting: {'; '.join(reasons)}"} if reasons else {"text": "running"})
 
 
-def ended(run: RunRecord) -> str:
-    """Return how a run ended, in words."""
+def ended(run: RunRecord, counts: Counts | None = None) -> str:
+    """Return how a run ended, in words; of a batch's last one with the `counts` of its rows."""
     if run.stopped:
         return f"stopped: {run.stopped}"
-    return "went through, every row is done" if run.exit_code == 0 else "went through, some rows are not done"
+    if run.exit_code == ExitCode.DONE:
+        return "went through, every row is done"
+    if counts is None:
+        return "went through, some rows are not done"
+    left = counts.pending + counts.in_doubt
+    parts = ((counts.failed, "failed"), (counts.refused, "refused"), (left, "left"))
+    return f"went through: {', '.join(f'{rows:,} {what}' for rows, what in parts if rows) or 'some rows cannot be put back'}"
 
 
 def packed(rows: Iterable[FailedRow], total: int) -> dict[str, Any]:

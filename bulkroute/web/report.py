@@ -24,9 +24,11 @@ SCRIPTS = (
     "vendor/uplot/uPlot.iife.min.js",
     "elements.js",
     "formats.js",
+    "tables.js",
     "plots.js",
     "charts.js",
     "failures.js",
+    "outcome.js",
     "page.js",
 )
 """What both pages use, in the order they need it."""
@@ -60,6 +62,7 @@ def render(snapshot: dict[str, Any]) -> str:
         lead=html.escape(_lead(snapshot)),
         head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>',
         live="",
+        controls="",
         tail="\n".join(
             [
                 f"<!-- uPlot:\n{licence.replace('--', '- -')}-->",

@@ -1,13 +1,29 @@
-"""Counts of a batch's rows and why they failed, kept up to date without counting a million rows every second."""
+"""Counts of a batch's rows, by status, by reason and by pair of targets, kept up to date without counting a million rows every second."""
 
 import time
+from typing import NamedTuple
 
+from bulkroute.ledger.chart_queries import Finished
+from bulkroute.ledger.pair_queries import Pairs
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.reader import BatchReader, LedgerReader
 from bulkroute.model import Status
 
 SHARE = 0.005
 """Of the time, at most, goes to counting all rows anew."""
+
+MOST_PAIRS = 100
+"""Pairs of targets that are counted apart, the commonest ones."""
+
+
+class Read(NamedTuple):
+    """What is known of a batch's rows."""
+
+    counts: Counts
+    reasons: list[Reason]
+    """Why rows failed, the commonest reason first."""
+    pairs: Pairs
+    """Where rows led and are to lead."""
 
 
 class RowCounts:
@@ -23,13 +39,14 @@ class RowCounts:
         self._batch = batch
         self._counts = Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {})
         self._reasons: dict[tuple[str, str | None], Reason] = {}
+        self._pairs = Pairs(0, {})
         self._counted_to = 0
         self._stage: object = None
         self._due_s = 0.0
         self._version = -1
 
-    def read(self, stage: object) -> tuple[Counts, list[Reason]]:
-        """Return the counts now, and why rows failed, the commonest reason first.
+    def read(self, stage: object) -> Read:
+        """Return the counts now.
 
         `stage` is another one whenever a run has begun or ended.
         """
@@ -39,30 +56,36 @@ class RowCounts:
             self._counts = self._batch.counts()
             reasons = self._batch.reasons() if self._counts.failed or self._counts.refused else []
             self._reasons = {(reason.error, reason.description): reason for reason in reasons}
+            self._pairs = self._batch.count_pairs(MOST_PAIRS)
             self._counted_to = self._ledger.latest_call()
             ended_s = time.monotonic()
             self._due_s = ended_s + (ended_s - started_s) / SHARE
         elif version != self._version:
             self._count_on()
         self._stage, self._version = stage, version
-        return self._counts, sorted(self._reasons.values(), key=lambda reason: -reason.rows)
+        reasons = sorted(self._reasons.values(), key=lambda reason: -reason.rows)
+        return Read(self._counts, reasons, self._pairs)
 
     def _count_on(self) -> None:
         """Add the rows that were finished since the last look."""
         counts = self._counts
         failures = dict(counts.failures)
+        pairs = dict(self._pairs.counts)
         succeeded = failed = 0
         latest = self._ledger.latest_call()
-        for status, error, description, rows, example_id in self._batch.finished(self._counted_to):
-            if status is Status.SUCCEEDED:
-                succeeded += rows
+        for found in self._batch.finished(self._counted_to):
+            pair = pairs.get(found.pair)
+            if found.status is Status.SUCCEEDED:
+                succeeded += found.rows
+                if pair:
+                    pairs[found.pair] = pair._replace(done=pair.done + found.rows)
                 continue
-            failed += rows
-            kind = str(error)
-            failures[kind] = failures.get(kind, 0) + rows
-            known = self._reasons.get((kind, description), Reason(kind, description, 0, example_id))
-            self._reasons[kind, description] = known._replace(rows=known.rows + rows)
+            failed += found.rows
+            if pair:
+                pairs[found.pair] = pair._replace(failed=pair.failed + found.rows)
+            self._count_failed(found, failures)
         self._counted_to = latest
+        self._pairs = self._pairs._replace(counts=pairs)
         finished = succeeded + failed
         self._counts = counts._replace(
             succeeded=counts.succeeded + succeeded,
@@ -71,4 +94,12 @@ class RowCounts:
             pending=max(0, counts.pending - max(0, finished - counts.in_doubt)),
             in_doubt=max(0, counts.in_doubt - finished),
             failures=failures,
+        )
+
+    def _count_failed(self, found: Finished, failures: dict[str, int]) -> None:
+        kind = str(found.error)
+        failures[kind] = failures.get(kind, 0) + found.rows
+        known = self._reasons.get((kind, found.description), Reason(kind, found.description, 0, found.example_id))
+        self._reasons[kind, found.description] = known._replace(
+            rows=known.rows + found.rows, example_id=min(known.example_id, found.example_id)
         )

@@ -91,7 +91,8 @@ class Server:
             lead="",
             head=head,
             tail=tail,
-            live=asset("live.html") + (asset("controls.html") if self._may_control else ""),
+            live=asset("live.html"),
+            controls=asset("controls.html") if self._may_control else "",
         )
         return web.Response(text=page, content_type="text/html")
 

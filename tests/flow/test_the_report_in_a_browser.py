@@ -161,3 +161,26 @@ def test_hostile_text_stays_text_in_a_browser(tmp_path: Path) -> None:
         assert page.locator("#waits tbody tr td:nth-child(4)").text_content() == HOSTILE
         assert page.evaluate("window.hit") is None
         assert page.locator("img").count() == 0
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_column_is_out_of_sight(tmp_path: Path, width: int) -> None:
+    ledger = made(tmp_path / "l.db", rows=30, failed=25, text=lambda _: "a long story of what went wrong " * 6)
+    with closing(sqlite3.connect(ledger)) as connection:
+        connection.execute("UPDATE row SET before_devicetype = 3, before_device_id = 201")
+        connection.execute("INSERT INTO wait (run, started_at, reason) VALUES (1, 1, 'the switch is rebooting')")
+        connection.execute("INSERT INTO remark VALUES (1, 1, 1, 2, 'notice', 1, 'a column is not used')")
+        connection.commit()
+    report(ledger)
+    with (
+        chromium() as browser,
+        opened(browser, (tmp_path / "page.html").as_uri(), viewport={"width": width, "height": 800}) as page,
+    ):
+        for name in ("pairs", "reasons", "failed", "waits", "notices", "runs"):
+            cells = page.locator(f"#{name} td:not(:empty)")
+            edges = cells.evaluate_all("cells => cells.map((cell) => cell.getBoundingClientRect().right)")
+            assert edges, name
+            assert max(edges) <= width, f"{name} goes on out of sight"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width

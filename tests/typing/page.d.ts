@@ -7,6 +7,9 @@ interface PageData {
   batch: number;
   parent: number | null;
   manifest: string;
+  origin: Origin;
+  pairs: Pairs;
+  remarks: Remark[];
   counts: Counts;
   calls: Calls;
   state: State;
@@ -23,6 +26,36 @@ interface LiveData extends PageData {
   live: RunStatus | NoStatus;
   pace: number | null;
   eta_s: number | null;
+}
+
+/** Of the last run. What is not known is empty. */
+interface Origin {
+  service: string;
+  tenant: string;
+  note: string;
+  who: string;
+}
+
+interface Pairs {
+  total: number;
+  rows: Pair[];
+}
+
+interface Pair {
+  before: string;
+  after: string;
+  rows: number;
+  done: number;
+  failed: number;
+  refused: number;
+}
+
+interface Remark {
+  at: number;
+  kind: string;
+  is_good: boolean;
+  text: string;
+  run: number | null;
 }
 
 interface Counts {
@@ -61,6 +94,7 @@ interface Reason {
   description: string | null;
   rows: number;
   example_id: string;
+  refused: boolean;
 }
 
 interface Wait {

@@ -83,9 +83,10 @@ const Charts = (() => {
    * @param {Line[]} lines
    * @param {(value: number | null) => string} format
    * @param {uPlot.Axis} yAxis
+   * @param {uPlot.Scale.Range} yRange
    * @param {() => LegendEntry[]} rest of the legend
    */
-  function overTime(id, lines, format, yAxis, rest) {
+  function overTime(id, lines, format, yAxis, yRange, rest) {
     /** @param {uPlot} plot */
     function update(plot) {
       const at = plot.cursor.idx ?? null;
@@ -108,7 +109,7 @@ const Charts = (() => {
     return drawn(
       id,
       {
-        scales: { x: { time: false, range: wholeTime }, y: { range: fromZero } },
+        scales: { x: { time: false, range: wholeTime }, y: { range: yRange } },
         axes: [axis(xAxis), axis({ size: 62 * scale(), ...yAxis })],
         series: [{}, ...lines],
         hooks: { drawAxes: [backdrop], setCursor: [update], setData: [update], ready: [update] },
@@ -127,6 +128,18 @@ const Charts = (() => {
     line("allowed", "allowed by the service", { dash: [2, 3] }),
   ];
   const LATENCIES = [line("p99", "p99"), line("p95", "p95"), line("p50", "median")];
+
+  /** @param {(number | null)[]} values */
+  const highest = (values) => Math.max(0, ...values.map((value) => value ?? 0));
+  /**
+   * A rate far above what was ever reached would flatten all curves: then it is out of sight.
+   * @type {uPlot.Scale.Range}
+   */
+  const asFarAsCalls = () => {
+    const reached = highest(timeline.calls);
+    const rates = Math.max(highest(timeline.target), highest(timeline.allowed));
+    return [0, Math.max(1, 1.08 * (!reached || rates <= 2 * reached ? Math.max(reached, rates) : 1.2 * reached))];
+  };
 
   /** @type {Latency} */
   let latency;
@@ -190,7 +203,7 @@ const Charts = (() => {
   }
   function describeAll() {
     const { calls, target, runs, width_s } = timeline;
-    const peak = Math.max(0, ...calls.map((value) => value ?? 0));
+    const peak = highest(calls);
     const asked = target.filter((value, at) => value !== null && value !== target[at - 1]);
     const askedFor = asked.length ? `; asked for were ${asked.slice(-5).map(plain).join(", then ")} a second` : "";
     const most = `at most ${plain(peak)} a second in a stretch of ${width_s} s`;
@@ -216,8 +229,8 @@ const Charts = (() => {
       /** @type {uPlot.Axis} */
       const inMs = { values: (_plot, values) => values.map((value) => (value ? ms(value) : "0")) };
       plots = {
-        rate: overTime("rate", RATES, (value) => `${plain(value)}/s`, {}, waited),
-        latency: overTime("latency", LATENCIES, ms, inMs, () => []),
+        rate: overTime("rate", RATES, (value) => `${plain(value)}/s`, {}, asFarAsCalls, waited),
+        latency: overTime("latency", LATENCIES, ms, inMs, fromZero, () => []),
         distribution: distribution(),
       };
     }

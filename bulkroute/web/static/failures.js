@@ -3,7 +3,7 @@
 // The table of failed rows: searched, filtered and turned over a page at a time, so that 20,000 rows cost no more than
 // 100. Where the rows come from is the page's business: its FailedSource.
 const Failures = (() => {
-  const PAGE = 100;
+  const PAGE = matchMedia("(max-width: 760px)").matches ? 25 : 100;
   /** @type {Record<number, string>} */
   const TARGETS = { 1: "skill_queue", 3: "ivr" };
   /** @type {Column[]} */
@@ -14,7 +14,7 @@ const Failures = (() => {
     ["kind", "plain"],
     ["HTTP", "number"],
     ["code", "plain"],
-    ["what the service said", "text"],
+    ["why", "text"],
     ["tries", "number"],
     ["finished", "plain"],
   ];
@@ -74,7 +74,7 @@ const Failures = (() => {
       row.attempts,
       row.finished_at === null ? "" : Format.moment(row.finished_at),
     ]);
-    Page.table("failed", COLUMNS, rows, "no failed row" + (search().text || search().kind ? " matches" : ""));
+    Tables.table("failed", COLUMNS, rows, "no failed row" + (search().text || search().kind ? " matches" : ""));
     const last = Math.min(total, offset + PAGE);
     place.textContent = total ? `${count(offset + 1)} to ${count(last)} of ${count(total)}` : "";
     back.disabled = offset === 0;

@@ -4,6 +4,7 @@
 (() => {
   const STALE_MS = 5000;
   const AGAIN_MS = 2000;
+  const STOP_ARMED_MS = 5000;
   const { count, plain, rate, span, time } = Format;
   let heardAt = 0;
   let madeAt = 0;
@@ -98,8 +99,7 @@
     if (live.state) {
       const allowed = live.rate_per_s !== live.asked_per_s ? `, ${rate(live.rate_per_s)} allowed` : "";
       const of = `of ${rate(live.asked_per_s)}${allowed}`;
-      tiles.push(["calls started in the last second", count(live.started_per_s), "", of]);
-      tiles.push(["calls in flight", count(live.in_flight)]);
+      tiles.push(["calls a second now", count(live.started_per_s), "", of]);
       goesOn = live.pauses.every((pause) => pause.wait_s !== null);
       const wait_s = Math.max(0, ...live.pauses.map((pause) => pause.wait_s ?? 0));
       if (live.pauses.length && goesOn) tiles.push(["goes on in", span(wait_s), "throttled"]);
@@ -109,14 +109,14 @@
       }
       ends = live.ends_at === null ? null : new Date(live.ends_at);
     }
-    if (pace !== null) tiles.push(["rows a second, last 30 s", plain(pace)]);
     if (goesOn && eta_s !== null) {
       const done = new Date(Date.now() + eta_s * 1000);
       const late = ends !== null && done > ends;
       const name = late ? "done at, after the window's end" : "done at";
       tiles.push([name, time(done), late ? "failed" : "", `in ${span(eta_s)}`]);
-    } else tiles.push(["done at", "–"]);
+    }
     if (ends) tiles.push(["window ends", time(ends)]);
+    if (!live.state && pace !== null) tiles.push(["rows a second, last 30 s", plain(pace)]);
     return tiles;
   }
 
@@ -124,9 +124,9 @@
   function show() {
     if (!data) return;
     if (!("error" in data)) {
-      const { total, succeeded, unchanged, skipped } = data.counts;
-      const share = total ? Math.floor((100 * (succeeded + unchanged + skipped)) / total) : 0;
-      const title = `${share} % · ${Page.name(data)}`;
+      const { counts } = data;
+      const share = counts.total ? Math.floor((100 * Outcome.done(counts)) / counts.total) : 0;
+      const title = `${share} % · ${Outcome.name(data)}`;
       if (document.title !== title) document.title = title;
     }
     if (!document.hidden) draw(data);
@@ -145,6 +145,7 @@
     if (counts.failed || counts.refused || failures) refreshFailures(JSON.stringify([data.batch, counts.failures]));
     if (!controls) return;
     const going = data.state.state === "running";
+    controls.hidden = !going;
     for (const one of controls.querySelectorAll("button")) one.disabled = !going;
     for (const one of controls.querySelectorAll("input")) one.disabled = !going;
     if (data.live.state) {
@@ -222,15 +223,22 @@
       said.textContent = `${verb}: the server does not answer (${error instanceof Error ? error.message : error})`;
     }
   }
+  /** @param {string} text */
+  function stopLabel(text) {
+    const button = controls?.querySelector("[data-verb=stop]");
+    if (button) button.textContent = text;
+  }
   /** @param {string} verb */
   function pressed(verb) {
     if (verb === "stop" && Date.now() > stopArmed) {
-      stopArmed = Date.now() + 5000;
-      byId("control-answer").textContent =
-        "Press Stop the run once more within 5 s: no more calls start, those in flight are awaited.";
+      stopArmed = Date.now() + STOP_ARMED_MS;
+      stopLabel("Stop: press once more");
+      setTimeout(() => Date.now() >= stopArmed && stopLabel("Stop the run"), STOP_ARMED_MS);
+      byId("control-answer").textContent = "Stop: no more calls start, those in flight are awaited. Within 5 s.";
       return;
     }
     stopArmed = 0;
+    stopLabel("Stop the run");
     if (verb === "pause") command(verb, element("control-reason", HTMLInputElement).value || null);
     else if (verb === "rate") command(verb, element("control-rate", HTMLInputElement).value);
     else command(verb, null);
@@ -245,7 +253,8 @@
     });
     byId("control-form").addEventListener("submit", (event) => event.preventDefault());
   }
-  for (const name of ["failed", "runs", "paces", "waits", "reasons"]) byId(`${name}-section`).hidden = true;
+  for (const name of ["failed", "runs", "paces", "waits", "reasons", "pairs", "notices", "remarks"])
+    byId(`${name}-section`).hidden = true;
   byId("charts").hidden = true;
   setInterval(checkStale, 1000);
   document.addEventListener("visibilitychange", show);

@@ -43,7 +43,7 @@
   };
   const { total } = data.failed;
   if (rows.length < total) {
-    Page.note(
+    Tables.note(
       "failed",
       `This page holds the first ${count(rows.length)} of ${count(total)} failed rows. ` +
         `All of them: bulkroute export ${data.ledger} --status failed -o failed.csv`,

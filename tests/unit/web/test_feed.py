@@ -240,7 +240,8 @@ def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: p
     with closing(written(ledger)) as writer, Ledger(ledger).read() as reader:
         batch = reader.require_batch()
         writer.execute("DELETE FROM attempt")
-        writer.execute("UPDATE row SET status = iif(row <= 3, 'sent', 'pending')")
+        writer.execute("UPDATE row SET status = iif(row <= 3, 'sent', 'pending'), device_id = 101 + row % 2")
+        writer.execute("UPDATE row SET before_devicetype = 3, before_device_id = 200 + row % 3 WHERE row > 10")
         kept = RowCounts(reader, batch)
         kept.read(1)
         for row in range(1, 60):
@@ -251,9 +252,12 @@ def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: p
                     "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict) VALUES (?, 1, 1, 0, 1, ?)",
                     (row, verdict),
                 )
-            counts, _ = kept.read(1)
+            counts, reasons, pairs = kept.read(1)
             whole = batch.counts()
             assert counts._replace(pending=0, in_doubt=0) == whole._replace(pending=0, in_doubt=0)
             assert counts.pending + counts.in_doubt == whole.pending + whole.in_doubt
+            assert set(reasons) == set(batch.reasons())
+            assert pairs == batch.count_pairs(100)
+            assert (pairs.total, sum(each.rows for each in pairs.counts.values())) == (8, 100)
         writer.execute("UPDATE row SET status = 'pending', error = NULL WHERE status = 'failed'")
         assert kept.read(2)[0] == batch.counts()  # a new run: counted anew

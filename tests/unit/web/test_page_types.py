@@ -17,6 +17,7 @@ TYPES = Path(__file__).parents[2] / "typing" / "page.d.ts"
 SIMPLE: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "string": (str,),
+    "boolean": (bool,),
     "any": (object,),
     "null": (type(None),),
 }
@@ -42,7 +43,7 @@ def faults(value: Any, kind: str, known: dict[str, dict[str, str]], where: str) 
         if all(any(faults(value, option, known, where)) for option in kind.split(" | ")):
             yield f"{where} is {value!r}, not {kind}"
     elif kind in SIMPLE:
-        if not isinstance(value, SIMPLE[kind]) or isinstance(value, bool):
+        if not isinstance(value, SIMPLE[kind]) or (isinstance(value, bool) and kind != "boolean"):
             yield f"{where} is {value!r}, not {kind}"
     elif kind.endswith("[]"):
         for each in value if isinstance(value, list) else [None]:
@@ -75,13 +76,15 @@ def test_the_data_of_a_page_is_of_its_types(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=50, failed=5)
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute("INSERT INTO wait (run, started_at, ended_at, reason) VALUES (1, 1, 2, 'lunch')")
+        connection.execute("INSERT INTO remark VALUES (1, 1, 1, 2, 'warning', 0, 'ivr 3010 is not loaded')")
+        connection.execute("INSERT INTO remark VALUES (2, 1, NULL, 2, 'check', 1, 'all is right')")
         connection.execute(
             "INSERT INTO pace (run, at, asked, rate, concurrency, reason, cause) VALUES (1, 1, 20, NULL, 16, 'x', 'operator')"
         )
         connection.commit()
     data = page_data(ledger)
-    assert all(data[name] for name in ("waits", "paces"))
-    assert all(data[name]["rows"] for name in ("reasons", "failed", "runs"))
+    assert all(data[name] for name in ("waits", "paces", "remarks"))
+    assert all(data[name]["rows"] for name in ("reasons", "failed", "runs", "pairs"))
     assert data["latency"]["bars"]
     assert list(faults(data, "PageData", interfaces(), "data")) == []
     packed = data["failed"]

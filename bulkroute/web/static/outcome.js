@@ -1,0 +1,202 @@
+// @ts-check
+"use strict";
+// The upper part of both pages: whose routes these are, what must be looked at, what is changed, and how far it is.
+const Outcome = (() => {
+  const { count, moment, plain, span } = Format;
+  const { changed, note, table } = Tables;
+  const MOST_SHOWN = 20;
+
+  /** @param {PageData} data */
+  const name = (data) => (data.parent === null ? data.manifest : `Rollback of ${data.manifest}`);
+  /** @param {Counts} counts */
+  const done = (counts) => counts.succeeded + counts.unchanged + counts.skipped;
+
+  /**
+   * Show which batch it is, a rollback being one of its own, and whose.
+   * @param {PageData} data
+   */
+  function named(data) {
+    const { origin, parent } = data;
+    byId("manifest").textContent = name(data);
+    const puts = parent === null ? "" : `, which puts back batch ${parent}`;
+    byId("where").textContent = `batch ${data.batch} in ${data.ledger}${puts}`;
+    const at = [origin.service, origin.who ? `by ${origin.who}` : ""].filter(Boolean).join(" · ");
+    const labels = [origin.tenant, origin.note].filter(Boolean).map((text) => make("b", text));
+    byId("origin").replaceChildren(...labels, make("span", at));
+    const other = `bulkroute report ${data.ledger} --batch ${parent} -o batch${parent}.html`;
+    note(
+      "batch",
+      parent === null
+        ? ""
+        : `Shown are the rows of the rollback, until batch ${parent} is run again: ` +
+            `what is put back is pending there. About batch ${parent} itself: ${other}`,
+    );
+  }
+
+  /**
+   * Warnings, and what came of canaries and checks: those that ask for something first.
+   * @param {PageData} data
+   */
+  function remarks({ remarks, runs }) {
+    const told = remarks.filter((remark) => remark.kind !== "notice");
+    byId("remarks-section").hidden = !told.length;
+    const ordered = [...told.filter((remark) => !remark.is_good), ...told.filter((remark) => remark.is_good)];
+    const last = runs.rows.at(-1);
+    /** @type {Record<string, string>} */
+    const titles = { warning: "Warning", canary: "Canary", check: "Verified" };
+    const lines = ordered.slice(0, MOST_SHOWN).map((remark) => {
+      const line = make("li", "", remark.is_good ? "good" : "bad");
+      const old = remark.run === null && last !== undefined && last.started_at > remark.at;
+      const of = old ? `, before run ${last.run}` : remark.run === null ? "" : `, run ${remark.run}`;
+      const title = remark.kind === "check" && !remark.is_good ? "Verified, and different" : titles[remark.kind];
+      line.append(make("b", title ?? remark.kind), ` ${remark.text} `, make("small", moment(remark.at) + of));
+      return line;
+    });
+    const rest = ordered.length - lines.length;
+    if (rest > 0) lines.push(make("li", `${count(rest)} more like these`));
+    byId("remarks").replaceChildren(...lines);
+    notices(remarks.filter((remark) => remark.kind === "notice"));
+  }
+
+  /** @param {Remark[]} found */
+  function notices(found) {
+    byId("notices-section").hidden = !found.length;
+    table(
+      "notices",
+      [
+        ["run", "number"],
+        ["at", "plain"],
+        ["notice", "text"],
+      ],
+      found.map((remark) => [remark.run, moment(remark.at), remark.text]),
+      "",
+    );
+  }
+
+  /** @param {PageData} data */
+  function pairs({ pairs, parent }) {
+    byId("pairs-section").hidden = !pairs.rows.length;
+    byId("pairs-title").textContent = parent === null ? "What is changed" : "What is put back";
+    const refused = pairs.rows.some((pair) => pair.refused);
+    /** @type {Column[]} */
+    const columns = [
+      ["from", "text"],
+      ["to", "text"],
+      ["rows", "number"],
+      [parent === null ? "done" : "put back", "number"],
+      ["failed", "number"],
+      .../** @type {Column[]} */ (refused ? [["refused", "number"]] : []),
+      ["left", "number"],
+    ];
+    table(
+      "pairs",
+      columns,
+      pairs.rows
+        .slice(0, MOST_SHOWN)
+        .map((pair) => [
+          pair.before || "not known",
+          pair.after,
+          pair.rows,
+          pair.done,
+          pair.failed,
+          ...(refused ? [pair.refused] : []),
+          pair.rows - pair.done - pair.failed - pair.refused,
+        ]),
+      "",
+    );
+    const shown = Math.min(MOST_SHOWN, pairs.rows.length);
+    note("pairs", pairs.total > shown ? `The ${shown} commonest of ${count(pairs.total)} pairs of targets.` : "");
+  }
+
+  /**
+   * Most seconds change a figure or two: only those are touched.
+   * @param {Tile[]} list
+   */
+  function tiles(list) {
+    const holder = byId("tiles");
+    list.forEach(([name, value, kind, more], at) => {
+      const known = holder.children[at];
+      if (changed(`tile ${at}`, name, value, kind, more) || !known) {
+        const tile = make("div", "", kind);
+        const figure = make("dd", value);
+        if (more) figure.append(make("small", ` ${more}`));
+        tile.append(make("dt", name), figure);
+        if (known) known.replaceWith(tile);
+        else holder.append(tile);
+      }
+    });
+    while (holder.children.length > list.length) holder.lastElementChild?.remove();
+  }
+
+  /** @param {Counts} counts */
+  function progress(counts) {
+    /** @type {[keyof Counts & string, string][]} */
+    const parts = [
+      ["succeeded", "succeeded"],
+      ["unchanged", "unchanged"],
+      ["skipped", "skipped"],
+      ["failed", "failed"],
+      ["refused", "refused"],
+      ["in_doubt", "in doubt"],
+    ];
+    const bar = byId("progress");
+    bar.replaceChildren(
+      ...parts.map(([name]) => {
+        const part = make("span", "", name);
+        part.style.width = `${(100 * Number(counts[name])) / Math.max(1, counts.total)}%`;
+        return part;
+      }),
+    );
+    const said = [...parts.map(([name, label]) => `${count(Number(counts[name]))} ${label}`)];
+    bar.setAttribute("aria-label", [...said, `${count(counts.pending)} pending`].join(", "));
+  }
+
+  /**
+   * What nobody decides by, in a sentence or two.
+   * @param {PageData} data
+   */
+  function facts({ counts, calls, state }) {
+    /** @type {[number, string][]} */
+    const others = [
+      [counts.unchanged, "were right already"],
+      [counts.skipped, "skipped as asked for"],
+      [counts.drifted, "changed by another hand since they were done"],
+      [state.state === "running" ? 0 : counts.in_doubt, "in doubt"],
+    ];
+    const of = others.filter(([rows]) => rows).map(([rows, what]) => `${count(rows)} ${what}`);
+    const kinds = `${count(calls.retries)} of them retries, ${count(calls.throttled)} throttled`;
+    const pace = calls.seconds ? `: ${plain(calls.all / calls.seconds)} a second on average` : "";
+    const made = calls.all ? `${count(calls.all)} calls, ${kinds}, in ${span(calls.seconds)} of work${pace}.` : "";
+    byId("facts").textContent = [of.length ? `Of the rows, ${of.join(", ")}.` : "", made].filter(Boolean).join(" ");
+  }
+
+  /**
+   * @param {PageData} data
+   * @param {Tile[]} extraTiles
+   */
+  function counts(data, extraTiles) {
+    const { counts } = data;
+    progress(counts);
+    tiles([
+      [data.parent === null ? "rows done" : "rows put back", count(done(counts)), "done", `of ${count(counts.total)}`],
+      ["failed", count(counts.failed), counts.failed ? "failed" : ""],
+      .../** @type {Tile[]} */ (counts.refused ? [["refused", count(counts.refused), "refused"]] : []),
+      ["left", count(counts.pending + counts.in_doubt)],
+      ...extraTiles,
+    ]);
+    facts(data);
+  }
+
+  /**
+   * @param {PageData} data
+   * @param {Tile[]} extraTiles after those of the rows
+   */
+  function show(data, extraTiles) {
+    if (changed("batch", data.batch, data.parent, data.manifest, data.ledger, data.origin)) named(data);
+    if (changed("remarks", data.remarks, data.runs)) remarks(data);
+    if (changed("counts", data.counts, data.calls, data.state.state, JSON.stringify(extraTiles)))
+      counts(data, extraTiles);
+    if (changed("pairs", data.pairs)) pairs(data);
+  }
+  return { done, name, show };
+})();
