@@ -94,6 +94,16 @@ def printable(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def number_text(access_code: str, ext_code: str | None) -> str:
+    """Return a number as people write it: `4008001234 ext 2`."""
+    return f"{access_code} ext {ext_code}" if ext_code else access_code
+
+
+def route_text(route_id: str, number: str) -> str:
+    """Return a called route as people know it: `4008001234 ext 2 (id 1125397061153369092)`; its id alone if that is all."""
+    return f"{number} (id {route_id})" if number else route_id
+
+
 class Row(NamedTuple):
     """One line of the manifest: the called route `id` is to be bound to (`devicetype`, `device_id`).
 

@@ -9,7 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bulkroute.ledger import batches, chart_queries, compare, drift, migrations, pair_queries, queries, remarks, runs
+from bulkroute.ledger import (
+    batches,
+    chart_queries,
+    compare,
+    drift,
+    migrations,
+    pair_queries,
+    queries,
+    remarks,
+    runs,
+    stories,
+)
 from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
 from bulkroute.ledger.compare import Checked, Difference
@@ -21,6 +32,7 @@ from bulkroute.ledger.pair_queries import Pairs
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.remarks import SaidOf
 from bulkroute.ledger.runs import RunEnd, RunRecord
+from bulkroute.ledger.stories import Found
 from bulkroute.model import Status
 
 READ = "read the ledger"
@@ -178,6 +190,11 @@ class LedgerReader:
         """Return the batches from that number on, without rollbacks."""
         found = batches.from_on(self._connection, number)
         return [BatchReader(self._connection, self.path, batch) for batch in found]
+
+    @guarded(READ)
+    def find_routes(self, text: str, batch: int | None, limit: int | None) -> Found:
+        """Return the stories of routes whose number, id or target's name holds `text`, in one batch or in all."""
+        return stories.find(self._connection, text, batch, limit)
 
     @guarded(READ)
     def manifests(self) -> list[str]:

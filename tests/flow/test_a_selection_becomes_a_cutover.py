@@ -89,6 +89,18 @@ def test_select_plan_run_verify(service: Service, tmp_path: Path) -> None:
     assert service.modified == 27
     assert bulkroute("verify", "old-to-new.ledger.db", cwd=tmp_path, env=url).code == 0
 
+    words_of = ("status", "none.ledger.db", "old-to-new.ledger.db", "--find", meant[0])
+    story = bulkroute(*words_of, cwd=tmp_path)
+    assert story.code == 5
+    assert "none.ledger.db" in story.err
+    assert meant[0] in story.out.splitlines()[0]
+    assert "old-to-new.csv, line " in story.out
+    assert ": succeeded, " in story.out
+    assert "try 1: done, HTTP 200" in story.out
+    as_json = json.loads(bulkroute(*words_of[:1], *words_of[2:], "--json", cwd=tmp_path).out)
+    assert [(route["id"], len(route["rows"])) for route in as_json["routes"]] == [(meant[0], 1)]
+    assert as_json["total"] == 1
+
     again = bulkroute(*words[:-1], "again.csv", cwd=tmp_path, env=url)
     assert again.code == 65
     assert "no route is selected: all 3 that do are left out (2 excepted, 1 locked); nothing was written" in again.err

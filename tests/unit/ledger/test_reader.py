@@ -25,6 +25,8 @@ GIVEN = {
     "width_s": 1.0,
     "limit": 10,
     "keep": False,
+    "text": "4008001234",
+    "batch": None,
 }
 
 
@@ -65,7 +67,7 @@ def test_a_ledger_that_cannot_be_read_is_a_ledger_error(tmp_path: Path, name: st
     with Ledger(ledger).read() as reader:
         reader._connection.close()
         with pytest.raises(LedgerError, match="cannot read the ledger"):
-            call(getattr(reader, name), {"number": 1})
+            call(getattr(reader, name), {**GIVEN, "number": 1})
 
 
 def test_a_batch_is_found_by_what_is_meant_and_by_its_number(tmp_path: Path) -> None:

@@ -1,0 +1,217 @@
+"""The whole story of called routes in a ledger, found by number, id or name: each batch, and each call. Reads only."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from bulkroute.ledger.queries import TRIES
+from bulkroute.manifest.numbers import normalised
+from bulkroute.model import NamedTarget, Status, iso, number_text, route_text
+
+_DIGITS = re.compile(r"[0-9*#+]+")
+_WITH_EXTENSION = re.compile(r"(.+?)\s+ext\.?\s+(.+)", re.IGNORECASE)
+_ROWS = "(SELECT row.*, '' AS access_code, '' AS ext_code, NULL AS media_type FROM row) AS row"
+_TARGETS = "(SELECT NULL AS batch, NULL AS devicetype, NULL AS device_id, NULL AS name WHERE 0)"
+_NAMES = (
+    f"LEFT JOIN {_TARGETS} AS wanted ON wanted.batch = row.batch AND wanted.devicetype = row.devicetype"
+    " AND wanted.device_id = row.device_id"
+    f" LEFT JOIN {_TARGETS} AS earlier ON earlier.batch = row.batch AND earlier.devicetype = row.before_devicetype"
+    " AND earlier.device_id = row.before_device_id"
+)
+
+
+class CallRecord(NamedTuple):
+    """One call of a row that was answered or given up."""
+
+    run: int
+    """Of which run."""
+    number: int
+    """The row's try in that run, from 1."""
+    started_at: float
+    """Seconds since the epoch."""
+    latency_ms: float
+    """How long it took."""
+    verdict: str
+    """`done`, a failure kind, `throttled` or `refused`."""
+    http_status: int | None
+    """Of the answer; None where none came."""
+    return_code: str | None
+    """The service's code."""
+    description: str | None
+    """The service's words, or what went wrong."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON writes it."""
+        return {**self._asdict(), "started_at": iso(self.started_at), "latency_ms": round(self.latency_ms, 1)}
+
+
+class RowStory(NamedTuple):
+    """What one batch did with a route."""
+
+    batch: int
+    """Its number."""
+    parent: int | None
+    """Of a rollback: the batch whose rows it puts back."""
+    manifest: str
+    """Its manifest's name."""
+    line: int
+    """Where the row stands in it."""
+    listed: bool
+    """False for a row that has left the manifest since."""
+    wanted: NamedTarget
+    """Where it was to lead."""
+    before: NamedTarget | None
+    """Where it led before; None where that is not on record."""
+    status: Status
+    """Where it stands."""
+    error: str | None
+    """Why it failed, or was skipped."""
+    description: str | None
+    """The service's last words, or what went wrong."""
+    attempts: int
+    """Tries used up."""
+    drifted: bool
+    """Whether it was done and found changed by another hand."""
+    finished_at: float | None
+    """When it got its outcome, in seconds since the epoch."""
+    calls: list[CallRecord]
+    """All of them, the first one first."""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON writes it."""
+        return {
+            **self._asdict(),
+            "wanted": self.wanted.to_json(),
+            "before": self.before and self.before.to_json(),
+            "finished_at": None if self.finished_at is None else iso(self.finished_at),
+            "calls": [call.to_json() for call in self.calls],
+        }
+
+
+class RouteStory(NamedTuple):
+    """All that a ledger knows of one called route."""
+
+    id: str
+    """The called route's id."""
+    access_code: str
+    """What callers dial; empty where it is not known."""
+    ext_code: str
+    """What they dial after it; may be empty."""
+    media_type: int | None
+    """A `MediaType`; None where it is not known."""
+    rows: list[RowStory]
+    """What each batch did with it, the first one first."""
+
+    @property
+    def route(self) -> str:
+        """The called route as people know it: `4008001234 ext 2 (id 1125397061153369092)`."""
+        return route_text(self.id, number_text(self.access_code, self.ext_code))
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as JSON writes it."""
+        return {
+            "accessCode": self.access_code,
+            "extCode": self.ext_code,
+            "mediaType": self.media_type,
+            "id": self.id,
+            "rows": [row.to_json() for row in self.rows],
+        }
+
+
+class Found(NamedTuple):
+    """The routes that a search found."""
+
+    routes: list[RouteStory]
+    """The first ones, by number."""
+    total: int
+    """How many there are in all."""
+    without_number: int
+    """Routes of the ledger whose number is not on record, so that no number finds them."""
+
+
+def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: int | None) -> Found:
+    """Return the routes whose number, id or target's name holds `text`, of one batch or of all."""
+    add_functions(connection)
+    where, parameters = condition(text)
+    of_batch = "" if batch is None else " AND row.batch = :batch"
+    ids = [
+        route_id
+        for (route_id,) in connection.execute(
+            f"SELECT row.id FROM {_ROWS} {_NAMES} WHERE {where}{of_batch}"
+            " GROUP BY row.id ORDER BY max(row.access_code), max(row.ext_code), row.id",
+            {**parameters, "batch": batch},
+        )
+    ]
+    (unknown,) = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {_ROWS} GROUP BY id HAVING max(access_code) = '')"
+    ).fetchone()
+    shown = ids if limit is None else ids[:limit]
+    return Found(_stories(connection, shown, batch), len(ids), unknown)
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Let SQL on this connection compare numbers and names as `condition` does."""
+    connection.create_function("digits", 1, normalised, deterministic=True)
+    connection.create_function("folded", 1, _folded, deterministic=True)
+
+
+def condition(text: str) -> tuple[str, dict[str, Any]]:
+    """Return SQL of what `text` finds of `row`, with its targets' names joined as `wanted` and `earlier`, and parameters.
+
+    A number is compared as in manifests, wherever the text stands in it; `4008001234 ext 2` finds that extension alone.
+    """
+    parts = ["instr(folded(row.id), :text)", "instr(folded(wanted.name), :text)", "instr(folded(earlier.name), :text)"]
+    parameters: dict[str, Any] = {"text": text.strip().casefold()}
+    if with_extension := _WITH_EXTENSION.fullmatch(text.strip()):
+        parts.append("(digits(row.access_code) = :access_code AND digits(row.ext_code) = :ext_code)")
+        parameters |= {"access_code": normalised(with_extension[1]), "ext_code": normalised(with_extension[2])}
+    elif _DIGITS.fullmatch(number := normalised(text)):
+        parts.append("instr(digits(row.access_code) || digits(row.ext_code), :number)")
+        parameters["number"] = number
+    return f"({' OR '.join(parts)})", parameters
+
+
+def _folded(text: str | None) -> str:
+    return (text or "").casefold()
+
+
+def _stories(connection: sqlite3.Connection, ids: Iterable[str], batch: int | None) -> list[RouteStory]:
+    """Return the stories of these routes, in this order."""
+    stories = {route_id: RouteStory(route_id, "", "", None, []) for route_id in ids}
+    chosen = {"ids": json.dumps([*stories]), "batch": batch}
+    where = "row.id IN (SELECT value FROM json_each(:ids)) AND (:batch IS NULL OR row.batch = :batch)"
+    calls: dict[int, list[CallRecord]] = {}
+    columns = ", ".join(f"attempt.{name}" for name in CallRecord._fields)
+    for row, *call in connection.execute(
+        f"SELECT attempt.row, {columns} FROM attempt JOIN row USING (row) WHERE {where} ORDER BY attempt", chosen
+    ):
+        calls.setdefault(row, []).append(CallRecord(*call))
+    for route_id, access_code, ext_code, media_type, key, *facts in connection.execute(
+        "SELECT row.id, row.access_code, row.ext_code, row.media_type, row.row, row.batch, batch.parent, batch.manifest,"
+        " row.line, row.listed, row.devicetype, row.device_id, wanted.name, row.before_devicetype, row.before_device_id,"
+        f" earlier.name, row.status, row.error, row.description, {TRIES}, row.drifted, row.finished_at"
+        f" FROM {_ROWS} JOIN batch USING (batch) {_NAMES} WHERE {where} ORDER BY row.batch",
+        chosen,
+    ):
+        story = stories[route_id]
+        if access_code:  # what the latest batch has of it
+            story = story._replace(access_code=access_code, ext_code=ext_code, media_type=media_type)
+        stories[route_id] = story
+        story.rows.append(_row(facts, calls.get(key, [])))
+    return list(stories.values())
+
+
+def _row(facts: list[Any], calls: list[CallRecord]) -> RowStory:
+    number, parent, manifest, line, listed, devicetype, device_id, name, *before = facts[:11]
+    status, error, description, attempts, drifted, finished_at = facts[11:]
+    wanted = NamedTarget(devicetype, device_id, name or "")
+    return RowStory(
+        number, parent, manifest, line, bool(listed), wanted, _target(*before),
+        Status(status), error, description, attempts, bool(drifted), finished_at, calls,
+    )  # fmt: skip
+
+
+def _target(devicetype: int | None, device_id: int | None, name: str | None) -> NamedTarget | None:
+    return None if devicetype is None or device_id is None else NamedTarget(devicetype, device_id, name or "")

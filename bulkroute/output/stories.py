@@ -1,0 +1,78 @@
+"""The story of called routes as people read it: number first, then what each batch did, then each call."""
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from bulkroute.ledger.stories import CallRecord, Found, RouteStory, RowStory
+from bulkroute.live.route_index import media_text
+from bulkroute.model import Status
+from bulkroute.output.tables import say, say_each
+from bulkroute.output.words import clock
+
+MOST_ROUTES = 50
+"""So many are shown to people."""
+
+MOST_CALLS = 20
+"""So many of the last calls of a row."""
+
+_DONE = (Status.SUCCEEDED, Status.UNCHANGED)
+_STANDS = {
+    Status.PENDING: "still to be sent",
+    Status.SENT: "its call is in flight, or in doubt after a crash",
+    Status.SUCCEEDED: "succeeded",
+    Status.UNCHANGED: "unchanged: it led there already",
+}
+
+
+def print_found(found: Found, text: str, where: str, stream: TextIO) -> None:
+    """Write what a search came to; `where` names the ledger."""
+    if not found.total:
+        say(f"{where}: no number, id or target's name holds {text!r}", stream)
+    for story in found.routes:
+        _tell(story, stream)
+    if len(found.routes) < found.total:
+        say(f"{len(found.routes):,} of {found.total:,} shown; a longer text finds fewer, --json has all", stream)
+    if found.without_number and not found.total:
+        rows = "1 route is" if found.without_number == 1 else f"{found.without_number:,} routes are"
+        say(f"{where}: {rows} on record without a number; search them by id", stream)
+
+
+def _tell(story: RouteStory, stream: TextIO) -> None:
+    media = "" if story.media_type is None else f", {media_text(story.media_type)}"
+    say(f"{story.route}{media}", stream)
+    put_back = {row.parent: row.batch for row in story.rows if row.status in _DONE}
+    facts: list[tuple[str, str]] = []
+    for row in story.rows:
+        undone = put_back.get(row.batch) if row.status is Status.PENDING else None
+        facts.append((f"  batch {row.batch}", _row(row, undone)))
+        facts += _calls(row.calls)
+    say_each(facts, stream)
+
+
+def _row(row: RowStory, undone: int | None) -> str:
+    """Say what one batch did with the route; `undone`: the batch that has put it back since."""
+    place = f"rollback of batch {row.parent}" if row.parent is not None else f"{row.manifest}, line {row.line}"
+    gone = "" if row.listed else ", no longer in the manifest"
+    before = f"from {row.before} " if row.before else ""
+    unknown = "" if row.before or row.status is Status.PENDING else " (where it led before is not on record)"
+    stands = _STANDS.get(row.status) or f"{row.status.value}: {row.error}"
+    if undone is not None:
+        stands = f"put back since by batch {undone}"
+    tries = f" after {row.attempts} tries" if row.attempts > 1 else ""
+    said = f", {row.description}" if row.description and row.status is Status.FAILED else ""
+    drifted = "; another hand had changed it since it was done" if row.drifted else ""
+    when = f", {clock(row.finished_at)}" if row.finished_at is not None else ""
+    return f"{place}{gone}: {before}to {row.wanted}{unknown}: {stands}{tries}{said}{when}{drifted}"
+
+
+def _calls(calls: list[CallRecord]) -> Iterator[tuple[str, str]]:
+    """Yield a line for each of the last calls."""
+    if len(calls) > MOST_CALLS:
+        yield "", f"{len(calls) - MOST_CALLS:,} earlier calls; --json has all"
+    for call in calls[-MOST_CALLS:]:
+        status = None if call.http_status is None else f"HTTP {call.http_status}"
+        said = [text for text in (call.verdict, status, call.return_code, call.description) if text]
+        yield (
+            f"    run {call.run}",
+            f"{clock(call.started_at)}, try {call.number}: {', '.join(said)}, {call.latency_ms:.0f} ms",
+        )
