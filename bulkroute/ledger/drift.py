@@ -152,29 +152,43 @@ def listed(connection: sqlite3.Connection, batch: Batch, most: int) -> list[str]
     return [f"{row_id}: {description}" for row_id, description in found]
 
 
+_THERE = "LEFT JOIN row AS there ON there.row = row.row + :shift AND there.batch = :other AND +there.id = row.id"
+"""The row of the same id in another batch, if it stands where this one does.
+
+To look one up by its id costs far more: the `+` keeps SQLite from doing so.
+"""
+
+
 def changes(connection: sqlite3.Connection, batch: Batch, earlier: Batch) -> Changes:
     """Return what a manifest changed from the batch that this one follows."""
-    same_id = f"FROM row AS old WHERE old.batch = {earlier.number} AND old.id = row.id AND old.listed"
+    same_id = "SELECT 1 FROM row AS old WHERE old.batch = :other AND old.id = row.id AND old.listed"
+    differs = "({0}.devicetype <> row.devicetype OR {0}.device_id <> row.device_id)"
     new, retargeted = connection.execute(
-        f"SELECT count(*) FILTER (WHERE NOT EXISTS (SELECT 1 {same_id})), count(*) FILTER (WHERE EXISTS (SELECT 1"
-        f" {same_id} AND (old.devicetype <> row.devicetype OR old.device_id <> row.device_id))) FROM row WHERE batch = ?",
-        (batch.number,),
+        f"SELECT count(*) FILTER (WHERE CASE WHEN there.listed THEN FALSE ELSE NOT EXISTS ({same_id}) END),"
+        f" count(*) FILTER (WHERE CASE WHEN there.listed THEN {differs.format('there')}"
+        f" ELSE EXISTS ({same_id} AND {differs.format('old')}) END) FROM row {_THERE} WHERE row.batch = :this",
+        _places(connection, batch, earlier),
     ).fetchone()
     (gone,) = connection.execute(
-        "SELECT count(*) FROM row AS old WHERE old.batch = ? AND old.listed"
-        f" AND NOT EXISTS (SELECT 1 FROM row WHERE row.batch = {batch.number} AND row.id = old.id)",
-        (earlier.number,),
+        f"SELECT count(*) FROM row {_THERE} WHERE row.batch = :this AND row.listed AND CASE WHEN there.row IS NULL"
+        " THEN NOT EXISTS (SELECT 1 FROM row AS new WHERE new.batch = :other AND new.id = row.id) END",
+        _places(connection, earlier, batch),
     ).fetchone()
     return Changes(new, retargeted, gone)
 
 
 def carry_over(connection: sqlite3.Connection, batch: Batch, earlier: Batch) -> None:
     """Take the rows that an earlier batch has done with the same target for done in the next one, by the ledger alone."""
+    done = f"{_SAME_TARGET.format('old', 'row')} AND old.status IN ({sql_list(sorted(lifecycle.DONE))})"
+    carried = f"UPDATE row SET status = '{Status.UNCHANGED}', finished_at = old.finished_at FROM row AS old"
+    pending = f"WHERE row.batch = :this AND row.status = '{Status.PENDING}' AND old.batch = :other AND old.id = row.id"
+    places = _places(connection, batch, earlier)
     with transaction(connection):
-        connection.execute(
-            f"UPDATE row SET status = '{Status.UNCHANGED}', finished_at = old.finished_at FROM row AS old"
-            f" WHERE row.batch = ? AND row.status = '{Status.PENDING}' AND old.id = row.id AND old.batch = ?"
-            f" AND {_SAME_TARGET.format('old', 'row')}"
-            f" AND old.status IN ({sql_list(sorted(lifecycle.DONE))})",
-            (batch.number, earlier.number),
-        )
+        connection.execute(f"{carried} {pending} AND old.row = row.row + :shift AND {done}", places)
+        connection.execute(f"{carried} {pending} AND {done}", places)
+
+
+def _places(connection: sqlite3.Connection, this: Batch, other: Batch) -> dict[str, int]:
+    """Return two batches, and how far a row's key in the other one is from its key in this, if it stands in its place."""
+    shift = merge.offset(connection, other.number) - merge.offset(connection, this.number)
+    return {"this": this.number, "other": other.number, "shift": shift}

@@ -88,7 +88,7 @@ def _update(connection: sqlite3.Connection, batch: int) -> Changes:
 def _find_moved(connection: sqlite3.Connection, batch: int) -> None:
     for table, columns in TABLES.items():
         connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
-    values = {"batch": batch, "offset": _offset(connection, batch)}
+    values = {"batch": batch, "offset": offset(connection, batch)}
     connection.execute(
         "INSERT INTO moved SELECT staged.rowid FROM incoming.staged AS staged"
         f" LEFT JOIN row ON {_SAME_PLACE} WHERE {_DIFFERS} ORDER BY staged.rowid",
@@ -106,8 +106,8 @@ def _find_moved(connection: sqlite3.Connection, batch: int) -> None:
     )
 
 
-def _offset(connection: sqlite3.Connection, batch: int) -> int:
-    """Return how far a row's key in the ledger is from its place in the staging, where nothing has moved."""
+def offset(connection: sqlite3.Connection, batch: int) -> int:
+    """Return how far a row's key in the ledger is from its place in the manifest, if nothing has moved."""
     first = connection.execute("SELECT row FROM row WHERE batch = ? ORDER BY row LIMIT 1", (batch,)).fetchone()
     return int(first[0]) - 1 if first else 0
 
@@ -146,6 +146,6 @@ def brings_rows(connection: sqlite3.Connection, batch: Batch, staged: Path) -> b
             "SELECT EXISTS (SELECT 1 FROM incoming.staged AS staged"
             f" LEFT JOIN row ON {_SAME_PLACE} AND {same} WHERE row.row IS NULL"
             f" AND NOT EXISTS (SELECT 1 FROM row WHERE {same}))",
-            {"batch": batch.number, "offset": _offset(connection, batch.number)},
+            {"batch": batch.number, "offset": offset(connection, batch.number)},
         ).fetchone()
     return bool(found)
