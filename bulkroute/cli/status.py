@@ -70,12 +70,12 @@ def _each(ledgers: tuple[Path, ...], show: Callable[[Path], None]) -> int:
 
 def _find(ledger: Path, text: str, batch: int | None, *, rollback: bool, as_json: bool) -> None:
     from bulkroute.ledger.ledger import Ledger  # here, as above
-    from bulkroute.output.stories import MOST_ROUTES, print_found
+    from bulkroute.output.stories import MOST_IN_JSON, MOST_ROUTES, print_found
 
     with Ledger(ledger).read() as reader:
         if batch is not None or rollback:
             batch = reader.pick(batch, rollback=rollback).number
-        found = reader.find_routes(text, batch, None if as_json else MOST_ROUTES)
+        found = reader.find_routes(text, batch, MOST_IN_JSON if as_json else MOST_ROUTES)
     if not as_json:
         print_found(found, text, str(ledger), sys.stdout)
         return

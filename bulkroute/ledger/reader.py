@@ -192,8 +192,8 @@ class LedgerReader:
         return [BatchReader(self._connection, self.path, batch) for batch in found]
 
     @guarded(READ)
-    def find_routes(self, text: str, batch: int | None, limit: int | None) -> Found:
-        """Return the stories of routes whose number, id or target's name holds `text`, in one batch or in all."""
+    def find_routes(self, text: str, batch: int | None, limit: int) -> Found:
+        """Return the stories of the first routes whose number, id or target's name holds `text`, in one batch or in all."""
         return stories.find(self._connection, text, batch, limit)
 
     @guarded(READ)

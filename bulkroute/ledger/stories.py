@@ -131,24 +131,25 @@ class Found(NamedTuple):
     """Routes of the ledger whose number is not on record, so that no number finds them."""
 
 
-def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: int | None) -> Found:
-    """Return the routes whose number, id or target's name holds `text`, of one batch or of all."""
+def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: int) -> Found:
+    """Return the first routes whose number, id or target's name holds `text`, of one batch or of all."""
     add_functions(connection)
     where, parameters = condition(text)
     of_batch = "" if batch is None else " AND row.batch = :batch"
-    ids = [
-        route_id
-        for (route_id,) in connection.execute(
-            f"SELECT row.id FROM {_ROWS} {_NAMES} WHERE {where}{of_batch}"
-            " GROUP BY row.id ORDER BY max(row.access_code), max(row.ext_code), row.id",
-            {**parameters, "batch": batch},
-        )
-    ]
+    ids: list[str] = []
+    total = 0
+    for (route_id,) in connection.execute(
+        f"SELECT row.id FROM {_ROWS} {_NAMES} WHERE {where}{of_batch}"
+        " GROUP BY row.id ORDER BY max(row.access_code), max(row.ext_code), row.id",
+        {**parameters, "batch": batch},
+    ):
+        total += 1
+        if total <= limit:
+            ids.append(route_id)
     (unknown,) = connection.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {_ROWS} GROUP BY id HAVING max(access_code) = '')"
     ).fetchone()
-    shown = ids if limit is None else ids[:limit]
-    return Found(_stories(connection, shown, batch), len(ids), unknown)
+    return Found(_stories(connection, ids, batch), total, unknown)
 
 
 def add_functions(connection: sqlite3.Connection) -> None:

@@ -12,6 +12,9 @@ from bulkroute.output.words import clock
 MOST_ROUTES = 50
 """So many are shown to people."""
 
+MOST_IN_JSON = 1000
+"""So many are written as JSON; who wants all rows takes the export."""
+
 MOST_CALLS = 20
 """So many of the last calls of a row."""
 
@@ -31,7 +34,7 @@ def print_found(found: Found, text: str, where: str, stream: TextIO) -> None:
     for story in found.routes:
         _tell(story, stream)
     if len(found.routes) < found.total:
-        say(f"{len(found.routes):,} of {found.total:,} shown; a longer text finds fewer, --json has all", stream)
+        say(f"{len(found.routes):,} of {found.total:,} shown; a longer text finds fewer, --json has more", stream)
     if found.without_number and not found.total:
         rows = "1 route is" if found.without_number == 1 else f"{found.without_number:,} routes are"
         say(f"{where}: {rows} on record without a number; search them by id", stream)

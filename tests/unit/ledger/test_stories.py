@@ -34,7 +34,7 @@ def ledger(tmp_path: Path) -> Path:
     return path
 
 
-def find(path: Path, text: str, batch: int | None = None, limit: int | None = None) -> Found:
+def find(path: Path, text: str, batch: int | None = None, limit: int = 100) -> Found:
     with Ledger(path).read() as reader:
         return reader.find_routes(text, batch, limit)
 

@@ -79,7 +79,7 @@ def test_of_many_calls_the_last_ones_are_shown() -> None:
 
 def test_what_is_not_shown_is_said() -> None:
     assert told(total=0) == ["night.ledger.db: no number, id or target's name holds '2'"]
-    assert told(row(), total=70)[-1] == "1 of 70 shown; a longer text finds fewer, --json has all"
+    assert told(row(), total=70)[-1] == "1 of 70 shown; a longer text finds fewer, --json has more"
     assert told(total=0, without_number=3)[-1] == (
         "night.ledger.db: 3 routes are on record without a number; search them by id"
     )
