@@ -80,11 +80,15 @@ def describe_shortly(answer: dict[str, Any]) -> str:
     """Return a run's status in one line."""
     from bulkroute.output.words import duration, rate, state  # here, as above
 
-    text = (
-        f"run {answer['run']}: {state(answer)}; {answer['done']:,} of {answer['total']:,} done,"
-        f" {answer['failed']:,} failed, {answer['left']:,} left; {answer['started_per_s']}/s of {rate(answer['rate_per_s'])}"
-    )
+    text = f"run {answer['run']}: {state(answer)}; {_rows(answer)}; {answer['started_per_s']}/s of {rate(answer['rate_per_s'])}"
     return text if answer["eta_s"] is None else f"{text}; {duration(answer['eta_s'])} to go"
+
+
+def _rows(answer: dict[str, Any]) -> str:
+    refused = f" {answer['refused']:,} refused," if answer["refused"] else ""
+    return (
+        f"{answer['done']:,} of {answer['total']:,} done, {answer['failed']:,} failed,{refused} {answer['left']:,} left"
+    )
 
 
 def describe(answer: dict[str, Any]) -> list[str]:
@@ -93,7 +97,7 @@ def describe(answer: dict[str, Any]) -> list[str]:
 
     lines = [
         f"run {answer['run']}: {state(answer)}",
-        f"rows      {answer['done']:,} of {answer['total']:,} done, {answer['failed']:,} failed, {answer['left']:,} left",
+        f"rows      {_rows(answer)}",
         f"calls     {answer['in_flight']} in flight of {answer['concurrency']}, {answer['attempts']:,} answered,"
         f" {answer['throttled']:,} throttled, {answer['in_backoff']:,} rows wait for their next try",
         f"rate      {answer['started_per_s']}/s now, {rate(answer['rate_per_s'])} allowed,"

@@ -140,7 +140,7 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
     if summary.failed or summary.refused:
         of_rollback = " --rollback" if rollback else ""
         export = f"bulkroute export {ledger}{of_rollback} --status failed -o {_free_name('failed', '.csv')}"
-        advice.append(Advice("see the failed rows", export))
+        advice.append(Advice(f"see the {'failed' if summary.failed else 'refused'} rows", export))
     if summary.exit_code == ExitCode.SOME_FAILED:
         if summary.in_doubt:
             # They left the manifest, so they are not sent again; without a snapshot nothing shows whether they landed.

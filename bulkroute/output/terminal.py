@@ -56,12 +56,13 @@ def draw(progress: Progress) -> Group:
         Text(f"{share:.0%}"),
     )
     failed = "bold red" if progress.failed else ""
-    refused = f"   refused {progress.refused:,}" if progress.refused else ""
+    others = (("refused", progress.refused), ("skipped", progress.skipped))
+    apart = "".join(f"   {name} {rows:,}" for name, rows in others if rows)
     counts = Text.assemble(
         (f"ok {progress.succeeded:,}", "green"),
         "   ",
         (f"failed {progress.failed:,}", failed),
-        f"{refused}   unchanged {progress.unchanged:,}   in flight {progress.in_flight} of {progress.concurrency}"
+        f"{apart}   unchanged {progress.unchanged:,}   in flight {progress.in_flight} of {progress.concurrency}"
         f"   waiting to retry {progress.in_backoff:,}",
     )
     waits = progress.stopping is not None or progress.pauses

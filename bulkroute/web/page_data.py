@@ -123,8 +123,16 @@ class Snapshots:
             "throttled": stretch.throttled,
             "exit_code": run.exit_code,
             "ending": unended if run.exit_code is None else state["text"] if last else ended(run),
-            "where": f"{run.host}, pid {run.pid}, {run.service}, version {run.version}",
+            "where": _where(run),
         }
+
+
+def _where(run: RunRecord) -> str:
+    """Return how a run was started, by whom and with which manifest: what a change record asks for."""
+    sha256 = (run.digest or "").rpartition(":")[2]
+    manifest = f", manifest's SHA-256 {sha256[:12]}..." if sha256 and run.command == "run" else ""
+    by = f"{run.who or run.host}, pid {run.pid}, {run.service}, version {run.version}"
+    return f"{run.command_line or run.command}; {by}{manifest}"
 
 
 def _origin(runs: list[RunRecord]) -> dict[str, str]:

@@ -73,10 +73,10 @@ def test_the_failed_rows_go_into_a_new_file_each_time(tmp_path: Path) -> None:
         run = ("run", "failed.csv", "--base-url", service.url)
         done = bulkroute(*run, cwd=tmp_path)
         assert done.code == 1
-        export = advised(done, "see the failed rows")
+        export = advised(done, "see the refused rows")
         assert export[-1] == "failed-2.csv"
         assert bulkroute(*export, cwd=tmp_path).code == 0
-        assert advised(bulkroute(*run, cwd=tmp_path), "see the failed rows")[-1] == "failed-3.csv"
+        assert advised(bulkroute(*run, cwd=tmp_path), "see the refused rows")[-1] == "failed-3.csv"
         # Trying an unknown id again would find it unknown again.
         accepted = bulkroute(*advised(done, "accept them as they are"), cwd=tmp_path)
         assert accepted.code == 0
@@ -89,4 +89,4 @@ def test_a_ledger_that_looks_like_a_flag_is_named_as_none(tmp_path: Path) -> Non
     with serving(ids(2)) as service:
         done = bulkroute("run", "night.csv", "--base-url", service.url, "--ledger=-l.db", cwd=tmp_path)
         assert done.code == 1
-        assert bulkroute(*advised(done, "see the failed rows"), cwd=tmp_path).code == 0
+        assert bulkroute(*advised(done, "see the refused rows"), cwd=tmp_path).code == 0

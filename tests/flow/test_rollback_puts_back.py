@@ -94,7 +94,7 @@ def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again
             row["status"] for row_id, row in exported(tmp_path / "night.ledger.db").items() if row_id != foreign
         } == {"pending"}
 
-        advice = re.search(r"^to see the failed rows: +bulkroute (export .+)$", back.err, re.MULTILINE)
+        advice = re.search(r"^to see the refused rows: +bulkroute (export .+)$", back.err, re.MULTILINE)
         assert advice
         assert bulkroute(*shlex.split(advice[1]), cwd=tmp_path).code == 0
         (failed,) = csv.DictReader((tmp_path / "failed.csv").read_text().splitlines())

@@ -1,5 +1,6 @@
 """For those who slept: the page says where rows went, whose they are, what was warned of, and what proved it."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -44,6 +45,10 @@ def test_what_was_changed_and_what_was_said_stands_on_the_page(tmp_path: Path) -
         origin = data["origin"]
         assert (origin["service"], origin["tenant"], origin["note"]) == (service.url, "shop-eu", "CHG42")
         assert "@" in origin["who"]
+        started = data["runs"]["rows"][0]["where"]
+        assert started.startswith("bulkroute run night.csv --base-url ")
+        digest = hashlib.sha256((tmp_path / "night.csv").read_bytes()).hexdigest()
+        assert f"manifest's SHA-256 {digest[:12]}" in started
         assert [(each["rows"], each["done"], each["refused"], each["failed"]) for each in data["pairs"]["rows"]] == [
             (7, 6, 1, 0),
             (1, 0, 1, 0),

@@ -94,7 +94,7 @@ const Page = (() => {
         ["throttled", "number"],
         ["how it ended", "text"],
         ["exit code", "number"],
-        ["command and place", "text"],
+        ["how it was started", "text"],
       ],
       runs.rows
         .toReversed()
@@ -108,7 +108,7 @@ const Page = (() => {
           run.throttled,
           run.ending,
           run.exit_code,
-          `${run.command}: ${run.where}`,
+          run.where,
         ]),
       "no run yet",
     );
