@@ -162,7 +162,7 @@ def test_a_tab_that_nobody_sees_draws_nothing_and_then_shows_how_it_stands(tmp_p
                 "INSERT INTO run (batch, command, started_at, pid, host, version, service, exit_code, stopped)"
                 " SELECT 2, 'rollback', started_at + 900, pid, host, version, service, 4, 'for the test' FROM run"
             )
-        expect(page).to_have_title("60 % · Rollback of night.csv")
+        expect(page).to_have_title("60 % · Rollback of night.csv", timeout=20_000)
         expect(page.locator("h1")).to_have_text("night.csv")
         assert tile(page, "rows done") == "100"
         page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
