@@ -52,6 +52,7 @@ from bulkroute.live.target_routes import ListedTargets as ListedTargets
 from bulkroute.live.verify import DifferenceGroup as DifferenceGroup
 from bulkroute.live.verify import Verified as Verified
 from bulkroute.manifest.given_rows import GivenRow as GivenRow
+from bulkroute.manifest.numbers import RewriteRule as RewriteRule
 from bulkroute.model import Binding as Binding
 from bulkroute.model import DeviceType as DeviceType
 from bulkroute.model import FailureKind as FailureKind

@@ -29,6 +29,7 @@ from bulkroute.ledger.remarks import Remark, RemarkKind
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
+from bulkroute.live.resolution import Resolution
 from bulkroute.live.select_routes import select
 from bulkroute.live.selection import Filters, Selection
 from bulkroute.live.target_routes import ALL_KINDS, ListedTargets, read_targets, with_routes
@@ -184,14 +185,23 @@ class Engine:
         settings = self._settings
         with contextlib.ExitStack() as inputs:
             with self._blocking.alone():
-                staged = inputs.enter_context(
-                    intake.staged(source, format, self._notice, expected_rows=settings.expect)
+                written = inputs.enter_context(
+                    intake.written(source, format, self._notice, expected_rows=settings.expect)
                 )
                 batch = self._batch_so_far(intake.ledger_beside(source) if ledger is None else Path(ledger), inputs)
             live = inputs.enter_context(LiveBindings())
             await self._reader.read(live)
+            resolution = Resolution(settings, self._asker, self._notice)
+            goes_on = batch is not None and written.is_kept_in(batch.facts) and not batch.has_ended()
+            if batch is not None and goes_on:
+                await resolution.require_as_named(written.name, batch.wanted_names())
+                staged = intake.kept(written, batch.kept_rows(), inputs)
+            else:
+                staged = await resolution.staged(written, live, inputs)
             keep = settings.on_drift is OnDrift.KEEP
-            with contextlib.closing(Plan(staged.rows, live, batch=batch, skip=settings.skip, keep=keep)) as plan:
+            with contextlib.closing(
+                Plan(staged, live, batch=batch, kept=goes_on, skip=settings.skip, keep=keep)
+            ) as plan:
                 if plan.counts.drifted and settings.on_drift is OnDrift.STOP:
                     raise drift_stops(plan.counts.drifted, where=str(ledger or staged.name))
                 await plan.check_targets(self._asker, self._notice, strict=settings.strict_targets)

@@ -67,6 +67,8 @@ class RowsRefused(NamedTuple):
     """Why that one is not sent."""
     skipped: bool
     """Whether they are left alone as asked for, and so are no failures."""
+    example_number: str = ""
+    """What callers dial to reach the first one, `4008001234 ext 2`; empty if that is not known."""
 
 
 class RowFailed(NamedTuple):
@@ -82,6 +84,8 @@ class RowFailed(NamedTuple):
     """The service's code."""
     description: str | None
     """The service's words, or what went wrong."""
+    number: str = ""
+    """What callers dial, `4008001234 ext 2`; empty if that is not known."""
 
 
 class Stopping(NamedTuple):

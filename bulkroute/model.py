@@ -184,6 +184,8 @@ class FailureKind(StrEnum):
     """The live binding is neither the earlier nor the wanted one: another hand changed it; never sent."""
     DRIFTED = "drifted"
     """It was done, another hand has changed it since, and `--on-drift keep` leaves that as it is; never sent."""
+    MOVED = "moved"
+    """Its number is that of another called route since the batch was begun: the id leads elsewhere now; never sent."""
 
 
 class PaceCause(StrEnum):
@@ -209,11 +211,14 @@ OF_THE_ROW = frozenset(
         FailureKind.LOCKED,
         FailureKind.CONFLICT,
         FailureKind.DRIFTED,
+        FailureKind.MOVED,
     }
 )
 """Failures that say something of one row, not of the service."""
 
-REFUSED = frozenset({FailureKind.UNKNOWN_ID, FailureKind.LOCKED, FailureKind.CONFLICT, FailureKind.DRIFTED})
+REFUSED = frozenset(
+    {FailureKind.UNKNOWN_ID, FailureKind.LOCKED, FailureKind.CONFLICT, FailureKind.DRIFTED, FailureKind.MOVED}
+)
 """Failures without a call: what the live bindings say forbids it."""
 
 

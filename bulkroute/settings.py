@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
+from bulkroute.manifest.numbers import RewriteRule
 from bulkroute.model import FailureKind
 
 MOST_IN_FLIGHT = 10_000
@@ -107,6 +108,12 @@ class Settings:
     """Start no more calls from this moment on, by the wall clock; with its offset from UTC."""
     fresh: bool = False
     """Forget earlier success: start a new batch."""
+    strict_numbers: bool = False
+    """Refuse a manifest by id that disagrees with live in number, media type or target's name, instead of warning."""
+    allow_unloaded: bool = False
+    """Whether a manifest may name an IVR flow that is not loaded."""
+    rewrite_number: tuple[RewriteRule, ...] = ()
+    """What is done to the numbers of a manifest before they are matched, in this order."""
     service: str = ""
     """What the ledger knows the service by; its base URL where nothing else is said."""
     service_moved: bool = False

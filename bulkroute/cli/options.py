@@ -13,6 +13,7 @@ from bulkroute.cli.messages import log_format
 from bulkroute.cli.profile import config_options, environment_of_credentials
 from bulkroute.cli.times import parse_until
 from bulkroute.credentials import Credentials
+from bulkroute.manifest.numbers import parse_rewrite_rule
 from bulkroute.settings import (
     OnDrift,
     Settings,
@@ -59,6 +60,7 @@ FAILURES = Parsed("failures", parse_failure_limit)
 SHARE = Parsed("share", parse_share)
 SKIP = Parsed("kinds", parse_skip)
 HEADER = Parsed("header", parse_header)
+REWRITE = Parsed("rule", parse_rewrite_rule)
 PATH = click.Path(dir_okay=False, readable=False, path_type=Path)
 """Who opens it says what is wrong with it, in more than a word."""
 
@@ -86,6 +88,9 @@ FIELDS = {
     "canary": "canary",
     "strict_targets": "strict_targets",
     "fresh": "fresh",
+    "strict_numbers": "strict_numbers",
+    "allow_unloaded": "allow_unloaded",
+    "rewrite_number": "rewrite_number",
     "max_failures": "max_failures",
     "max_consecutive_failures": "max_consecutive_failures",
     "max_rows": "max_rows",
@@ -101,7 +106,7 @@ FIELDS = {
 def setting(flag: str, **shown: Any) -> Callable[[F], F]:
     """Return a decorator that adds an option which sets a field of Settings, with that field's default."""
     default = getattr(Settings, FIELDS[flag.partition("/")[0].removeprefix("--").replace("-", "_")], None)
-    shown.setdefault("show_default", default not in ("", frozenset()))  # which nobody could type
+    shown.setdefault("show_default", default not in ("", (), frozenset()))  # which nobody could type
     if isinstance(default, float | StrEnum):
         default = f"{default:g}" if isinstance(default, float) else default.value
     return click.option(flag, default=default, **shown)
@@ -161,6 +166,23 @@ on_drift = setting(
 )
 fresh = setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
 expect = setting("--expect", type=click.IntRange(1), metavar="N", help="Send nothing unless the manifest has N rows.")
+number_options = together(
+    setting(
+        "--strict-numbers",
+        is_flag=True,
+        help="Refuse a manifest by id whose numbers, media types or target names are not those of its ids.",
+    ),
+    setting("--allow-unloaded", is_flag=True, help="Accept IVR flows that are named and not loaded."),
+    setting(
+        "--rewrite-number",
+        type=REWRITE,
+        multiple=True,
+        metavar="REGEX=TEXT",
+        help="Change the manifest's numbers before they are matched, '^00=+' for example; repeatable, in this order.",
+    ),
+)
+"""How numbers and names of a manifest are taken."""
+
 service_moved = setting(
     "--service-moved",
     is_flag=True,

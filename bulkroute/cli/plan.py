@@ -13,6 +13,7 @@ from bulkroute.cli.options import (
     expect,
     fresh,
     manifest_format,
+    number_options,
     on_drift,
     service_moved,
     settings_from,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 6 where a run would change anything.")
 @strict_targets
+@number_options
 @service_moved
 @on_drift
 @skip
@@ -71,7 +73,7 @@ def _print(plan: "Plan", *, with_rows: bool) -> None:
     if with_rows:
         for row in plan.rows():
             now = "unknown id" if row.standing == "unknown_id" else row.before or "no target"
-            click.echo(f"line {row.line}: {row.id}: {row.standing}: {now} -> {row.after}")
+            click.echo(f"line {row.line}: {row.route}: {row.standing}: {now} -> {row.after}")
 
 
 def _labelled(counts: "PlanCounts") -> list[tuple[int, str]]:
@@ -89,6 +91,7 @@ def _labelled(counts: "PlanCounts") -> list[tuple[int, str]]:
         (counts.already_right, "already right"),
         (counts.refused.get("locked", 0), "locked: they must not be changed"),
         (counts.refused.get("unknown_id", 0), "unknown: no called route has this id"),
+        *([(rows, "moved: another route has their number now")] if (rows := counts.refused.get("moved", 0)) else []),
         *told.get("conflict", []),
         *told.get("skipped", []),
         (counts.twice, "in the manifest twice"),
@@ -110,5 +113,6 @@ def _print_json(plan: "Plan", *, with_rows: bool) -> None:
 
 
 def _row_json(row: "PlanRow") -> dict[str, object]:
+    number = {"accessCode": row.access_code, "extCode": row.ext_code, "mediaType": row.media_type}
     targets = {"from": row.before.to_json() if row.before else None, "to": row.after.to_json()}
-    return {"line": row.line, "id": row.id, "standing": row.standing, "drifted": row.drifted, **targets}
+    return {"line": row.line, "id": row.id, **number, "standing": row.standing, "drifted": row.drifted, **targets}

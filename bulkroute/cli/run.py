@@ -14,6 +14,7 @@ from bulkroute.cli.options import (
     fresh,
     limit_options,
     manifest_format,
+    number_options,
     on_drift,
     service_moved,
     setting,
@@ -48,6 +49,7 @@ from bulkroute.cli.options import (
     help="Send N rows over all targets, read them back, go on only if all are right.",
 )
 @strict_targets
+@number_options
 @service_moved
 @on_drift
 @skip

@@ -22,6 +22,9 @@ DRAWS = 64
 CHUNK_ROWS = 256
 """Rows read ahead of the work: few enough to stay small, many enough that reading costs nothing."""
 
+NUMBER = "(access_code || iif(ext_code <> '', ' ext ' || ext_code, ''))"
+"""SQL of a row's number as people write it; '' where it is not known."""
+
 _RESULT = ("error", "http_status", "return_code", "description", "latency_ms", "finished_at")
 
 
@@ -33,13 +36,15 @@ def blank(finished_at: str = "NULL") -> str:
 class Batch(NamedTuple):
     """One set of rows; `digest` is that of the manifest merged last, '' where a merge never finished.
 
-    `parent` is the number of the batch that a rollback puts back, None for any other batch.
+    `parent` is the number of the batch that a rollback puts back, None for any other batch. `by_number`: the ids of its
+    rows were found by their numbers.
     """
 
     number: int
     manifest: str
     digest: str
     parent: int | None = None
+    by_number: bool = False
 
 
 class Tenant(NamedTuple):
@@ -58,11 +63,15 @@ class Tenant(NamedTuple):
 
 
 class QueuedRow(NamedTuple):
-    """A row on its way to the service: `number` is its key in the ledger, `tried` that an earlier run tried it."""
+    """A row on its way to the service: `number` is its key in the ledger, `tried` that an earlier run tried it.
+
+    `called_number` is what callers dial, as people write it; '' if that is not known.
+    """
 
     number: int
     row: Row
     tried: bool
+    called_number: str = ""
 
 
 class Changes(NamedTuple):
@@ -111,9 +120,14 @@ def rollback_of(connection: sqlite3.Connection, number: int) -> Batch | None:
 def _one(connection: sqlite3.Connection, where: str, *parameters: int) -> Batch | None:
     """Return the last batch that the condition holds of."""
     found = connection.execute(
-        f"SELECT batch, manifest, digest, parent FROM batch WHERE {where} ORDER BY batch DESC LIMIT 1", parameters
+        f"SELECT batch, manifest, digest, parent, by_number FROM batch WHERE {where} ORDER BY batch DESC LIMIT 1",
+        parameters,
     ).fetchone()
-    return Batch(*found) if found else None
+    return _batch(*found) if found else None
+
+
+def _batch(number: int, manifest: str, digest: str, parent: int | None, by_number: int) -> Batch:
+    return Batch(number, manifest, digest, parent, bool(by_number))
 
 
 def require(connection: sqlite3.Connection, ledger: Path, which: Which | int) -> Batch:
@@ -135,9 +149,10 @@ def never_rolled_back(ledger: Path) -> UsageError:
 def from_on(connection: sqlite3.Connection, number: int) -> list[Batch]:
     """Return the batches from that number on, without rollbacks."""
     found = connection.execute(
-        "SELECT batch, manifest, digest FROM batch WHERE batch >= ? AND parent IS NULL ORDER BY batch", (number,)
+        "SELECT batch, manifest, digest, parent, by_number FROM batch WHERE batch >= ? AND parent IS NULL ORDER BY batch",
+        (number,),
     )
-    return [Batch(*each) for each in found]
+    return [_batch(*each) for each in found]
 
 
 def require_tenant(connection: sqlite3.Connection, batch: Batch, tenant: Tenant, ledger: Path, *, moved: bool) -> None:
@@ -229,7 +244,7 @@ def draw_pending(connection: sqlite3.Connection, batch: Batch) -> QueuedRow | No
         "SELECT coalesce(min(row), 0), coalesce(max(row), 0) FROM row WHERE batch = ?", (batch.number,)
     ).fetchone()
     pending = (
-        "SELECT row, line, id, devicetype, device_id, tried FROM row"
+        f"SELECT row, line, id, devicetype, device_id, tried, {NUMBER} FROM row"
         f" WHERE batch = ? AND listed AND status = '{Status.PENDING}' AND row"
     )
     places = [random.randint(lowest, highest) for _ in range(DRAWS)]
@@ -238,21 +253,21 @@ def draw_pending(connection: sqlite3.Connection, batch: Batch) -> QueuedRow | No
         found = found or connection.execute(f"{pending} >= ? ORDER BY row LIMIT 1", (batch.number, place)).fetchall()
     if not found:
         return None
-    number, *row, tried = random.choice(found)
-    return QueuedRow(number, Row(*row), bool(tried))
+    number, *row, tried, called_number = random.choice(found)
+    return QueuedRow(number, Row(*row), bool(tried), called_number)
 
 
 def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> Iterator[QueuedRow]:
     after = 0
     while True:
         chunk = connection.execute(
-            "SELECT row, line, id, devicetype, device_id FROM row"
+            f"SELECT row, line, id, devicetype, device_id, {NUMBER} FROM row"
             f" WHERE batch = ? AND tried = ? AND row > ? AND listed AND status = '{Status.PENDING}'"
             f" ORDER BY row LIMIT {CHUNK_ROWS}",
             (batch.number, tried, after),
         ).fetchall()
-        for number, *row in chunk:
-            yield QueuedRow(number, Row(*row), tried)
+        for number, *row, called_number in chunk:
+            yield QueuedRow(number, Row(*row), tried, called_number)
         if len(chunk) < CHUNK_ROWS:
             return
         after = chunk[-1][0]

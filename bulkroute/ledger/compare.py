@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger import lifecycle
+from bulkroute.ledger import lifecycle, numbers
 from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.drift import Foreseen
 from bulkroute.ledger.file import sql_list
@@ -16,10 +16,10 @@ from bulkroute.ledger.live_bindings import LOCKED, Target, attached, gathered
 from bulkroute.ledger.settle import IS_BEFORE, IS_WANTED
 from bulkroute.ledger.temp_db import temp_errors
 from bulkroute.ledger.wanted import as_pairs, target
-from bulkroute.model import REFUSED, Binding, FailureKind, NamedTarget, Pair
+from bulkroute.model import REFUSED, Binding, FailureKind, NamedTarget, Pair, number_text, printable, route_text
 
 _STANDING = (
-    "CASE WHEN noted.stays THEN noted.kind"
+    f"CASE WHEN staged.id IN moved THEN '{FailureKind.MOVED}' WHEN noted.stays THEN noted.kind"
     f" WHEN live.id IS NULL THEN '{FailureKind.UNKNOWN_ID}'"
     " WHEN live.devicetype = staged.devicetype AND live.device_id = staged.device_id THEN 'right'"
     f" WHEN live.editable IN {LOCKED} THEN '{FailureKind.LOCKED}' ELSE 'change' END"
@@ -30,7 +30,15 @@ _JOINED = (
 )
 _OLD_NAME = "LEFT JOIN seen.target AS old ON old.devicetype = live.devicetype AND old.device_id = live.device_id"
 _NEW_NAME = "LEFT JOIN seen.target AS new ON new.devicetype = staged.devicetype AND new.device_id = staged.device_id"
+_ROUTE = (
+    "coalesce(live.access_code, staged.access_code, ''), coalesce(live.ext_code, staged.ext_code, ''),"
+    " coalesce(live.media_type, staged.media_type)"
+)
 _BOTH_TARGETS = "live.devicetype, live.device_id, old.name, staged.devicetype, staged.device_id, new.name"
+
+
+NUMBER_CHARS = 132
+"""Of the longest number."""
 
 
 class PlanCounts(NamedTuple):
@@ -47,7 +55,7 @@ class PlanCounts(NamedTuple):
     skipped: int
     """Rows that `--skip` leaves alone."""
     refused: dict[str, int]
-    """Rows that nothing would be sent for, by kind: `locked`, `unknown_id`, `conflict`, `drifted`."""
+    """Rows that nothing would be sent for, by kind: `locked`, `unknown_id`, `conflict`, `drifted`, `moved`."""
     twice: int
     """Rows dropped because the manifest says the same further up."""
 
@@ -67,6 +75,17 @@ class PlanRow(NamedTuple):
     """Where it leads now."""
     after: NamedTarget
     """Where the manifest wants it to lead."""
+    access_code: str
+    """What callers dial; empty where it is not known."""
+    ext_code: str
+    """What they dial after it; may be empty."""
+    media_type: int | None
+    """A `MediaType`; None where it is not known."""
+
+    @property
+    def route(self) -> str:
+        """The called route as people know it: `4008001234 ext 2 (id 1125397061153369092)`."""
+        return route_text(self.id, number_text(self.access_code, self.ext_code))
 
     def named_by(self, names: Mapping[Binding, str]) -> "PlanRow":
         """Return it with the names that these names have for its targets."""
@@ -106,6 +125,15 @@ class Difference(NamedTuple):
     """Where it should lead: as the manifest asked for, or as it was before, for one that was put back."""
     now: NamedTarget | None
     """Where it leads."""
+    access_code: str
+    """What callers dial; empty where it is not known."""
+    ext_code: str
+    """What they dial after it; may be empty."""
+
+    @property
+    def route(self) -> str:
+        """The called route as people know it: `4008001234 ext 2 (id 1125397061153369092)`."""
+        return route_text(self.id, number_text(self.access_code, self.ext_code))
 
     def named_by(self, names: Mapping[Binding, str]) -> "Difference":
         """Return it with the names that these names have for its targets."""
@@ -130,7 +158,8 @@ class Checked(NamedTuple):
 class Comparison:
     """A staged manifest held against live bindings. Both files must outlive it. Raises LedgerError, as all its methods do."""
 
-    def __init__(self, staged: Path, live: Path) -> None:
+    def __init__(self, staged: Path, live: Path, *, kept: bool = False) -> None:
+        """`kept`: the ids were found by their numbers when the batch was begun, so that numbers may have moved since."""
         self._connection = sqlite3.connect(":memory:", isolation_level=None)
         self._live = live
         try:
@@ -141,6 +170,11 @@ class Comparison:
                 )
                 self._connection.execute("ATTACH ? AS incoming", (str(staged),))
                 self._connection.execute("ATTACH ? AS seen", (str(live),))
+                numbers.add_functions(self._connection)
+                self._connection.execute("CREATE TEMP TABLE moved (id TEXT PRIMARY KEY) WITHOUT ROWID")
+                if kept:
+                    found = numbers.moved("incoming.staged AS staged", "staged", "TRUE")
+                    self._connection.execute(f"INSERT INTO moved SELECT id FROM ({found})")
         except LedgerError:
             self.close()
             raise
@@ -199,12 +233,14 @@ class Comparison:
     def rows(self) -> Iterator[PlanRow]:
         """Yield every row in the manifest's order."""
         with self._errors():
-            for line, row_id, standing, drifted, *pair in self._connection.execute(
-                f"SELECT staged.line, staged.id, {_STANDING}, noted.kind IS '{FailureKind.DRIFTED}', {_BOTH_TARGETS}, 1"
+            for line, row_id, standing, drifted, *pair, access, ext, media_type in self._connection.execute(
+                f"SELECT staged.line, staged.id, {_STANDING}, noted.kind IS '{FailureKind.DRIFTED}', {_BOTH_TARGETS}, 1,"
+                f" {_ROUTE}"
                 f" FROM {_JOINED} {_OLD_NAME} {_NEW_NAME} ORDER BY staged.rowid"
             ):
                 for before, after, _rows in as_pairs([pair]):
-                    yield PlanRow(line, row_id, standing, bool(drifted), before, after)
+                    number = printable(access, NUMBER_CHARS), printable(ext, NUMBER_CHARS)
+                    yield PlanRow(line, row_id, standing, bool(drifted), before, after, *number, media_type)
 
     def close(self) -> None:
         """Close both files."""
@@ -252,7 +288,8 @@ def differences(connection: sqlite3.Connection, batch: Batch, live: Path) -> lis
     )
     with attached(connection, seen=live):
         found = connection.execute(
-            f"SELECT row.id, {_KIND}, {shown} FROM row LEFT JOIN seen.binding AS live ON live.id = row.id {joins}"
+            f"SELECT row.id, {_KIND}, coalesce(live.access_code, row.access_code), coalesce(live.ext_code, row.ext_code),"
+            f" {shown} FROM row LEFT JOIN seen.binding AS live ON live.id = row.id {joins}"
             f" WHERE {_checked(batch)} AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.line, row.row"
         ).fetchall()
     return [
@@ -262,6 +299,8 @@ def differences(connection: sqlite3.Connection, batch: Batch, live: Path) -> lis
             target(*others[:3]),
             NamedTarget(devicetype, device_id, name or ""),
             target(*others[3:]),
+            access_code,
+            ext_code,
         )
-        for row_id, kind, *others, devicetype, device_id, name in found
+        for row_id, kind, access_code, ext_code, *others, devicetype, device_id, name in found
     ]

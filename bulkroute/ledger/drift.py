@@ -15,6 +15,7 @@ from bulkroute.ledger import lifecycle, merge
 from bulkroute.ledger.batches import Batch, Changes, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
+from bulkroute.ledger.numbers import route_of
 from bulkroute.ledger.settle import IS_BEFORE, IS_WANTED, IS_WRITTEN, story
 from bulkroute.model import REFUSED, FailureKind, Status
 
@@ -146,10 +147,10 @@ def foresee(
 def listed(connection: sqlite3.Connection, batch: Batch, most: int) -> list[str]:
     """Say of the first rows that drifted what they were, are to be and are."""
     found = connection.execute(
-        "SELECT id, description FROM row WHERE batch = ? AND drifted AND error = ? ORDER BY line, row LIMIT ?",
+        f"SELECT {route_of('row')}, description FROM row WHERE batch = ? AND drifted AND error = ? ORDER BY line, row LIMIT ?",
         (batch.number, FailureKind.DRIFTED, most),
     )
-    return [f"{row_id}: {description}" for row_id, description in found]
+    return [f"{route}: {description}" for route, description in found]
 
 
 _THERE = "LEFT JOIN row AS there ON there.row = row.row + :shift AND there.batch = :other AND +there.id = row.id"

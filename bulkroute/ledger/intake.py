@@ -1,4 +1,4 @@
-"""A manifest on its way in: checked as a whole, staged, and merged into the ledger. Nothing is sent from here.
+"""A manifest on its way in: its form checked as a whole, and staged as it is written. Nothing is sent from here.
 
 All faults are known before the ledger is touched; a manifest that the ledger has seen byte for byte is not read again.
 """
@@ -9,41 +9,80 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import ManifestError, StopKind, UsageError
+from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.number_staging import NumberStaging
-from bulkroute.ledger.staging import Staged, Staging
-from bulkroute.manifest import Faults, GivenRow, Kind, check_rows, open_manifest
+from bulkroute.ledger.staging import FoundRow, Staged, Staging
+from bulkroute.manifest import Faults, GivenReader, GivenRow, Kind, Reading, open_manifest
 
 Source = str | Path | Iterable[GivenRow]
 """A manifest's path, `-` for standard input, or rows that a program hands over."""
 
 
+class Written(NamedTuple):
+    """A manifest without a fault in its form, staged as it is written; good as long as its rows are open."""
+
+    rows: Staging | NumberStaging
+    """By id or by number."""
+    name: str
+    """What the ledger and messages call it."""
+    digest: str
+    """Of its bytes; '' if it cannot be told from another one, as rows of a program."""
+    is_labelled: bool
+    """Whether a manifest by id says more than ids and targets."""
+
+    def is_kept_in(self, batch: Batch) -> bool:
+        """Tell whether a batch holds this very manifest by number, with the ids that its numbers had."""
+        return batch.by_number and self.digest == batch.digest != ""
+
+
 @contextlib.contextmanager
-def staged(
+def written(
     source: Source, format_: str | None, on_notice: Callable[[str], None], *, expected_rows: int | None = None
-) -> Iterator[Staged]:
-    """Check all of `source` and give it staged.
+) -> Iterator[Written]:
+    """Check the form of all of `source`, of either kind, and give it staged; what its numbers and names mean is not asked.
 
     `on_notice` gets the warnings and notices. Raises ManifestError with every fault, or for another number of rows than
     is expected.
     """
     with contextlib.ExitStack() as exits:
-        staging = exits.enter_context(Staging())
+        reading: Reading
         if isinstance(source, str | Path):
             manifest = exits.enter_context(open_manifest(source, format_))
             faults = Faults(manifest.name)
-            rows = manifest.rows(faults)
+            reading = manifest.read(faults)
         else:
             manifest, faults = None, Faults()
-            rows = check_rows(source, faults)
-        staging.load(rows, faults)
+            reading = GivenReader(source, faults)
+        rows: Staging | NumberStaging = NumberStaging() if reading.kind is Kind.BY_NUMBER else Staging()
+        exits.enter_context(rows)
+        _fill(rows, reading, faults)
         if faults.total:
             raise faults.error()
         for text in (*(f"warning: {text}" for text in faults.warnings), *faults.notices):
             on_notice(text)
-        if expected_rows not in (None, staging.count):
-            fault = f"{staging.count:,} rows, and --expect says {expected_rows:,}"
+        if expected_rows not in (None, rows.count):
+            fault = f"{rows.count:,} rows, and --expect says {expected_rows:,}"
             raise ManifestError(name_of(source), [fault], 1, stop=StopKind.EXPECT)
-        yield Staged(staging, name_of(source), manifest.digest if manifest else "")
+        yield Written(rows, name_of(source), manifest.digest if manifest else "", bool(reading.labels))
+
+
+def kept(written: Written, rows: Iterable[FoundRow], exits: contextlib.ExitStack) -> Staged:
+    """Return a manifest that a batch holds already with the ids that its numbers had then, staged as long as `exits`."""
+    staging = exits.enter_context(Staging())
+    staging.load_found(rows, Faults())
+    return Staged(staging, written.name, written.digest, by_number=True)
+
+
+def _fill(rows: Staging | NumberStaging, reading: Reading, faults: Faults) -> None:
+    """Read all rows into the staging of their kind."""
+    if isinstance(rows, NumberStaging):
+        rows.load(reading.numbered_rows(), faults)
+    elif reading.labels:
+        rows.load_labelled(reading.labelled_rows(), faults)
+    else:
+        rows.load(reading.rows(), faults)
+    if (waves := rows.waves()) > 1:
+        faults.warn(f"its rows are of {waves:,} waves, which are kept; all rows are sent in one go")
 
 
 class Form(NamedTuple):
@@ -59,22 +98,9 @@ def check_form(source: str | Path, format_: str | None, on_notice: Callable[[str
 
     `on_notice` gets the warnings and notices. Raises ManifestError with every fault.
     """
-    with open_manifest(source, format_) as manifest:
-        faults = Faults(manifest.name)
-        reading = manifest.read(faults)
-        if reading.kind is Kind.BY_NUMBER:
-            with NumberStaging() as numbers:
-                numbers.load(reading.numbered_rows(), faults)
-                form = Form(Kind.BY_NUMBER, numbers.count)
-        else:
-            with Staging() as rows:
-                rows.load(reading.rows(), faults)
-                form = Form(Kind.BY_ID, rows.count)
-    if faults.total:
-        raise faults.error()
-    for text in (*faults.warnings, *faults.notices):
-        on_notice(text)
-    return form
+    with written(source, format_, on_notice) as found:
+        kind = Kind.BY_NUMBER if isinstance(found.rows, NumberStaging) else Kind.BY_ID
+        return Form(kind, found.rows.count)
 
 
 def name_of(source: Source) -> str:

@@ -29,14 +29,31 @@ TABLES = {
 _SAME_PLACE = "row.row = staged.rowid + :offset"
 _DIFFERS = (
     "(row.id IS NOT staged.id OR row.batch IS NOT :batch OR NOT row.listed OR row.line <> staged.line"
-    " OR row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
+    " OR row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id OR row.wave IS NOT staged.wave"
+    " OR (:by_number AND (row.access_code <> staged.access_code OR row.ext_code <> staged.ext_code)))"
 )
+_FOUND = ", ".join(
+    f"{column} = {value}"
+    for column, value in (
+        ("access_code", "iif(:by_number, staged.access_code, row.access_code)"),
+        ("ext_code", "iif(:by_number, staged.ext_code, row.ext_code)"),
+        ("media_type", "iif(:by_number, staged.media_type, row.media_type)"),
+        ("wave", "staged.wave"),
+    )
+)
+"""What the numbers of a manifest are is known; what a manifest by id says beside its ids decides nothing."""
+
 _WAS_SENT = f"(status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR (attempts > 0 AND written_devicetype IS NULL))"
 _WRITTEN = ", ".join(
     f"written_{column} = iif({_WAS_SENT}, row.{column}, written_{column})" for column in ("devicetype", "device_id")
 )
 """A rollback has to know what a retargeted row was bound to; of a row that failed it is only a guess."""
 
+_COLUMNS = "batch, id, line, devicetype, device_id, access_code, ext_code, media_type, wave"
+_VALUES = (
+    ":batch, staged.id, staged.line, staged.devicetype, staged.device_id, iif(:by_number, staged.access_code, ''),"
+    " iif(:by_number, staged.ext_code, ''), iif(:by_number, staged.media_type, NULL), staged.wave"
+)
 _RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
 
 
@@ -48,47 +65,51 @@ def merge(
         connection.execute("PRAGMA incoming.cache_size=-500")
         changes = Changes()
         if batch is None:
-            batch = _create(connection, staged.name, tenant)
+            batch = _create(connection, staged, tenant)
         else:
-            changes = _update(connection, batch.number)
+            changes = _update(connection, batch.number, by_number=staged.by_number)
         connection.execute(
-            "UPDATE batch SET manifest = ?, digest = ? WHERE batch = ?", (staged.name, staged.digest, batch.number)
+            "UPDATE batch SET manifest = ?, digest = ?, by_number = ? WHERE batch = ?",
+            (staged.name, staged.digest, staged.by_number, batch.number),
         )
-    return batch._replace(manifest=staged.name, digest=staged.digest), changes
+        connection.execute("DELETE FROM wanted_name WHERE batch = ?", (batch.number,))
+        connection.execute(
+            "INSERT INTO wanted_name SELECT ?, name, devicetype, device_id FROM incoming.named", batch[:1]
+        )
+    return batch._replace(manifest=staged.name, digest=staged.digest, by_number=staged.by_number), changes
 
 
-def _create(connection: sqlite3.Connection, name: str, tenant: Tenant) -> Batch:
+def _create(connection: sqlite3.Connection, staged: "Staged", tenant: Tenant) -> Batch:
     """Make a batch of the staged rows. Their keys keep the distances they have in the staging, which `_update` uses."""
     made = connection.execute(
         "INSERT INTO batch (created_at, manifest, digest, service, app_key) VALUES (?, ?, '', ?, ?)",
-        (time.time(), name, *tenant),
+        (time.time(), staged.name, *tenant),
     )
     batch = made.lastrowid or 0
     # Ids come in any order: a million of them are put into the index in 7 s one by one, in 1 s sorted.
     (index,) = connection.execute("SELECT sql FROM sqlite_schema WHERE name = 'row_id'").fetchone()
     connection.execute("DROP INDEX row_id")
     connection.execute(
-        "INSERT INTO row (row, batch, id, line, devicetype, device_id)"
-        " SELECT (SELECT coalesce(max(row), 0) FROM row) + rowid, ?, id, line, devicetype, device_id"
-        " FROM incoming.staged ORDER BY rowid",
-        (batch,),
+        f"INSERT INTO row (row, {_COLUMNS}) SELECT (SELECT coalesce(max(row), 0) FROM row) + rowid, {_VALUES}"
+        " FROM incoming.staged AS staged ORDER BY rowid",
+        {"batch": batch, "by_number": staged.by_number},
     )
     connection.execute(index)
-    return Batch(batch, name, "")
+    return Batch(batch, staged.name, "")
 
 
-def _update(connection: sqlite3.Connection, batch: int) -> Changes:
-    _find_moved(connection, batch)
-    changes = _apply(connection, batch)
+def _update(connection: sqlite3.Connection, batch: int, *, by_number: bool) -> Changes:
+    _find_moved(connection, batch, by_number=by_number)
+    changes = _apply(connection, batch, by_number=by_number)
     for table in TABLES:
         connection.execute(f"DROP TABLE {table}")
     return changes
 
 
-def _find_moved(connection: sqlite3.Connection, batch: int) -> None:
+def _find_moved(connection: sqlite3.Connection, batch: int, *, by_number: bool) -> None:
     for table, columns in TABLES.items():
         connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
-    values = {"batch": batch, "offset": offset(connection, batch)}
+    values = {"batch": batch, "offset": offset(connection, batch), "by_number": by_number}
     connection.execute(
         "INSERT INTO moved SELECT staged.rowid FROM incoming.staged AS staged"
         f" LEFT JOIN row ON {_SAME_PLACE} WHERE {_DIFFERS} ORDER BY staged.rowid",
@@ -112,7 +133,7 @@ def offset(connection: sqlite3.Connection, batch: int) -> int:
     return int(first[0]) - 1 if first else 0
 
 
-def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
+def _apply(connection: sqlite3.Connection, batch: int, *, by_number: bool) -> Changes:
     gone = connection.execute(
         "UPDATE row SET listed = 0 WHERE listed AND row IN (SELECT row FROM loose EXCEPT SELECT row FROM pair)"
     ).rowcount
@@ -124,12 +145,12 @@ def _apply(connection: sqlite3.Connection, batch: int) -> Changes:
         f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
         f" status = '{Status.PENDING}', attempts = 0, given_back = 0, tried = 0, {blank()} {found} AND {_RETARGETED}"
     ).rowcount
-    connection.execute(f"UPDATE row SET line = staged.line {found} AND row.line <> staged.line")
+    values = {"batch": batch, "by_number": by_number}
+    connection.execute(f"UPDATE row SET line = staged.line, {_FOUND} {found}", values)
     new = connection.execute(
-        "INSERT INTO row (batch, id, line, devicetype, device_id)"
-        " SELECT ?, id, line, devicetype, device_id FROM moved JOIN incoming.staged AS staged ON staged.rowid = place"
+        f"INSERT INTO row ({_COLUMNS}) SELECT {_VALUES} FROM moved JOIN incoming.staged AS staged ON staged.rowid = place"
         " WHERE place NOT IN (SELECT place FROM pair) ORDER BY place",
-        (batch,),
+        values,
     ).rowcount
     return Changes(new, retargeted, gone, returned)
 

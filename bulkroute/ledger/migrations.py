@@ -62,6 +62,29 @@ TO_FORMAT_3 = (
         text        TEXT NOT NULL
     ) STRICT
     """,
+    "ALTER TABLE batch ADD COLUMN by_number INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE row ADD COLUMN access_code TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE row ADD COLUMN ext_code TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE row ADD COLUMN media_type INTEGER",
+    "ALTER TABLE row ADD COLUMN wave INTEGER",
+    """
+    CREATE TABLE target (
+        batch       INTEGER NOT NULL REFERENCES batch,
+        devicetype  INTEGER NOT NULL,
+        device_id   INTEGER NOT NULL,
+        name        TEXT NOT NULL,
+        PRIMARY KEY (batch, devicetype, device_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE wanted_name (
+        batch       INTEGER NOT NULL REFERENCES batch,
+        name        TEXT NOT NULL,
+        devicetype  INTEGER NOT NULL,
+        device_id   INTEGER NOT NULL,
+        PRIMARY KEY (batch, name)
+    ) STRICT, WITHOUT ROWID
+    """,
 )
 
 STEPS = (TO_FORMAT_2, TO_FORMAT_3)
@@ -69,8 +92,11 @@ STEPS = (TO_FORMAT_2, TO_FORMAT_3)
 
 _NO_REMARK = ("remark", "batch", "run", "at", "kind", "is_good", "text")
 _VIEWS_OF_2 = {
-    "row": "SELECT *, 0 AS drifted, 0 AS given_back FROM main.row",
-    "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key, 0 AS since FROM main.batch",
+    "row": "SELECT *, 0 AS drifted, 0 AS given_back, '' AS access_code, '' AS ext_code, NULL AS media_type, NULL AS wave"
+    " FROM main.row",
+    "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key, 0 AS since, 0 AS by_number FROM main.batch",
+    "target": "SELECT NULL AS batch, NULL AS devicetype, NULL AS device_id, NULL AS name WHERE 0",
+    "wanted_name": "SELECT NULL AS batch, NULL AS name, NULL AS devicetype, NULL AS device_id WHERE 0",
     "run": "SELECT *, NULL AS stop, NULL AS pid_started, NULL AS digest"
     + "".join(f", '' AS {name}" for name in _ORIGIN)
     + " FROM main.run",

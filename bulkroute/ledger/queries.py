@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from bulkroute.ledger import lifecycle
+from bulkroute.ledger.batches import NUMBER
 from bulkroute.ledger.file import sql_list
 from bulkroute.model import REFUSED, Status, iso
 
@@ -13,6 +14,12 @@ COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SEN
 
 TRIES = "attempts - given_back"
 """How many tries a row has used up; its attempts are calls that may have changed it."""
+
+_RUN = (
+    "iif(latency_ms IS NULL,"  # without a call it was decided before its run began
+    " (SELECT min(run) FROM run WHERE run.batch = row.batch AND run.started_at >= row.finished_at),"
+    " (SELECT max(run) FROM run WHERE run.batch = row.batch AND run.started_at <= row.finished_at))"
+)
 
 EXPORT_COLUMNS = {
     "id": "The called route's id, as text.",
@@ -30,6 +37,14 @@ EXPORT_COLUMNS = {
     "latency_ms": "Milliseconds that the last call took, connecting included.",
     "finished_at": "When the row got its outcome: ISO 8601, UTC, with milliseconds.",
     "line": "The row's line in the manifest.",
+    "accessCode": "What callers dial; empty where it is not known, as without live bindings.",
+    "extCode": "What they dial after it; empty for no extension.",
+    "mediaType": "What the route carries, in the vendor's number: 5 voice, 19 video, 53 multimedia.",
+    "target": "What the wanted queue or flow is called; empty where it is not known.",
+    "before_target": "The name of the earlier one.",
+    "wave": "The row's wave, as the manifest says.",
+    "batch": "The batch's number.",
+    "run": "The number of the run that brought the row to its outcome.",
 }
 """The columns of an export in their order, each with what it holds."""
 
@@ -70,6 +85,8 @@ class Reason(NamedTuple):
     """How many."""
     example_id: str
     """The id of one of them."""
+    example_number: str = ""
+    """What callers dial to reach it, `4008001234 ext 2`; empty if that is not known."""
 
 
 def count(connection: sqlite3.Connection, batch: int) -> Counts:
@@ -110,7 +127,8 @@ def count(connection: sqlite3.Connection, batch: int) -> Counts:
 def reasons(connection: sqlite3.Connection, batch: int) -> list[Reason]:
     """Return why rows failed, the commonest reason first."""
     found = connection.execute(
-        "SELECT error, description, count(*) AS rows, min(id) FROM row"
+        # Of the columns beside min(), those of the row that holds the minimum are meant: SQLite promises that.
+        f"SELECT error, description, count(*) AS rows, min(id), {NUMBER} FROM row"
         f" WHERE batch = ? AND {COUNTED} AND status = '{Status.FAILED}' GROUP BY error, description ORDER BY rows DESC",
         (batch,),
     )
@@ -120,9 +138,15 @@ def reasons(connection: sqlite3.Connection, batch: int) -> list[Reason]:
 def export(connection: sqlite3.Connection, batch: int, statuses: Iterable[Status] = ()) -> Iterator[dict[str, Any]]:
     """Yield the rows of a batch in the manifest's order, under the names of EXPORT_COLUMNS; all statuses where none is named."""
     chosen = f" AND status IN ({sql_list(statuses)})" if statuses else ""
+    names = [
+        "(SELECT name FROM target WHERE target.batch = row.batch"
+        f" AND target.devicetype = row.{whose}devicetype AND target.device_id = row.{whose}device_id)"
+        for whose in ("", "before_")
+    ]
     rows = connection.execute(
         f"SELECT id, devicetype, device_id, status, error, {TRIES}, http_status, return_code, description,"
-        " before_devicetype, before_device_id, latency_ms, finished_at, line FROM row"
+        " before_devicetype, before_device_id, latency_ms, finished_at, line, access_code, ext_code, media_type,"
+        f" {', '.join(names)}, wave, batch, {_RUN} FROM row"
         f" WHERE batch = ? AND {COUNTED}{chosen} ORDER BY line, row",
         (batch,),
     )

@@ -15,6 +15,7 @@ from bulkroute.ledger import (
     compare,
     drift,
     migrations,
+    numbers,
     pair_queries,
     queries,
     remarks,
@@ -28,10 +29,12 @@ from bulkroute.ledger.drift import Foreseen
 from bulkroute.ledger.file import read_transaction
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.numbers import WantedName
 from bulkroute.ledger.pair_queries import Pairs
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.remarks import SaidOf
 from bulkroute.ledger.runs import RunEnd, RunRecord
+from bulkroute.ledger.staging import FoundRow
 from bulkroute.ledger.stories import Found
 from bulkroute.model import Status
 
@@ -93,6 +96,21 @@ class BatchReader:
         """Yield a manifest's rows that a run would find drifted since this batch, or leave alone in conflict."""
         with ledger_errors(self.path, READ):
             yield from drift.foresee(self._connection, self.facts, staged, live.path, keep=keep)
+
+    def kept_rows(self) -> Iterator[FoundRow]:
+        """Yield its listed rows as `Staging` takes them: with the ids that were found by their numbers."""
+        with ledger_errors(self.path, READ):
+            yield from numbers.kept_rows(self._connection, self.facts)
+
+    @guarded(READ)
+    def wanted_names(self) -> list[WantedName]:
+        """Return the names by which the manifest means targets that rows are still to be sent to."""
+        return numbers.wanted_names(self._connection, self.facts)
+
+    @guarded(READ)
+    def has_ended(self) -> bool:
+        """Tell whether nothing is left to send or settle, or a rollback has ended it."""
+        return drift.has_ended(self._connection, self.facts)
 
     @guarded(READ)
     def count_checked(self) -> Checked:

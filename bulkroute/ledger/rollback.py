@@ -28,7 +28,11 @@ _FORWARD = "row.batch NOT IN (SELECT batch.batch FROM batch WHERE batch.parent I
 _CLAIMS = f"(row.status IN ({sql_list(sorted(lifecycle.DONE))}) OR {_TOUCHED_ROW})"
 """Which rows of a batch say anything of what a route is bound to by us."""
 
-_COLUMNS = "(batch, id, line, devicetype, device_id, before_devicetype, before_device_id)"
+_ROUTE = "row.access_code, row.ext_code, row.media_type, row.wave"
+_COLUMNS = (
+    "(batch, id, line, devicetype, device_id, before_devicetype, before_device_id,"
+    " access_code, ext_code, media_type, wave)"
+)
 
 
 class Scope(NamedTuple):
@@ -91,7 +95,7 @@ def _own(scope: Scope) -> str:
     return (
         "SELECT :number, row.id, row.line, row.before_devicetype, row.before_device_id,"
         f" iif({IS_WRITTEN}, row.written_devicetype, row.devicetype),"
-        f" iif({IS_WRITTEN}, row.written_device_id, row.device_id)"
+        f" iif({IS_WRITTEN}, row.written_device_id, row.device_id), {_ROUTE}"
         " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
         f" WHERE row.batch = :parent AND {_TOUCHED_ROW} AND row.before_devicetype IS NOT NULL AND {scope.chosen}"
         " ORDER BY row.row"
@@ -114,7 +118,8 @@ def _since(scope: Scope) -> str:
     ours = f"(({IS_WRITTEN}) IS TRUE OR ({unclear}) IS TRUE)"
     return (
         "SELECT :number, first.id, first.line, first.before_devicetype, first.before_device_id,"
-        f" iif({ours}, live.devicetype, row.devicetype), iif({ours}, live.device_id, row.device_id)"
+        f" iif({ours}, live.devicetype, row.devicetype), iif({ours}, live.device_id, row.device_id),"
+        f" {_ROUTE}"
         # Of the columns beside min(), those of the row that holds the minimum are meant: SQLite promises that.
         " FROM (SELECT min(row.batch), row.row, row.id, row.line, row.before_devicetype, row.before_device_id FROM row"
         f" WHERE {scope.batches} AND {_TOUCHED_ROW} AND row.before_devicetype IS NOT NULL AND {scope.chosen}"

@@ -10,8 +10,27 @@ CREATE TABLE batch (
     closed      INTEGER NOT NULL DEFAULT 0, -- of a rollback: another batch or rollback came since, so it is not gone on with
     service     TEXT,                       -- base URL of the service whose routes it changes; NULL: not known yet
     app_key     TEXT,                       -- fingerprint of the app key; '': a ready token was used; NULL: not known
-    since       INTEGER NOT NULL DEFAULT 0  -- of a rollback: 1 where it undoes all batches after its parent too
+    since       INTEGER NOT NULL DEFAULT 0, -- of a rollback: 1 where it undoes all batches after its parent too
+    by_number   INTEGER NOT NULL DEFAULT 0  -- 1: the manifest names numbers, and the ids of its rows were found by them
 ) STRICT;
+
+-- What skill queues and IVR flows were called when the batch was last made ready, as far as its rows lead there or led there.
+CREATE TABLE target (
+    batch       INTEGER NOT NULL REFERENCES batch,
+    devicetype  INTEGER NOT NULL,           -- 1 skill queue, 3 IVR flow
+    device_id   INTEGER NOT NULL,           -- its number
+    name        TEXT NOT NULL,              -- what it is called
+    PRIMARY KEY (batch, devicetype, device_id)
+) STRICT, WITHOUT ROWID;
+
+-- The targets that the manifest names, as it writes them, and what they were when the batch was begun.
+CREATE TABLE wanted_name (
+    batch       INTEGER NOT NULL REFERENCES batch,
+    name        TEXT NOT NULL,              -- as the manifest may write it: ivr:Night, Night#3015
+    devicetype  INTEGER NOT NULL,           -- 1 skill queue, 3 IVR flow
+    device_id   INTEGER NOT NULL,           -- its number
+    PRIMARY KEY (batch, name)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE run (
     run         INTEGER PRIMARY KEY,        -- its number, from 1
@@ -61,7 +80,11 @@ CREATE TABLE row (
     latency_ms  REAL,                       -- of the last call
     finished_at REAL,                       -- when the row got its outcome
     drifted     INTEGER NOT NULL DEFAULT 0, -- 1: it was done, and found changed by another hand
-    given_back  INTEGER NOT NULL DEFAULT 0  -- of its attempts, those that used up no try: made while the service was down
+    given_back  INTEGER NOT NULL DEFAULT 0, -- of its attempts, those that used up no try: made while the service was down
+    access_code TEXT NOT NULL DEFAULT '',   -- what callers dial, as the service lists it; '': not known
+    ext_code    TEXT NOT NULL DEFAULT '',   -- what they dial after it; may be empty
+    media_type  INTEGER,                    -- what the route carries; NULL: not known
+    wave        INTEGER                     -- as the manifest says; NULL: last
 ) STRICT;
 
 -- Not (batch, id): walking a batch along it would visit the rows in the order of their ids, which is no order at all.

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batches import Batch, QueuedRow, blank
+from bulkroute.ledger.batches import NUMBER, Batch, QueuedRow, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
+from bulkroute.ledger.numbers import moved, number_of, route_of
 from bulkroute.model import REFUSED, Binding, FailureKind, Row, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
@@ -65,6 +66,8 @@ class Refusal(NamedTuple):
     """Of the example."""
     skipped: bool
     """Whether they are left alone as asked for, and so are no failures."""
+    example_number: str = ""
+    """Of the example, as people write it; empty where it is not known."""
 
 
 @contextlib.contextmanager
@@ -132,6 +135,13 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
         )
 
     with _deciding(connection, live):
+        if batch.by_number:
+            connection.execute(
+                f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.MOVED}', finished_at = ?2,"
+                f" description = moved.story FROM ({moved('row', 'row', pending.replace('?', '?1'))}) AS moved"
+                " WHERE row.batch = ?1 AND row.id = moved.id",
+                (batch.number, now),
+            )
         changed_earlier = 0
         if batch.parent is None:
             # Our own calls alone make it so after *before* was recorded: it counts as changed by this batch.
@@ -170,32 +180,32 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
 
 def _refusals(connection: sqlite3.Connection, batch: Batch) -> Iterator[Refusal]:
     """Yield why rows of the batch are not sent, the commonest reason first; each with its first row in the manifest."""
-    for error, status, rows, row_id, description, _row in connection.execute(
-        "SELECT error, status, count(*) AS rows, id, description, min(row) FROM row WHERE batch = ? AND listed"
+    for error, status, rows, row_id, number, description, _row in connection.execute(
+        f"SELECT error, status, count(*) AS rows, id, {number_of('row')}, description, min(row) FROM row WHERE batch = ? AND listed"
         f" AND status IN ('{Status.FAILED}', '{Status.SKIPPED}') AND error IN ({sql_list(sorted(REFUSED))})"
         " GROUP BY error, status ORDER BY rows DESC",
         (batch.number,),
     ):
-        yield Refusal(FailureKind(error), rows, row_id, description or "", status == Status.SKIPPED)
+        yield Refusal(FailureKind(error), rows, row_id, description or "", status == Status.SKIPPED, number)
 
 
 def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[QueuedRow]:
     """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
     found = connection.execute(
-        "SELECT row.row, row.tried, line, id, devicetype, device_id FROM (SELECT row, place FROM (SELECT row, row_number()"
+        f"SELECT row.row, row.tried, {NUMBER}, line, id, devicetype, device_id FROM (SELECT row, place FROM (SELECT row, row_number()"
         " OVER (PARTITION BY tried, devicetype, device_id ORDER BY row) AS place, tried"
         f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY tried, place, row LIMIT ?)"
         " JOIN row USING (row) ORDER BY tried, place, row",
         (batch.number, count),
     )
-    return [QueuedRow(key, Row(*row), bool(tried)) for key, tried, *row in found]
+    return [QueuedRow(key, Row(*row), bool(tried), number) for key, tried, number, *row in found]
 
 
 def canary_differences(connection: sqlite3.Connection, rows: list[int], live: Path) -> list[str]:
     """Say of each of these rows whose live binding is not the wanted one what it is instead."""
     with attached(connection, seen=live):
         found = connection.execute(
-            f"SELECT row.id || ': wanted ' || {_WANTED} || ', is ' || {_LIVE}"
+            f"SELECT {route_of('row')} || ': wanted ' || {_WANTED} || ', is ' || {_LIVE}"
             " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
             f" WHERE row.row IN ({', '.join(map(str, rows))}) AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.row"
         ).fetchall()
@@ -205,7 +215,7 @@ def canary_differences(connection: sqlite3.Connection, rows: list[int], live: Pa
 def failures_of(connection: sqlite3.Connection, rows: list[int]) -> list[str]:
     """Say of each of these rows that failed why."""
     found = connection.execute(
-        "SELECT id || ': ' || error || coalesce(', ' || description, '') FROM row"
+        f"SELECT {route_of('row')} || ': ' || error || coalesce(', ' || description, '') FROM row"
         f" WHERE row IN ({', '.join(map(str, rows))}) AND status = '{Status.FAILED}' ORDER BY row"
     )
     return [text for (text,) in found]

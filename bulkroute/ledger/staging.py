@@ -1,4 +1,4 @@
-"""The checked manifest on its way into the ledger.
+"""The checked manifest by id on its way into the ledger: as it was written, or with the ids that its numbers have.
 
 Duplicates are found here, where the whole file is at hand. Nothing of it reaches the ledger before every fault is
 known; the ledger then takes it over in one transaction (`ledger.merge`).
@@ -6,14 +6,39 @@ known; the ledger then takes it over in one transaction (`ledger.merge`).
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, attached
 from bulkroute.ledger.temp_db import Scratch
 from bulkroute.manifest import Faults
+from bulkroute.manifest.rows import LabelledRow
 from bulkroute.model import Binding, Row
 
 CHUNK_ROWS = 5_000
+
+_LABELLED = "line, id, devicetype, device_id, access_code, ext_code, media_type, target, wave"
+
+
+class FoundRow(NamedTuple):
+    """One row whose id was found by its number."""
+
+    line: int
+    """Where it stands in the manifest, from 1."""
+    id: str
+    """The called route's id."""
+    devicetype: int
+    """Wanted: 1 skill queue, 3 IVR flow."""
+    device_id: int
+    """Wanted: the number of the queue or flow."""
+    access_code: str
+    """What callers dial, as the service lists it."""
+    ext_code: str
+    """What they dial after it; may be empty."""
+    media_type: int | None
+    """A `MediaType`; None where the service names none."""
+    wave: int | None
+    """When it is sent; None for last."""
 
 
 class Staging(Scratch):
@@ -24,7 +49,9 @@ class Staging(Scratch):
         super().__init__(
             "staging.db",
             "stage the manifest",
-            "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER);",
+            "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER, access_code TEXT,"
+            " ext_code TEXT, media_type INTEGER, target TEXT, wave INTEGER);"
+            "CREATE TABLE named (name TEXT PRIMARY KEY, devicetype INTEGER, device_id INTEGER) WITHOUT ROWID;",
             cache_kib=500,
         )
         self.count = 0
@@ -36,8 +63,22 @@ class Staging(Scratch):
 
         Raises LedgerError, where the disk of the temporary folder is full for instance.
         """
+        self._load(rows, "line, id, devicetype, device_id", faults)
+
+    def load_labelled(self, rows: Iterable[LabelledRow], faults: Faults) -> None:
+        """Take all rows with what stands beside their ids, as `load` does."""
+        self._load(rows, _LABELLED, faults)
+
+    def load_found(self, rows: Iterable[FoundRow], faults: Faults) -> None:
+        """Take all rows whose ids were found by their numbers, as `load` does."""
+        self._load(rows, ", ".join(FoundRow._fields), faults)
+
+    def note_names(self, names: Mapping[str, Binding]) -> None:
+        """Take note of what the targets are that the manifest names."""
         with self.errors():
-            self._load(rows, faults)
+            self._connection.executemany(
+                "INSERT INTO named VALUES (?, ?, ?)", [(name, *binding) for name, binding in names.items()]
+            )
 
     def ids(self) -> Iterator[str]:
         """Yield the ids in their own order. Raises LedgerError."""
@@ -45,18 +86,44 @@ class Staging(Scratch):
             for (row_id,) in self._connection.execute("SELECT id FROM staged ORDER BY id"):
                 yield row_id
 
-    def _load(self, rows: Iterable[Row], faults: Faults) -> None:
-        execute = self._connection.executemany
-        self._connection.execute("BEGIN")
-        remaining = iter(rows)
-        while chunk := list(itertools.islice(remaining, CHUNK_ROWS)):
-            execute("INSERT INTO staged VALUES (?, ?, ?, ?)", chunk)
-        self._connection.execute("COMMIT")
-        try:
-            self._connection.execute("CREATE UNIQUE INDEX staged_id ON staged (id)")
-        except sqlite3.IntegrityError:
-            self._settle_duplicates(faults)
-        (self.count,) = self._connection.execute("SELECT count(*) FROM staged").fetchone()
+    def labelled(self, live: LiveBindings) -> Iterator[tuple[LabelledRow, LiveRoute]]:
+        """Yield the rows whose ids are listed live, in the order of their lines, each with its called route."""
+        mine = ", ".join(f"staged.{name}" for name in LabelledRow._fields)
+        its = ", ".join(f"live.{name}" for name in LiveRoute._fields)
+        with self.errors(), attached(self._connection, seen=live.path):
+            for cells in self._connection.execute(
+                f"SELECT {mine}, {its} FROM staged JOIN seen.binding AS live ON live.id = staged.id ORDER BY staged.rowid"
+            ):
+                yield (
+                    LabelledRow._make(cells[: len(LabelledRow._fields)]),
+                    LiveRoute._make(cells[-len(LiveRoute._fields) :]),
+                )
+
+    def named_targets(self) -> list[Binding]:
+        """Return the targets beside whose ids the manifest says a name."""
+        with self.errors():
+            found = self._connection.execute("SELECT DISTINCT devicetype, device_id FROM staged WHERE target <> ''")
+            return [Binding(*each) for each in found]
+
+    def waves(self) -> int:
+        """Return how many waves the rows are of; those without one make another."""
+        with self.errors():
+            (count,) = self._connection.execute("SELECT count(*) FROM (SELECT DISTINCT wave FROM staged)").fetchone()
+        return int(count)
+
+    def _load(self, rows: Iterable[tuple[object, ...]], columns: str, faults: Faults) -> None:
+        insert = f"INSERT INTO staged ({columns}) VALUES ({', '.join('?' for _ in columns.split(', '))})"
+        with self.errors():
+            self._connection.execute("BEGIN")
+            remaining = iter(rows)
+            while chunk := list(itertools.islice(remaining, CHUNK_ROWS)):
+                self._connection.executemany(insert, chunk)
+            self._connection.execute("COMMIT")
+            try:
+                self._connection.execute("CREATE UNIQUE INDEX staged_id ON staged (id)")
+            except sqlite3.IntegrityError:
+                self._settle_duplicates(faults)
+            (self.count,) = self._connection.execute("SELECT count(*) FROM staged").fetchone()
 
     def _settle_duplicates(self, faults: Faults) -> None:
         self._connection.executescript(
@@ -89,10 +156,14 @@ class Staging(Scratch):
 
 
 class Staged(NamedTuple):
-    """A checked manifest that is ready to be taken over; good as long as its rows are open."""
+    """A checked manifest by id that is ready to be taken over; good as long as its rows are open."""
 
     rows: Staging
     name: str
     """What the ledger and messages call it."""
     digest: str
     """Of its bytes; '' if it cannot be told from another one, as rows of a program."""
+    by_number: bool = False
+    """Whether the manifest names numbers, by which the ids were found."""
+    left_out: int = 0
+    """Rows whose number no route has, left out as asked for."""

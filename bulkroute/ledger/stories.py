@@ -12,12 +12,10 @@ from bulkroute.model import NamedTarget, Status, iso, number_text, route_text
 
 _DIGITS = re.compile(r"[0-9*#+]+")
 _WITH_EXTENSION = re.compile(r"(.+?)\s+ext\.?\s+(.+)", re.IGNORECASE)
-_ROWS = "(SELECT row.*, '' AS access_code, '' AS ext_code, NULL AS media_type FROM row) AS row"
-_TARGETS = "(SELECT NULL AS batch, NULL AS devicetype, NULL AS device_id, NULL AS name WHERE 0)"
 _NAMES = (
-    f"LEFT JOIN {_TARGETS} AS wanted ON wanted.batch = row.batch AND wanted.devicetype = row.devicetype"
+    "LEFT JOIN target AS wanted ON wanted.batch = row.batch AND wanted.devicetype = row.devicetype"
     " AND wanted.device_id = row.device_id"
-    f" LEFT JOIN {_TARGETS} AS earlier ON earlier.batch = row.batch AND earlier.devicetype = row.before_devicetype"
+    " LEFT JOIN target AS earlier ON earlier.batch = row.batch AND earlier.devicetype = row.before_devicetype"
     " AND earlier.device_id = row.before_device_id"
 )
 
@@ -139,7 +137,7 @@ def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: in
     ids: list[str] = []
     total = 0
     for (route_id,) in connection.execute(
-        f"SELECT row.id FROM {_ROWS} {_NAMES} WHERE {where}{of_batch}"
+        f"SELECT row.id FROM row {_NAMES} WHERE {where}{of_batch}"
         " GROUP BY row.id ORDER BY max(row.access_code), max(row.ext_code), row.id",
         {**parameters, "batch": batch},
     ):
@@ -147,7 +145,7 @@ def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: in
         if total <= limit:
             ids.append(route_id)
     (unknown,) = connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {_ROWS} GROUP BY id HAVING max(access_code) = '')"
+        "SELECT count(*) FROM (SELECT 1 FROM row GROUP BY id HAVING max(access_code) = '')"
     ).fetchone()
     return Found(_stories(connection, ids, batch), total, unknown)
 
@@ -193,7 +191,7 @@ def _stories(connection: sqlite3.Connection, ids: Iterable[str], batch: int | No
         "SELECT row.id, row.access_code, row.ext_code, row.media_type, row.row, row.batch, batch.parent, batch.manifest,"
         " row.line, row.listed, row.devicetype, row.device_id, wanted.name, row.before_devicetype, row.before_device_id,"
         f" earlier.name, row.status, row.error, row.description, {TRIES}, row.drifted, row.finished_at"
-        f" FROM {_ROWS} JOIN batch USING (batch) {_NAMES} WHERE {where} ORDER BY row.batch",
+        f" FROM row JOIN batch USING (batch) {_NAMES} WHERE {where} ORDER BY row.batch",
         chosen,
     ):
         story = stories[route_id]

@@ -5,12 +5,12 @@ to rows while calls are under way goes through the batch's `journal`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger import batches, drift, merge, migrations, remarks, rollback, runs, settle, wanted
+from bulkroute.ledger import batches, drift, merge, migrations, numbers, remarks, rollback, runs, settle, wanted
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
@@ -22,7 +22,7 @@ from bulkroute.ledger.rollback import Changed, Scope
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.settle import Decided, Doubts
 from bulkroute.ledger.staging import Staged
-from bulkroute.model import FailureKind, Pair
+from bulkroute.model import Binding, FailureKind, Pair
 
 PREPARE = "prepare the run"
 LOOK = "look at the rows"
@@ -30,11 +30,6 @@ LOOK = "look at the rows"
 
 class BatchWriter(BatchReader):
     """The batch that is worked on."""
-
-    @guarded("read the batch")
-    def has_ended(self) -> bool:
-        """Tell whether nothing is left to send or settle, or a rollback has ended it."""
-        return drift.has_ended(self._connection, self.facts)
 
     @guarded("read the batch")
     def begins_next(self, staged: Staged | None, live: LiveBindings, *, keep: bool) -> bool:
@@ -105,6 +100,21 @@ class BatchWriter(BatchReader):
         """Return where the pending rows lead now and are to lead, the commonest first."""
         return wanted.pairs(self._connection, self.facts, live.path if live else None)
 
+    @guarded(PREPARE)
+    def note_routes(self, live: LiveBindings) -> None:
+        """Keep the numbers of its rows as they are listed, unless the ids were found by them."""
+        numbers.note_routes(self._connection, self.facts, live.path)
+
+    @guarded(PREPARE)
+    def note_targets(self, live: LiveBindings) -> None:
+        """Keep what targets are called, as live routes name them."""
+        numbers.note_targets(self._connection, self.facts, live.path)
+
+    @guarded(PREPARE)
+    def note_names(self, names: Mapping[Binding, str]) -> None:
+        """Keep what targets are called, as their own list says."""
+        numbers.note_names(self._connection, self.facts, names)
+
     @guarded("prepare the rollback")
     def standing_before(self, live: LiveBindings) -> Changed | None:
         """Return since which batch earlier ones changed rows that this rollback leaves so, and how many."""
@@ -162,6 +172,7 @@ class LedgerWriter:
         self.path = path
         self._connection = connection
         settle.add_functions(connection)
+        numbers.add_functions(connection)
 
     @contextmanager
     def preparing(self, on_notice: Callable[[str], None], *, keep: bool = True) -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from bulkroute.ledger.compare import Comparison, PlanCounts, PlanRow
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
-from bulkroute.ledger.staging import Staging
+from bulkroute.ledger.staging import Staged
 from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker
 from bulkroute.model import Binding, FailureKind, Pair
@@ -23,22 +23,28 @@ class Plan:
 
     def __init__(
         self,
-        staging: Staging,
+        staged: Staged,
         live: LiveBindings,
         *,
         batch: BatchReader | None = None,
+        kept: bool = False,
         skip: Collection[FailureKind] = (),
         keep: bool = False,
     ) -> None:
         """`batch`: what the ledger says was done; rows of the kinds to `skip` are left alone.
 
-        `keep`: so are those that another hand has changed since they were done.
+        `keep`: so are those that another hand has changed since they were done. `kept`: the ids were found by their
+        numbers when that batch was begun.
         """
+        staging = staged.rows
         self._names: Mapping[Binding, str] = {}
-        self._comparison = Comparison(staging.path, live.path)
+        self._comparison = Comparison(staging.path, live.path, kept=kept)
         if batch is not None:
             self._comparison.note(batch.foresee(staging.path, live, keep=keep), keep=keep)
-        self.counts: PlanCounts = self._comparison.counts(staging.dropped, skip)
+        counts = self._comparison.counts(staging.dropped, skip)
+        self.counts: PlanCounts = counts._replace(
+            total=counts.total + staged.left_out, skipped=counts.skipped + staged.left_out
+        )
         self.settled = live.settled
         """False where the service's list of called routes never came to rest."""
         self.warnings: list[str] = []

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bulkroute.live.route_index import Ambiguous, KnownRoute, NotFound, RouteIndex, number_text
+from bulkroute.live.route_index import Ambiguous, KnownRoute, NotFound, RouteIndex
 from bulkroute.live.target_index import Meant, NotMeant, TargetIndex, media_misfit
 from bulkroute.manifest import Faults
 from bulkroute.manifest.numbers import RewriteRule, normalised, number_problem, rewritten
 from bulkroute.manifest.rows import LabelledRow, NumberedRow, WantedTarget
 from bulkroute.manifest.targets import parse_target
-from bulkroute.model import Binding
+from bulkroute.model import Binding, number_text
 
 
 class ResolvedRow(NamedTuple):
@@ -84,7 +84,7 @@ class Resolver:
             self.rows += 1
             route, meant = self._route(row), self._target(row)
             if route is not None and meant is not None and self._is_first(row, route, meant.binding):
-                self._look_at_media(row, route, meant)
+                self._require_media(row, route, meant)
                 name = meant.target.name if meant.target else ""
                 yield ResolvedRow(row.line, route.id, *meant.binding, route, name, row.wave)
 
@@ -118,7 +118,9 @@ class Resolver:
         match = self._routes.match(row)
         if isinstance(match, NotFound):
             self.not_found += 1
-            if not self._rules.skip_unknown:
+            if self._rules.skip_unknown:
+                self._remarks.note(row.line, "have a number that no route has, and are left out as --skip asks")
+            else:
                 self._faults.add(row.line, match.reason)
             return None
         if isinstance(match, Ambiguous):
@@ -138,8 +140,6 @@ class Resolver:
         if isinstance(meant, NotMeant):
             self._faults.add(row.line, meant.reason)
             return None
-        if meant.is_unloaded:
-            self._remarks.note(row.line, f"lead to {meant.target}, which is not loaded: no call can enter it")
         return meant
 
     def _is_first(self, row: NumberedRow, route: KnownRoute, binding: Binding) -> bool:
@@ -157,12 +157,10 @@ class Resolver:
             )
         return False
 
-    def _look_at_media(self, row: NumberedRow, route: KnownRoute, meant: Meant) -> None:
-        misfit = media_misfit(route.media_type, meant.target) if meant.target else None
-        if misfit and self._rules.strict_targets:
+    def _require_media(self, row: NumberedRow, route: KnownRoute, meant: Meant) -> None:
+        """Record a target that does not fit, where that is a fault; else whoever looks up the targets warns of it."""
+        if self._rules.strict_targets and meant.target and (misfit := media_misfit(route.media_type, meant.target)):
             self._faults.add(row.line, f"{row.number}: {misfit}")
-        elif misfit:
-            self._remarks.note(row.line, f"do not fit their target: {misfit}")
 
 
 class LabelComparison:
@@ -211,8 +209,6 @@ class LabelComparison:
 class Remarks:
     """Counts what stops nothing, so that ten thousand rows give one warning."""
 
-    MOST_KINDS = 50
-
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._first_lines: dict[str, int] = {}
@@ -220,9 +216,8 @@ class Remarks:
 
     def note(self, line: int, text: str) -> None:
         """Count a remark on one row; `text` goes on after "3 rows"."""
-        if text in self._counts or len(self._counts) < self.MOST_KINDS:
-            self._first_lines.setdefault(text, line)
-            self._counts[text] += 1
+        self._first_lines.setdefault(text, line)
+        self._counts[text] += 1
 
     def report(self) -> None:
         """Record a warning for each kind of remark."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bulkroute.manifest.numbers import normalised
 from bulkroute.manifest.rows import NumberedRow
-from bulkroute.model import Binding, MediaType, printable
+from bulkroute.model import Binding, MediaType, number_text, printable
 
 MOST_NAMED = 3
 """Candidates and near misses that a text names; nobody reads fifty."""
@@ -149,11 +149,6 @@ class RouteIndex:
             if core and (its == core or (long_enough and (its.endswith(core) or core.endswith(its)))):
                 near.append(other)
         return sorted(near, key=lambda other: (abs(len(other) - len(dialled)), other))
-
-
-def number_text(access_code: str, ext_code: str | None) -> str:
-    """Return a number as people write it: `4008001234 ext 2`."""
-    return f"{access_code} ext {ext_code}" if ext_code else access_code
 
 
 def media_text(media_type: int | None) -> str:

@@ -38,6 +38,8 @@ class DifferenceGroup(NamedTuple):
     """How many."""
     examples: tuple[str, ...]
     """Ids of the first of them."""
+    routes: tuple[str, ...]
+    """The same as people know them, with their numbers."""
 
 
 class Verified(NamedTuple):
@@ -59,10 +61,18 @@ class Verified(NamedTuple):
     @property
     def groups(self) -> list[DifferenceGroup]:
         """Rows that differ alike: `kind`, `wanted`, `is`, `rows` and `examples`, the most frequent first."""
-        ids: dict[tuple[DifferenceKind, NamedTarget, NamedTarget | None], list[str]] = {}
+        alike: dict[tuple[DifferenceKind, NamedTarget, NamedTarget | None], list[Difference]] = {}
         for each in self.differences:
-            ids.setdefault((each.kind, each.wanted, each.now), []).append(each.id)
-        found = [DifferenceGroup(*alike, len(those), tuple(those[:EXAMPLES])) for alike, those in ids.items()]
+            alike.setdefault((each.kind, each.wanted, each.now), []).append(each)
+        found = [
+            DifferenceGroup(
+                *key,
+                len(those),
+                tuple(each.id for each in those[:EXAMPLES]),
+                tuple(each.route for each in those[:EXAMPLES]),
+            )
+            for key, those in alike.items()
+        ]
         return sorted(found, key=lambda group: -group.rows)
 
     @property

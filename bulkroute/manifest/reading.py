@@ -33,7 +33,7 @@ class Reading(ABC):
     def rows(self) -> Iterator[Row]:
         """Yield the good rows of a manifest by id; one by number is a fault."""
         if self.kind is Kind.BY_NUMBER:
-            self._faults.add(0, "is a manifest by number, which cannot be sent yet; give id, devicetype and deviceId")
+            self._faults.add(0, "is a manifest by number; give one by id: id, devicetype and deviceId")
             return iter(())
         return self._checked(RowCheck(self._faults))
 

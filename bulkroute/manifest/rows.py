@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from bulkroute.model import Binding, DeviceType
+from bulkroute.model import Binding, DeviceType, number_text
 
 TargetKey = Literal["name", "file", "code"]
 """What the name of a wanted target is held against: the name of a queue or the description of a flow; the file name of a
@@ -50,7 +50,7 @@ class NumberedRow(NamedTuple):
     @property
     def number(self) -> str:
         """The number as people write it: `4008001234 ext 2`."""
-        return f"{self.access_code} ext {self.ext_code}" if self.ext_code else self.access_code
+        return number_text(self.access_code, self.ext_code)
 
 
 class LabelledRow(NamedTuple):

@@ -33,7 +33,8 @@ def _group(group: DifferenceGroup) -> dict[str, Any]:
 
 def _difference(each: Difference) -> dict[str, Any]:
     targets = {"was": _target(each.was), "wanted": _target(each.wanted), "is": _target(each.now)}
-    return {"id": each.id, "kind": each.kind, **targets}
+    number = {"accessCode": each.access_code, "extCode": each.ext_code}
+    return {"id": each.id, **number, "kind": each.kind, **targets}
 
 
 def _target(target: NamedTarget | None) -> dict[str, object] | None:
@@ -45,7 +46,9 @@ def print_verified(found: Verified, stream: TextIO, *, rows: bool) -> None:
     if rows:
         for each in found.differences:
             was = each.was or "not recorded"
-            say(f"{each.id}: {each.kind.words}: was {was}, wanted {each.wanted}, {_now(each.kind, each.now)}", stream)
+            say(
+                f"{each.route}: {each.kind.words}: was {was}, wanted {each.wanted}, {_now(each.kind, each.now)}", stream
+            )
     elif found.differences:
         show(_table(found), stream)
     say(found.sentence, stream)
@@ -60,14 +63,14 @@ def _table(found: Verified) -> Table:
             f"{group.rows:,}",
             str(group.wanted),
             _now(group.kind, group.now).removeprefix("is "),
-            ", ".join(group.examples) + ("" if group.rows == len(group.examples) else ", ..."),
+            ", ".join(group.routes) + ("" if group.rows == len(group.routes) else ", ..."),
         )
         for group in groups[:MOST_GROUPS]
     ]
     if rest := groups[MOST_GROUPS:]:
         lines.append(("others", f"{sum(group.rows for group in rest):,}", f"{len(rest):,} more groups", "", ""))
     title = f"batch {found.batch} in {found.ledger}: rows that are not as the ledger says"
-    return Table(title, [*columns, Column("ids", least=ID_CHARACTERS)], lines)
+    return Table(title, [*columns, Column("for example", least=ID_CHARACTERS)], lines)
 
 
 def _now(kind: DifferenceKind, now: NamedTarget | None) -> str:

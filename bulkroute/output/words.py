@@ -16,6 +16,7 @@ from bulkroute.events import (
     WaitBegan,
     WaitEnded,
 )
+from bulkroute.model import route_text
 from bulkroute.progress import Pause, Progress
 
 
@@ -28,10 +29,14 @@ def describe(event: Event) -> str:
             return _describe_start(event)
         case RowsRefused():
             what = "skipped" if event.skipped else "refused"
-            return f"{what}: {event.rows:,} {event.error}: {event.example_id} for example: {event.description}"
+            return (
+                f"{what}: {event.rows:,} {event.error}: {route_text(event.example_id, event.example_number)} for example:"
+                f" {event.description}"
+            )
         case RowFailed():
             said = (event.http_status, event.return_code, event.description)
-            return f"failed: {event.id}: {event.error} ({', '.join(str(part) for part in said if part is not None)})"
+            route = route_text(event.id, event.number)
+            return f"failed: {route}: {event.error} ({', '.join(str(part) for part in said if part is not None)})"
         case WaitBegan():
             return _describe_wait(event)
         case WaitEnded():

@@ -61,4 +61,4 @@ class Tally:
         # That a row is refused again tells nothing new of the service.
         self._limits.finished(failed=True, streak=not (attempt.queued.tried and attempt.error in OF_THE_ROW))
         said = (verdict.http_status, verdict.return_code, verdict.description)
-        self._on_event(RowFailed(attempt.queued.row.id, attempt.error or "", *said))
+        self._on_event(RowFailed(attempt.queued.row.id, attempt.error or "", *said, attempt.queued.called_number))

@@ -11,7 +11,7 @@ of "n" for instance, leaves the ledger as it was.
 
 import contextlib
 import shlex
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from typing import NamedTuple
 
@@ -26,15 +26,17 @@ from bulkroute.errors import (
 )
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import Changes, Tenant
-from bulkroute.ledger.intake import Source
+from bulkroute.ledger.intake import Source, Written
 from bulkroute.ledger.ledger import HeldLedger
 from bulkroute.ledger.live_bindings import LiveBindings
+from bulkroute.ledger.number_staging import NumberStaging
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.staging import Staged
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import WRONG_TENANT, is_wrong_tenant
 from bulkroute.live.read_calls import Asker
+from bulkroute.live.resolution import Resolution
 from bulkroute.model import FailureKind
 from bulkroute.run.prepared import Prepared, check_targets
 from bulkroute.settings import OnDrift, Settings
@@ -47,8 +49,10 @@ class Opened(NamedTuple):
 
     batch: BatchReader | None
     """The latest batch; None if there is none, or a new one is asked for."""
-    staged: Staged | None
-    """The manifest to take over; None if the batch holds this very one already."""
+    written: Written | None
+    """The manifest as it is written; None if it was not read."""
+    is_known: bool
+    """Whether the batch holds this very manifest already, with the ids that its numbers had."""
 
 
 class Unread(NamedTuple):
@@ -67,6 +71,8 @@ class Chosen(NamedTuple):
     """The batch that has ended and that this one follows."""
     again: int = 0
     """Rows in doubt that were settled, and are sent again."""
+    is_kept: bool = False
+    """Whether its rows go by what numbers and names meant when it was begun."""
 
 
 def drift_stops(rows: int, *, where: str) -> StoppedEarly:
@@ -112,6 +118,7 @@ class Preparation:
         self._reader = reader
         self._blocking = blocking
         self._on_notice = on_notice
+        self._resolution = Resolution(settings, asker, on_notice)
 
     @asynccontextmanager
     async def take_in(
@@ -124,12 +131,22 @@ class Preparation:
         with ExitStack() as inputs:
             opened = self._open(source, format_, held, inputs)
             live = await self._read(inputs) if self._settings.snapshot else Unread()
+
+            async def stage() -> Staged:
+                written = opened.written or self._write_down(source, format_, inputs)
+                return await self._stage(written, live, inputs)
+
+            staged = None if opened.is_known else await stage()
             writer = exits.enter_context(held.write())
             with writer.preparing(self._on_notice):
-                chosen = self._choose(writer, opened, live, lambda: self._stage(source, format_, inputs))
+                chosen = await self._choose(writer, opened.batch, staged, live, stage)
                 prepared = self._decide(chosen, live)
                 self._require_few_refused(prepared)
-                yield await check_targets(prepared, self._settings, self._asker, self._on_notice)
+                if chosen.is_kept and not prepared.halted:
+                    await self._resolution.require_as_named(chosen.batch.manifest, chosen.batch.wanted_names())
+                prepared = await check_targets(prepared, self._settings, self._asker, self._on_notice)
+                chosen.batch.note_names(prepared.names)
+                yield prepared
 
     def _open(self, source: Source, format_: str | None, held: HeldLedger, inputs: ExitStack) -> Opened:
         """Look at what the ledger holds, and check the manifest if that is not in it already."""
@@ -138,39 +155,55 @@ class Preparation:
             if found is not None:
                 self._require_tenant(found)
             batch = None if self._settings.fresh else found
-            if batch and self._settings.expect is None and intake.is_known(source, format_, batch.digest):
-                return Opened(batch, None)
-            return Opened(batch, self._stage(source, format_, inputs))
+            must_read = self._settings.expect is not None or self._settings.strict_numbers
+            if batch and not must_read and intake.is_known(source, format_, batch.digest):
+                return Opened(batch, None, is_known=True)
+            written = self._write_down(source, format_, inputs)
+            # Numbers are not resolved again in the middle of a batch.
+            return Opened(batch, written, is_known=batch is not None and written.is_kept_in(batch.facts))
 
-    def _stage(self, source: Source, format_: str | None, inputs: ExitStack) -> Staged:
+    def _write_down(self, source: Source, format_: str | None, inputs: ExitStack) -> Written:
         return inputs.enter_context(
-            intake.staged(source, format_, self._on_notice, expected_rows=self._settings.expect)
+            intake.written(source, format_, self._on_notice, expected_rows=self._settings.expect)
         )
+
+    async def _stage(self, written: Written, live: LiveBindings | Unread, inputs: ExitStack) -> Staged:
+        """Return the manifest by id. Raises what `Resolution.staged` raises, and why live bindings were not read."""
+        if isinstance(live, LiveBindings):
+            return await self._resolution.staged(written, live, inputs)
+        if live.halted and isinstance(written.rows, NumberStaging):
+            raise live.halted
+        return await self._resolution.staged(written, None, inputs)
 
     def _require_tenant(self, batch: BatchReader) -> None:
         """Refuse a batch that changes somebody else's routes; a new one beside it may. Raises UsageError."""
         settings = self._settings
         batch.require_tenant(Tenant.of(settings), moved=settings.service_moved or settings.fresh)
 
-    def _choose(
-        self, writer: LedgerWriter, opened: Opened, live: LiveBindings | Unread, stage: Callable[[], Staged]
+    async def _choose(
+        self,
+        writer: LedgerWriter,
+        latest: BatchReader | None,
+        staged: Staged | None,
+        live: LiveBindings | Unread,
+        stage: Callable[[], Awaitable[Staged]],
     ) -> Chosen:
         """Go on with the latest batch, or begin the next one if that has ended and there is anything to do.
 
-        `stage` reads the manifest, if that was not necessary so far.
+        `staged` is None if that batch holds this very manifest; `stage` resolves it for the next one.
         """
-        staged, tenant = opened.staged, Tenant.of(self._settings)
-        if opened.batch is None:
+        tenant = Tenant.of(self._settings)
+        if latest is None:
             self._tell_left_behind(writer)
             writer.end_rollbacks()
-            batch, changes = writer.take_over(staged or stage(), tenant)
+            batch, changes = writer.take_over(staged or await stage(), tenant)
             return Chosen(batch, changes)
-        batch = writer.work_on(opened.batch)
+        batch = writer.work_on(latest)
         if isinstance(live, Unread) and live.halted:
             return Chosen(batch)
         if batch.has_ended():
             if self._finds_work(batch, staged, live):
-                following, _changes = writer.take_over(staged or stage(), tenant)
+                following, _changes = writer.take_over(staged or await stage(), tenant)
                 writer.end_rollbacks()
                 return Chosen(following, following.changes_since(batch) if staged else Changes(), earlier=batch)
         else:
@@ -184,7 +217,7 @@ class Preparation:
         changes = Changes()
         if staged is not None:
             batch, changes = writer.take_over(staged, tenant, batch)
-        return Chosen(batch, changes, again=again)
+        return Chosen(batch, changes, again=again, is_kept=staged is None)
 
     def _tell_left_behind(self, writer: LedgerWriter) -> None:
         """Warn of what a plain rollback does not put back once a new batch has begun."""
@@ -222,7 +255,7 @@ class Preparation:
 
         Raises LedgerError, and StoppedEarly for rows that drifted where nothing may be sent then.
         """
-        batch, changes, earlier, again = chosen
+        batch, changes, earlier, again, _is_kept = chosen
         counts = batch.counts()
         if isinstance(live, Unread) and live.halted:
             return Prepared(batch, changes, counts, halted=live.halted)
@@ -241,7 +274,9 @@ class Preparation:
         drifted = batch.reopen_drifted(live, earlier=earlier, keep=not send)
         if drifted and self._settings.on_drift == OnDrift.STOP:
             raise self._drifted(batch, drifted)
+        batch.note_routes(live)
         decided = batch.decide(live, self._settings.skip)
+        batch.note_targets(live)
         if decided.changed_earlier:
             self._on_notice(
                 f"{decided.changed_earlier:,} rows were changed by calls that this ledger does not know of, as an older"

@@ -78,7 +78,9 @@ class RollbackPreparation:
             writer = exits.enter_context(held.write())
             with writer.preparing(self._on_notice):
                 prepared = self._prepare(writer, scope, live)
-                yield await check_targets(prepared, self._settings, self._asker, self._on_notice)
+                prepared = await check_targets(prepared, self._settings, self._asker, self._on_notice)
+                prepared.batch.note_names(prepared.names)
+                yield prepared
 
     async def preview(self, held: HeldLedger, way: WayBack) -> Preview:
         """Return what a rollback would do; nothing is changed. Raises what `take_back` raises."""
@@ -171,7 +173,9 @@ def _decide(rollback: BatchWriter, live: LiveBindings) -> Prepared:
     """Settle what was in doubt, reopen what was left undone, and let the live bindings decide what they can."""
     again = rollback.settle_doubts(live).again
     rollback.reopen(skipped=True)
+    rollback.note_routes(live)
     decided = rollback.decide(live)
+    rollback.note_targets(live)
     return Prepared(
         rollback,
         Changes(),

@@ -1,10 +1,11 @@
-"""A manifest by number is checked; whatever would send it refuses it, asks the service nothing and makes no ledger."""
+"""A manifest by number is checked by its form; what live bindings do not have is a fault, and nothing is sent."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.harness import bulkroute, ids, serving
+from bulkroute.simulator import Flow, Route
+from tests.harness import bulkroute, serving
 
 TABLE = "Access Code,Extension Code,Type,Target\n9911411,11,ivr,Night#3015\n+55 11 4002-8922,,queue,Billing\n"
 
@@ -43,14 +44,18 @@ def test_a_number_that_stands_twice_alike_is_dropped(tmp_path: Path) -> None:
     assert "1 row was dropped: the same number with the same target stands further up" in result.err
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "run --simulate"])
-def test_what_would_send_it_refuses_it(tmp_path: Path, command: str) -> None:
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_what_is_not_found_is_told_with_its_line_and_nothing_is_sent(tmp_path: Path, command: str) -> None:
     (tmp_path / "night.csv").write_text(TABLE)
-    with serving(ids(3)) as service:
-        result = bulkroute(*command.split(), "night.csv", "--base-url", service.url, cwd=tmp_path)
-        assert service.simulator.calls_per_endpoint.total() == 0
+    with serving([Route("1", access_code="551140028922")], flows=[Flow(3015, "Night")]) as service:
+        result = bulkroute(command, "night.csv", "--base-url", service.url, cwd=tmp_path)
+        assert not service.modified
     assert result.code == 65
-    assert (
-        "night.csv: is a manifest by number, which cannot be sent yet; give id, devicetype and deviceId" in result.err
-    )
+    assert [line for line in result.err.splitlines() if line.startswith(("night", "bulkroute"))] == [
+        "night.csv: 2 of 2 numbers are not found: is this the right tenant? Organization units may hide routes from this key",
+        "night.csv:2: no route 9911411 ext 11",
+        "night.csv:3: no route +551140028922; 551140028922 exists: has a leading 0 or + been lost?",
+        "night.csv:3: no skill queue is called 'Billing'",
+        "bulkroute: night.csv: 4 faults, nothing was sent; correct the manifest and run again",
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["night.csv"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkroute.model import number_text
 from bulkroute.simulator import Faults
 from tests.harness import Service, Target, bulkroute, exported, ids, serving, started, targets, write_csv
 
@@ -40,12 +41,18 @@ def test_verify_tells_what_differs(tmp_path: Path) -> None:
         foreign = list(wanted)[7]
         service.simulator.rebind(foreign, 1, 999)
         bad = bulkroute("verify", "night.ledger.db", *connection, "--json", cwd=tmp_path)
+
+        def known(target: Target) -> dict[str, object]:
+            found = service.simulator.tenant.target(target)
+            return {"devicetype": target[0], "deviceId": target[1], "name": found.name if found else ""}
+
         assert bad.code == 6
         assert bad.summary["checked"] == 130
         (told,) = bad.summary["differences"]
         assert (told["id"], told["kind"]) == (foreign, "elsewhere")
-        bindings = {"was": before[foreign], "wanted": wanted[foreign], "is": (1, 999)}
-        assert {name: (told[name]["devicetype"], told[name]["deviceId"]) for name in bindings} == bindings
+        assert told["accessCode"] == service.simulator.routes[foreign].access_code
+        assert (told["was"], told["wanted"]) == (known(before[foreign]), known(wanted[foreign]))
+        assert (told["is"]["devicetype"], told["is"]["deviceId"]) == (1, 999)
         assert service.modified == 130
 
 
@@ -86,7 +93,9 @@ def test_rollback_puts_all_back_but_a_foreign_change_and_the_batch_can_run_again
         assert back.code == 1, back.err
         assert back.summary["succeeded"] == 59
         assert back.summary["failures"] == {"conflict": 1}
-        assert f"refused: 1 conflict: {foreign} for example" in back.err
+        route = service.simulator.routes[foreign]
+        number = number_text(route.access_code, route.ext_code)
+        assert f"refused: 1 conflict: {number} (id {foreign}) for example" in back.err
         assert "is skill_queue 999" in back.err
         assert dict(service.bindings) == {**before, foreign: (1, 999)}
         assert service.modified == 60 + 59

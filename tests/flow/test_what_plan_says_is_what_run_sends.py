@@ -16,8 +16,9 @@ from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError
 from bulkroute.ledger.batches import Tenant
-from bulkroute.ledger.intake import staged
+from bulkroute.ledger.intake import written
 from bulkroute.ledger.ledger import Ledger
+from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.model import FailureKind
 from bulkroute.settings import OnDrift, Settings
 from bulkroute.simulator import Route, Simulator
@@ -100,8 +101,9 @@ def fill(ledger: Path, tenant: Tenant, batches: Sequence[Mapping[str, Held]], *,
     with Ledger(ledger).hold() as held, held.write() as writer:
         for rows in batches:
             manifest = write_csv(ledger.with_name("earlier.csv"), {row_id: row.target for row_id, row in rows.items()})
-            with staged(manifest, None, print) as taken, writer.preparing(print):
-                writer.take_over(taken, tenant)
+            with written(manifest, None, print) as read, writer.preparing(print):
+                assert isinstance(read.rows, Staging)
+                writer.take_over(Staged(read.rows, read.name, read.digest), tenant)
     with closing(sqlite3.connect(ledger)) as connection, connection:
         for number, rows in enumerate(batches, 1):
             connection.executemany(

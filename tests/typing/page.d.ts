@@ -94,6 +94,7 @@ interface Reason {
   description: string | null;
   rows: number;
   example_id: string;
+  example_number: string;
   refused: boolean;
 }
 

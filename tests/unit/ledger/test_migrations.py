@@ -15,7 +15,7 @@ from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import Ledger
 from tests.ledgers import OLD_FORMATS, of_format, written
 
-TABLES = ("attempt", "batch", "pace", "remark", "row", "run", "wait")
+TABLES = ("attempt", "batch", "pace", "remark", "row", "run", "target", "wait", "wanted_name")
 SPACE = re.compile(r"--[^\n]*|\s+")
 
 

@@ -15,6 +15,7 @@ from bulkroute.ledger.chart_queries import Search
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader, LedgerReader
+from bulkroute.model import Binding
 from tests.ledgers import made, of_format
 
 GIVEN = {
@@ -27,6 +28,7 @@ GIVEN = {
     "keep": False,
     "text": "4008001234",
     "batch": None,
+    "names": {Binding(1, 101): "Billing"},
 }
 
 
@@ -53,7 +55,7 @@ def test_a_batch_that_cannot_be_read_is_a_ledger_error(tmp_path: Path, name: str
         (run,) = batch.runs()
         with closing(sqlite3.connect(ledger)) as connection:
             connection.executescript(
-                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE batch"
+                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE batch;DROP TABLE wanted_name"
             )
         with pytest.raises(LedgerError, match=r"cannot read the .*no such table") as caught:
             call(getattr(batch, name), {**GIVEN, "staged": tmp_path / "staged.db", "live": live, "run": run})

@@ -20,7 +20,7 @@ from bulkroute.ledger.settle import Decided
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.manifest import Faults
-from bulkroute.model import Row
+from bulkroute.model import Binding, Row
 from bulkroute.settings import Settings
 from tests.ledgers import made, of_format
 from tests.unit.ledger.test_reader import call, public_methods
@@ -28,6 +28,7 @@ from tests.unit.ledger.test_reader import call, public_methods
 TENANT = Tenant("s", "")
 RUN = RunStart("run", "0", TENANT, 1.0)
 GIVEN = {
+    "names": {Binding(1, 101): "Billing"},
     "start": RUN,
     "run": 1,
     "rows": [1],
@@ -65,7 +66,7 @@ def test_a_batch_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: 
     with writing(ledger) as (_, batch), LiveBindings() as live, staged() as manifest:
         with closing(sqlite3.connect(ledger)) as connection:
             connection.executescript(
-                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row"
+                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE target"
             )
         with pytest.raises(LedgerError, match=r"cannot .*no such table") as caught:
             call(getattr(batch, name), {**GIVEN, "live": live, "staged": manifest, "earlier": batch})

@@ -116,7 +116,7 @@ def test_a_manifest_by_number_is_never_read_as_one_by_id(make: Any) -> None:
     faults = Faults()
     reading = make([{"number": "1", "target": "Night"}], faults)
     assert not list(reading.rows())
-    assert "is a manifest by number, which cannot be sent yet" in faults.kept[0]
+    assert "is a manifest by number; give one by id" in faults.kept[0]
 
 
 def test_plain_rows_take_the_short_way_and_come_out_alike(make: Any) -> None:

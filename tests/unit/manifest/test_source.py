@@ -236,7 +236,7 @@ def test_the_samples_say_the_same() -> None:
             rows, faults = read(manifest)
         assert not faults.total
         assert not faults.warnings
-        assert "'accessCode', 'note'" in faults.notices[0]
+        assert "'accessCode', 'extCode', 'target', 'note'" in faults.notices[0]
         read_rows.append([row[1:] for row in rows])
     assert read_rows[0] == read_rows[1]
     assert len({row[0] for row in read_rows[0]}) == 250
