@@ -11,3 +11,8 @@ from tests.crash.launcher import Launcher
 def launcher() -> Iterator[Launcher]:
     with Launcher() as launcher:
         yield launcher
+
+
+@pytest.fixture(autouse=True)
+def _uncounted(uncounted: None) -> None:
+    """Count lines in the commands that are started alone: in this process the simulator serves, or a night takes milliseconds."""
