@@ -210,8 +210,11 @@ class LearnedRate:
             self._set_out(BELOW_HALTING * self._last_second.most_accepted, now_s)
             return
         self._is_found = True
-        # What was accepted with all waits included is surely below any limit.
-        lower = here.accepted_per_s if self._halts_s else BELOW * (1 - here.share) * rate
+        if self._halts_s:
+            # What was accepted with all waits included is surely below any limit.
+            lower = max(here.accepted_per_s, 0.0 if many else self._timetable.slow_enough)
+        else:
+            lower = BELOW * (1 - here.share) * rate
         self._try(max(lower, DEEPEST * rate), now_s, is_faster=False)
 
     def _set_out(self, rate: float, now_s: float) -> None:
@@ -232,7 +235,7 @@ class LearnedRate:
             self._go(trial.rate, now_s)
             return
         if trial.is_faster:
-            timetable.faster_succeeded(self._rate, now_s, is_halting=halts_s > 0)
+            timetable.faster_succeeded(trial, self._rate, now_s, is_halting=halts_s > 0)
         else:
             timetable.slower_succeeded(trial, now_s, is_halting=halts_s > 0)
         self._decide(now_s)

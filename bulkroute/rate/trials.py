@@ -67,6 +67,8 @@ class Timetable:
         """When a trial of a faster rate, and of a slower one, is due."""
         self.too_fast = math.inf
         """The rate that was too fast the last time."""
+        self.slow_enough = 0.0
+        """The rate from which the one in force was reached by a trial; 0 where it was not."""
 
     def faster_than(self, rate: float, *, is_halting: bool) -> float:
         """Return the rate to try next; half way to what is too fast where a trial that fails costs a halt."""
@@ -76,8 +78,9 @@ class Timetable:
             return min(rate * (1 + self.step), (rate + self.too_fast) / 2)
         return rate * (1 + self.step)
 
-    def faster_succeeded(self, rate: float, now_s: float, *, is_halting: bool) -> None:
+    def faster_succeeded(self, trial: Trial, rate: float, now_s: float, *, is_halting: bool) -> None:
         """Go on at once, with a larger step, unless the rate is as near to what is too fast as it should be."""
+        self.slow_enough = trial.rate
         if rate >= self.too_fast:
             self.too_fast = math.inf
         elif is_halting and self.too_fast < CLOSE * rate:
@@ -90,10 +93,10 @@ class Timetable:
     def faster_failed(self, trial: Trial, rate: float, cost_s: float, now_s: float, *, halts_s: float) -> None:
         """Wait until the price is earned; but where only a double step was too much, try a smaller one at once.
 
-        `halts_s`: for how long a refusal brings everybody to a halt.
+        `halts_s`: for how long a refusal brings everybody to a halt; then nothing is tried at once.
         """
         self.too_fast = rate
-        if self.step == DOUBLE:
+        if self.step == DOUBLE and not halts_s:
             self.faster_s, self.step = now_s, STEEPEST
             return
         gap_s = _gap_s(trial, cost_s, halts_s)
@@ -104,11 +107,12 @@ class Timetable:
 
     def faster_shut(self, trial: Trial, rate: float, cost_s: float, now_s: float) -> None:
         """Do as for one that failed: after this one everything was refused."""
-        self.faster_failed(trial, rate, cost_s, now_s, halts_s=LONGEST_GAP_HALTED_S)
+        halts_s = 0.0 if self.step == DOUBLE else LONGEST_GAP_HALTED_S
+        self.faster_failed(trial, rate, cost_s, now_s, halts_s=halts_s)
 
     def slower_succeeded(self, trial: Trial, now_s: float, *, is_halting: bool) -> None:
         """Try slower again as soon as that seems worth while."""
-        self.slower_s = now_s
+        self.slower_s, self.slow_enough = now_s, 0.0
         if is_halting:  # it was surely slow enough, and likely much too slow
             self.too_fast = min(self.too_fast, trial.rate)
             self.faster_s, self.step = now_s, STEEPEST
