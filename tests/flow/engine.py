@@ -62,9 +62,14 @@ def spend_night(
 
 def most_in_a_second(moments: list[float]) -> int:
     """Return the most of `moments` (in order) in any half-open second."""
+    return most_within(moments, 1)
+
+
+def most_within(moments: list[float], span_s: float) -> int:
+    """Return the most of `moments` (in order) in any half-open span of that length."""
     most = first = 0
     for last, moment in enumerate(moments):
-        while moments[first] <= moment - 1:
+        while moments[first] <= moment - span_s:
             first += 1
         most = max(most, last - first + 1)
     return most
