@@ -36,7 +36,7 @@ from bulkroute.ledger.remarks import SaidOf
 from bulkroute.ledger.runs import RunEnd, RunRecord
 from bulkroute.ledger.staging import FoundRow
 from bulkroute.ledger.stories import Found
-from bulkroute.model import Status
+from bulkroute.model import Binding, Status
 
 READ = "read the ledger"
 
@@ -126,6 +126,11 @@ class BatchReader:
     def count_pairs(self, limit: int) -> Pairs:
         """Count its rows by where they led and are to lead, the commonest pairs first."""
         return pair_queries.count_pairs(self._connection, self.number, limit)
+
+    @guarded(READ)
+    def names(self) -> dict[Binding, str]:
+        """Return what its targets are called."""
+        return numbers.names(self._connection, self.facts)
 
     @guarded(READ)
     def last_calls(self, after: int) -> list[LastCall]:

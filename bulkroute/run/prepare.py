@@ -284,7 +284,7 @@ class Preparation:
             )
         counts = batch.counts()
         if is_wrong_tenant(counts.failures.get(FailureKind.UNKNOWN_ID, 0), counts.total):
-            self._on_notice(WRONG_TENANT)
+            self._on_notice(f"warning: {WRONG_TENANT}")
         return Prepared(
             batch,
             changes,

@@ -60,7 +60,7 @@ class Snapshots:
             runs = batch.runs()
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
             counts, reasons, pairs = self._row_counts.read(stage)
-            remarks = batch.remarks(MOST_REMARKS)
+            remarks, names = batch.remarks(MOST_REMARKS), batch.names()
             waits = batch.waits(MOST_WAITS)
             running = state_of(runs, self._ledger.path, before)
             state = describe_state(runs, running, waits, counts)
@@ -75,7 +75,7 @@ class Snapshots:
             "parent": batch.parent,
             "manifest": batch.manifest,
             "origin": _origin(runs),
-            "pairs": _pairs(pairs, {}),
+            "pairs": _pairs(pairs, names),
             "remarks": [remark._asdict() for remark in remarks],
             "counts": counts._asdict(),
             "calls": {

@@ -54,6 +54,12 @@ def test_what_was_changed_and_what_was_said_stands_on_the_page(tmp_path: Path) -
             (1, 0, 1, 0),
             (1, 1, 0, 0),
         ]
+        billing, night = "skill_queue 101 (Billing)", "ivr 3015 (Night)"
+        assert [(each["before"], each["after"]) for each in data["pairs"]["rows"]] == [
+            (billing, night),
+            ("", night),
+            (billing, "ivr 3010 (Holiday)"),
+        ]
         assert said(data)[:3] == [
             ("check", None, True, "7 of 7 rows done are as the ledger says"),
             ("canary", 1, True, "2 rows were sent and read back right"),
