@@ -261,9 +261,7 @@ class Engine:
             known = await read_targets(self._asker, kinds)
             return ListedTargets(with_routes(known, live.routes(), kinds), live.settled)
 
-    async def select(
-        self, to: str, filters: Filters, *, excepted: Path | None = None, allow_unloaded: bool = False
-    ) -> Selection:
+    async def select(self, to: str, filters: Filters, *, excepted: Path | None = None) -> Selection:
         """Return the called routes that the filters mean, to be led to the target `to` (`ivr:Night`). Changes nothing.
 
         `excepted`: a manifest, or a list of ids and numbers, of routes to leave alone. Raises UsageError (no filter, a
@@ -271,6 +269,7 @@ class Engine:
         ServiceUnreachable, CredentialsRefused, StoppedEarly and LedgerError (no room for temporary files).
         """
         self._require_open()
+        allow_unloaded = self._settings.allow_unloaded
         return await select(self._reader, to, filters, self._notice, excepted=excepted, allow_unloaded=allow_unloaded)
 
     async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:

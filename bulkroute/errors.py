@@ -74,7 +74,11 @@ class StopKind(StrEnum):
     DECLINED = "declined", ExitCode.STOPPED, "the question was not answered with yes"
     THROTTLED = "throttled", ExitCode.STOPPED, "throttled for longer than --max-throttle-wait"
     OUTAGE = "outage", ExitCode.STOPPED, "the service was down for longer than --max-outage-wait"
-    UNSETTLED = "unsettled", ExitCode.STOPPED, "the list of called routes never settled, and the manifest names numbers"
+    UNSETTLED = (
+        "unsettled",
+        ExitCode.STOPPED,
+        "the list of called routes never settled, and numbers or a selection need all of it",
+    )
     MAX_FAILURES = "max_failures", ExitCode.LIMIT, "--max-failures is reached"
     MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
     MAX_REFUSED = "max_refused", ExitCode.LIMIT, "more rows are refused than --max-refused allows"

@@ -165,6 +165,7 @@ on_drift = setting(
     help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
 )
 fresh = setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
+allow_unloaded = setting("--allow-unloaded", is_flag=True, help="Accept IVR flows that are named and not loaded.")
 expect = setting("--expect", type=click.IntRange(1), metavar="N", help="Send nothing unless the manifest has N rows.")
 number_options = together(
     setting(
@@ -172,7 +173,7 @@ number_options = together(
         is_flag=True,
         help="Refuse a manifest by id whose numbers, media types or target names are not those of its ids.",
     ),
-    setting("--allow-unloaded", is_flag=True, help="Accept IVR flows that are named and not loaded."),
+    allow_unloaded,
     setting(
         "--rewrite-number",
         type=REWRITE,

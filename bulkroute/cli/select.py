@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, settings_from
+from bulkroute.cli.options import CONTEXT, PATH, allow_unloaded, connection_options, settings_from
 from bulkroute.cli.output_file import output_to
 from bulkroute.cli.profile import PREFIX
 from bulkroute.cli.targets import MEDIA
@@ -53,7 +53,7 @@ MOST_QUEUES = 20
     help="Not these: a manifest, or an id or number a line.",
 )
 @click.option("--expect", type=click.IntRange(1), metavar="N", help="Write nothing unless it comes to N rows.")
-@click.option("--allow-unloaded", is_flag=True, help="Let --to name an IVR flow that no call can enter now.")
+@allow_unloaded
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @output_to(metavar="FILE.csv", required=True, help="The manifest to write. Routes left out: FILE.left-out.csv.")
 @connection_options
@@ -75,9 +75,7 @@ def select(output: Path, force: bool, json_: bool, **options: Any) -> int:
     filters = Filters(options["source"] or "", options["access_code"], options["ext_code"], options["media"])
 
     async def work(engine: "Engine") -> int:
-        found = await engine.select(
-            options["to"], filters, excepted=options["excepted"], allow_unloaded=options["allow_unloaded"]
-        )
+        found = await engine.select(options["to"], filters, excepted=options["excepted"])
         _require_rows(found, options["expect"])
         for file in files:
             require_free(file, force=force)  # reading took a while
@@ -88,7 +86,7 @@ def select(output: Path, force: bool, json_: bool, **options: Any) -> int:
             _tell(found, output)
         return ExitCode.DONE
 
-    return with_engine(settings_from({**options, "expect": None}), work)
+    return with_engine(settings_from(options), work)
 
 
 def beside(output: Path) -> Path | None:

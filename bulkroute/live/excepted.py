@@ -25,7 +25,7 @@ def excepted_ids(file: Path, routes: Sequence[LiveRoute], tell: Callable[[str], 
     """Return the ids that a file names, of these routes. Raises ManifestError with every fault, UsageError."""
     faults = Faults(str(file))
     ids = {route.id for route in routes}
-    index = RouteIndex(map(known_route, routes))
+    index = RouteIndex(map(KnownRoute.of, routes))
     found: set[str] = set()
     gone = 0
     for row in _rows(file, faults):
@@ -47,11 +47,6 @@ def excepted_ids(file: Path, routes: Sequence[LiveRoute], tell: Callable[[str], 
     if gone:
         tell(f"{file}: {gone:,} {'id is' if gone == 1 else 'ids are'} no called route any more")
     return frozenset(found)
-
-
-def known_route(route: LiveRoute) -> KnownRoute:
-    """Return a route of the live list as numbers are held against it."""
-    return KnownRoute(route.id, route.access_code, route.ext_code, route.media_type, route.binding, route.device_desc)
 
 
 def _of_number(row: NumberedRow, index: RouteIndex, faults: Faults) -> set[str]:

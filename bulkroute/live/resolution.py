@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from bulkroute.errors import ReadingRefused, StopKind, StoppedEarly, UsageError
 from bulkroute.ledger.intake import Written
-from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, Target
+from bulkroute.ledger.live_bindings import LiveBindings, Target
 from bulkroute.ledger.number_staging import NumberStaging
 from bulkroute.ledger.numbers import WantedName
 from bulkroute.ledger.staging import FoundRow, Staged, Staging
@@ -98,7 +98,7 @@ class Resolution:
             )
         index = await self._index(numbers.targets())
         faults = Faults(written.name if written.digest else "")
-        resolver = Resolver(RouteIndex(map(_known, live.routes())), index, faults, self._rules)
+        resolver = Resolver(RouteIndex(map(KnownRoute.of, live.routes())), index, faults, self._rules)
         staging = inputs.enter_context(Staging())
         staging.load_found(map(_found, resolver.resolve(numbers.rows())), faults)
         resolver.finish()
@@ -121,7 +121,7 @@ class Resolution:
         known = [each.known for each in looked if each.state is not targets.TargetState.UNKNOWN and each.known.name]
         comparison = LabelComparison(TargetIndex(known), faults, self._rules)
         for row, route in rows.labelled(live):
-            comparison.compare(row, _known(route))
+            comparison.compare(row, KnownRoute.of(route))
         comparison.finish()
         if faults.total:
             raise faults.error()
@@ -141,12 +141,6 @@ class Resolution:
             error.hint = "targets cannot be found by their names then: give devicetype and deviceId"
             raise
         return TargetIndex(known)
-
-
-def _known(route: LiveRoute) -> KnownRoute:
-    whole = route.devicetype is not None and route.device_id is not None
-    binding = Binding(route.devicetype or 0, route.device_id or 0) if whole else None
-    return KnownRoute(route.id, route.access_code, route.ext_code, route.media_type, binding, route.device_desc)
 
 
 def _found(row: ResolvedRow) -> FoundRow:

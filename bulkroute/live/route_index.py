@@ -9,6 +9,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import NamedTuple
 
+from bulkroute.ledger.live_bindings import LiveRoute
 from bulkroute.manifest.numbers import normalised
 from bulkroute.manifest.rows import NumberedRow
 from bulkroute.model import Binding, MediaType, number_text, printable
@@ -39,6 +40,12 @@ class KnownRoute(NamedTuple):
     """Where it leads now; None where the service names no usable target."""
     name: str = ""
     """What that target is called."""
+
+    @classmethod
+    def of(cls, route: LiveRoute) -> "KnownRoute":
+        """Return a route of the live list."""
+        codes = route.access_code, route.ext_code
+        return cls(route.id, *codes, route.media_type, route.binding, route.device_desc)
 
     @property
     def number(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bulkroute.errors import CredentialsRefused, ReadingRefused, StoppedEarly, UsageError
+from bulkroute.errors import CredentialsRefused, ReadingRefused, StopKind, StoppedEarly, UsageError
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.excepted import excepted_ids
@@ -40,6 +40,7 @@ async def select(
             raise StoppedEarly(
                 "the list of called routes never came to rest, so that routes may be missing; nothing was written",
                 hint="run the same command again when nobody changes routes",
+                stop=StopKind.UNSETTLED,
             )
         routes = list(live.routes())
     kinds = wanted_kinds(*named)

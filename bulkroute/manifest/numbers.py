@@ -72,7 +72,9 @@ class RewriteRule(NamedTuple):
     """One `--rewrite-number REGEX=REPLACEMENT`."""
 
     pattern: re.Pattern[str]
+    """What is looked for in a number."""
     replacement: str
+    """What takes its place, as `re.sub` reads it."""
 
     def __str__(self) -> str:
         """Return the rule as it was given."""

@@ -81,7 +81,17 @@ def test_select_plan_run_verify(service: Service, tmp_path: Path) -> None:
 
     planned = bulkroute("plan", "old-to-new.csv", "--expect", "27", "--json", cwd=tmp_path, env=url)
     assert json.loads(planned.out)["to_change"] == 27, planned.err
-    run = bulkroute("run", "old-to-new.csv", "--expect", "27", "--strict-targets", "--json", cwd=tmp_path, env=url)
+    run = bulkroute(
+        "run",
+        "old-to-new.csv",
+        "--expect",
+        "27",
+        "--strict-targets",
+        "--strict-numbers",
+        "--json",
+        cwd=tmp_path,
+        env=url,
+    )
     assert (run.code, run.summary["succeeded"]) == (0, 27), run.err
     assert "warning" not in run.err
     left = {row_id for row_id, target in service.bindings.items() if target == OLD.target}
@@ -89,16 +99,16 @@ def test_select_plan_run_verify(service: Service, tmp_path: Path) -> None:
     assert service.modified == 27
     assert bulkroute("verify", "old-to-new.ledger.db", cwd=tmp_path, env=url).code == 0
 
-    words_of = ("status", "none.ledger.db", "old-to-new.ledger.db", "--find", meant[0])
+    words_of = ("status", "none.ledger.db", "old-to-new.ledger.db", "--find", "+55 11 4002-8922 ext 1")
     story = bulkroute(*words_of, cwd=tmp_path)
     assert story.code == 5
     assert "none.ledger.db" in story.err
-    assert meant[0] in story.out.splitlines()[0]
-    assert "old-to-new.csv, line " in story.out
-    assert ": succeeded, " in story.out
-    assert "try 1: done, HTTP 200" in story.out
+    route, batch, call = story.out.splitlines()
+    assert route == f"+551140028922 ext 1 (id {ids(40)[1]}), voice"
+    assert "old-to-new.csv, line 2: from ivr 3001 (旧流程) to ivr 3002 (Night): succeeded, " in batch
+    assert ", try 1: done, HTTP 200, 0, data update success, " in call
     as_json = json.loads(bulkroute(*words_of[:1], *words_of[2:], "--json", cwd=tmp_path).out)
-    assert [(route["id"], len(route["rows"])) for route in as_json["routes"]] == [(meant[0], 1)]
+    assert [(route["id"], len(route["rows"])) for route in as_json["routes"]] == [(ids(40)[1], 1)]
     assert as_json["total"] == 1
 
     again = bulkroute(*words[:-1], "again.csv", cwd=tmp_path, env=url)
