@@ -20,6 +20,7 @@ from bulkroute.model import Status
     multiple=True,
     help="Only these rows; repeatable.",
 )
+@click.option("--find", metavar="TEXT", default="", help="Only rows whose number, id or target's name holds TEXT.")
 @of_batch
 @of_rollback
 def export(
@@ -28,10 +29,11 @@ def export(
     output: Path | None,
     force: bool,
     statuses: tuple[str, ...],
+    find: str,
     batch: int | None,
     rollback: bool,
 ) -> None:
-    """Write the rows of LEDGER's batch. The CSV is itself a valid manifest.
+    """Write the rows of LEDGER's batch, with number and target's name. The CSV is itself a valid manifest, by id.
 
     With --rollback these are the rows that its last rollback was to put back, each with its earlier binding as the
     target.
@@ -46,6 +48,6 @@ def export(
     if output is not None:
         require_free(output, force=force, ledger=ledger)
     with Ledger(ledger).read() as reader:
-        rows = export.rows(reader, [Status(name) for name in statuses], batch, rollback=rollback)
+        rows = export.rows(reader, [Status(name) for name in statuses], batch, rollback=rollback, find=find)
         with writing(output) as file:
             export.write(rows, format_, file)

@@ -5,10 +5,12 @@ Calls are counted in SQL; what comes back grows with the number of buckets asked
 
 import sqlite3
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from bulkroute.ledger.batches import NUMBER
 from bulkroute.ledger.pair_queries import PAIR, PairKey
 from bulkroute.ledger.queries import COUNTED, TRIES
+from bulkroute.ledger.search import NAMES, add_functions, condition
 from bulkroute.model import Ruling, Status
 
 DONE, THROTTLED, FAILED = Ruling.DONE.value, Ruling.THROTTLED.value, Ruling.FAILED.value
@@ -66,12 +68,16 @@ class PaceChange(NamedTuple):
 
 
 class FailedRow(NamedTuple):
-    """A row that failed, with what the service said."""
+    """A row that failed, with what the service said; number and target's name are empty where they are not known."""
 
     id: str
+    access_code: str
+    ext_code: str
+    media_type: int | None
     line: int
     devicetype: int
     device_id: int
+    target: str
     error: str
     http_status: int | None
     return_code: str | None
@@ -123,6 +129,7 @@ class Finished(NamedTuple):
     description: str | None
     rows: int
     example_id: str
+    example_number: str
     before_devicetype: int | None
     before_device_id: int | None
     devicetype: int
@@ -138,7 +145,8 @@ def finished(connection: sqlite3.Connection, batch: int, after: int) -> list[Fin
     """Count the rows of a batch that calls later than the call `after` finished."""
     # "+batch" keeps SQLite from walking through the whole batch for a few rows. What a success says tells nothing.
     found = connection.execute(
-        f"SELECT status, error, iif(status = '{Status.FAILED}', description, NULL), count(*), min(id), {PAIR} FROM row"
+        f"SELECT status, error, iif(status = '{Status.FAILED}', description, NULL), count(*), min(id),"
+        f" {NUMBER}, {PAIR} FROM row"
         " WHERE row IN (SELECT row FROM attempt WHERE attempt > ?)"
         f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY 1, 2, 3, {PAIR}",
         (after, batch),
@@ -165,21 +173,27 @@ def pace_changes(connection: sqlite3.Connection, batch: int, after: int) -> Iter
     return (PaceChange(*change) for change in found)
 
 
-def _where(search: Search) -> tuple[str, dict[str, str]]:
+def _where(connection: sqlite3.Connection, search: Search) -> tuple[str, dict[str, Any]]:
     """Return the condition of a search and its parameters."""
-    where = f"batch = :batch AND {COUNTED} AND status = '{Status.FAILED}'"
+    where = f"row.batch = :batch AND {COUNTED} AND status = '{Status.FAILED}'"
+    parameters: dict[str, Any] = {"kind": search.kind, "said": search.text}
     if search.kind:
         where += " AND error = :kind"
     if search.text:
-        said = " || ' ' || ".join(f"coalesce({column}, '')" for column in ("id", "error", "return_code", "description"))
-        where += f" AND instr(lower({said}), lower(:text))"
-    return where, search._asdict()
+        add_functions(connection)
+        route, more = condition(search.text)
+        said = " || ' ' || ".join(f"coalesce({column}, '')" for column in ("error", "return_code", "description"))
+        where += f" AND (instr(lower({said}), lower(:said)) OR {route})"
+        parameters |= more
+    return where, parameters
 
 
 def count_failed(connection: sqlite3.Connection, batch: int, search: Search) -> int:
     """Count the failed rows that a search finds."""
-    where, parameters = _where(search)
-    (count,) = connection.execute(f"SELECT count(*) FROM row WHERE {where}", {**parameters, "batch": batch}).fetchone()
+    where, parameters = _where(connection, search)
+    (count,) = connection.execute(
+        f"SELECT count(*) FROM row {NAMES} WHERE {where}", {**parameters, "batch": batch}
+    ).fetchone()
     return int(count)
 
 
@@ -187,10 +201,11 @@ def failed_rows(
     connection: sqlite3.Connection, batch: int, search: Search, *, limit: int = -1, offset: int = 0
 ) -> Iterator[FailedRow]:
     """Yield the failed rows that a search finds, in the manifest's order; all of them where no limit is given."""
-    where, parameters = _where(search)
-    columns = ", ".join(TRIES if name == "attempts" else name for name in FailedRow._fields)
+    where, parameters = _where(connection, search)
+    otherwise = {"attempts": TRIES, "target": "coalesce(wanted.name, '')"}
+    columns = ", ".join(otherwise.get(name, f"row.{name}") for name in FailedRow._fields)
     found = connection.execute(
-        f"SELECT {columns} FROM row WHERE {where} ORDER BY line, row LIMIT :limit OFFSET :offset",
+        f"SELECT {columns} FROM row {NAMES} WHERE {where} ORDER BY row.line, row.row LIMIT :limit OFFSET :offset",
         {**parameters, "batch": batch, "limit": limit, "offset": offset},
     )
     return (FailedRow(*row) for row in found)

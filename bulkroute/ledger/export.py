@@ -19,13 +19,14 @@ A manifest's reader takes the apostrophe off a number again.
 
 
 def rows(
-    ledger: LedgerReader, statuses: list[Status], number: int | None = None, *, rollback: bool = False
+    ledger: LedgerReader, statuses: list[Status], number: int | None = None, *, rollback: bool = False, find: str = ""
 ) -> Iterator[Record]:
     """Return the rows of a batch (the latest if none is named), or of its last rollback, of all statuses if none is named.
 
-    Raises LedgerError, and UsageError if there was no rollback.
+    With `find` only those whose number, id or target's name holds that text. Raises LedgerError, and UsageError if there
+    was no rollback.
     """
-    return ledger.pick(number, rollback=rollback).export(statuses)
+    return ledger.pick(number, rollback=rollback).export(statuses, find)
 
 
 def write_csv(
@@ -38,10 +39,11 @@ def write_csv(
     writer = csv.DictWriter(file, columns)
     writer.writeheader()
     for record in records:
-        writer.writerow({**record, **{column: _defused(record[column]) for column in free_text}})
+        writer.writerow({**record, **{column: defused(record[column]) for column in free_text}})
 
 
-def _defused(text: str | None) -> str | None:
+def defused(text: str | None) -> str | None:
+    """Return text that no spreadsheet runs as a formula."""
     return f"'{text}" if text and text[0] in "=+-@\t\r" else text
 
 

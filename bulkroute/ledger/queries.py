@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.batches import NUMBER
 from bulkroute.ledger.file import sql_list
+from bulkroute.ledger.search import NAMES, add_functions, condition
 from bulkroute.model import REFUSED, Status, iso
 
 COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"
@@ -135,20 +136,26 @@ def reasons(connection: sqlite3.Connection, batch: int) -> list[Reason]:
     return [Reason(*reason) for reason in found]
 
 
-def export(connection: sqlite3.Connection, batch: int, statuses: Iterable[Status] = ()) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a batch in the manifest's order, under the names of EXPORT_COLUMNS; all statuses where none is named."""
-    chosen = f" AND status IN ({sql_list(statuses)})" if statuses else ""
-    names = [
-        "(SELECT name FROM target WHERE target.batch = row.batch"
-        f" AND target.devicetype = row.{whose}devicetype AND target.device_id = row.{whose}device_id)"
-        for whose in ("", "before_")
-    ]
+def export(
+    connection: sqlite3.Connection, batch: int, statuses: Iterable[Status] = (), find: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a batch in the manifest's order, under the names of EXPORT_COLUMNS.
+
+    Of all statuses where none is named; with `find` only those whose number, id or target's name holds that text.
+    """
+    where, parameters = f"row.batch = :batch AND {COUNTED}", {"batch": batch}
+    if statuses:
+        where += f" AND status IN ({sql_list(statuses)})"
+    if find:
+        add_functions(connection)
+        found, more = condition(find)
+        where += f" AND {found}"
+        parameters |= more
     rows = connection.execute(
-        f"SELECT id, devicetype, device_id, status, error, {TRIES}, http_status, return_code, description,"
+        f"SELECT row.id, row.devicetype, row.device_id, status, error, {TRIES}, http_status, return_code, description,"
         " before_devicetype, before_device_id, latency_ms, finished_at, line, access_code, ext_code, media_type,"
-        f" {', '.join(names)}, wave, batch, {_RUN} FROM row"
-        f" WHERE batch = ? AND {COUNTED}{chosen} ORDER BY line, row",
-        (batch,),
+        f" wanted.name, earlier.name, wave, row.batch, {_RUN} FROM row {NAMES} WHERE {where} ORDER BY row.line, row.row",
+        parameters,
     )
     for row in rows:
         record = dict(zip(EXPORT_COLUMNS, row, strict=True))

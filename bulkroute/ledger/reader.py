@@ -82,10 +82,13 @@ class BatchReader:
         """Return how a run ended; of one that has not, how far it is."""
         return run.end(*runs.count_calls(self._connection, run.run))
 
-    def export(self, statuses: Iterable[Status] = ()) -> Iterator[dict[str, Any]]:
-        """Yield its rows in the manifest's order, under the names of EXPORT_COLUMNS; of all statuses if none is named."""
+    def export(self, statuses: Iterable[Status] = (), find: str = "") -> Iterator[dict[str, Any]]:
+        """Yield its rows in the manifest's order, under the names of EXPORT_COLUMNS; of all statuses if none is named.
+
+        With `find` only those whose number, id or target's name holds that text.
+        """
         with ledger_errors(self.path, READ):
-            yield from queries.export(self._connection, self.number, statuses)
+            yield from queries.export(self._connection, self.number, statuses, find)
 
     @guarded(READ)
     def differences(self, live: LiveBindings) -> list[Difference]:

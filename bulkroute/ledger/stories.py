@@ -1,23 +1,13 @@
 """The whole story of called routes in a ledger, found by number, id or name: each batch, and each call. Reads only."""
 
 import json
-import re
 import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from bulkroute.ledger.queries import TRIES
-from bulkroute.manifest.numbers import normalised
+from bulkroute.ledger.search import NAMES, add_functions, condition
 from bulkroute.model import NamedTarget, Status, iso, number_text, route_text
-
-_DIGITS = re.compile(r"[0-9*#+]+")
-_WITH_EXTENSION = re.compile(r"(.+?)\s+ext\.?\s+(.+)", re.IGNORECASE)
-_NAMES = (
-    "LEFT JOIN target AS wanted ON wanted.batch = row.batch AND wanted.devicetype = row.devicetype"
-    " AND wanted.device_id = row.device_id"
-    " LEFT JOIN target AS earlier ON earlier.batch = row.batch AND earlier.devicetype = row.before_devicetype"
-    " AND earlier.device_id = row.before_device_id"
-)
 
 
 class CallRecord(NamedTuple):
@@ -137,7 +127,7 @@ def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: in
     ids: list[str] = []
     total = 0
     for (route_id,) in connection.execute(
-        f"SELECT row.id FROM row {_NAMES} WHERE {where}{of_batch}"
+        f"SELECT row.id FROM row {NAMES} WHERE {where}{of_batch}"
         " GROUP BY row.id ORDER BY max(row.access_code), max(row.ext_code), row.id",
         {**parameters, "batch": batch},
     ):
@@ -148,32 +138,6 @@ def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: in
         "SELECT count(*) FROM (SELECT 1 FROM row GROUP BY id HAVING max(access_code) = '')"
     ).fetchone()
     return Found(_stories(connection, ids, batch), total, unknown)
-
-
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Let SQL on this connection compare numbers and names as `condition` does."""
-    connection.create_function("digits", 1, normalised, deterministic=True)
-    connection.create_function("folded", 1, _folded, deterministic=True)
-
-
-def condition(text: str) -> tuple[str, dict[str, Any]]:
-    """Return SQL of what `text` finds of `row`, with its targets' names joined as `wanted` and `earlier`, and parameters.
-
-    A number is compared as in manifests, wherever the text stands in it; `4008001234 ext 2` finds that extension alone.
-    """
-    parts = ["instr(folded(row.id), :text)", "instr(folded(wanted.name), :text)", "instr(folded(earlier.name), :text)"]
-    parameters: dict[str, Any] = {"text": text.strip().casefold()}
-    if with_extension := _WITH_EXTENSION.fullmatch(text.strip()):
-        parts.append("(digits(row.access_code) = :access_code AND digits(row.ext_code) = :ext_code)")
-        parameters |= {"access_code": normalised(with_extension[1]), "ext_code": normalised(with_extension[2])}
-    elif _DIGITS.fullmatch(number := normalised(text)):
-        parts.append("instr(digits(row.access_code) || digits(row.ext_code), :number)")
-        parameters["number"] = number
-    return f"({' OR '.join(parts)})", parameters
-
-
-def _folded(text: str | None) -> str:
-    return (text or "").casefold()
 
 
 def _stories(connection: sqlite3.Connection, ids: Iterable[str], batch: int | None) -> list[RouteStory]:
@@ -191,7 +155,7 @@ def _stories(connection: sqlite3.Connection, ids: Iterable[str], batch: int | No
         "SELECT row.id, row.access_code, row.ext_code, row.media_type, row.row, row.batch, batch.parent, batch.manifest,"
         " row.line, row.listed, row.devicetype, row.device_id, wanted.name, row.before_devicetype, row.before_device_id,"
         f" earlier.name, row.status, row.error, row.description, {TRIES}, row.drifted, row.finished_at"
-        f" FROM row JOIN batch USING (batch) {_NAMES} WHERE {where} ORDER BY row.batch",
+        f" FROM row JOIN batch USING (batch) {NAMES} WHERE {where} ORDER BY row.batch",
         chosen,
     ):
         story = stories[route_id]

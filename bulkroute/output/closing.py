@@ -14,7 +14,7 @@ from bulkroute.ledger.paths import quoted
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import BatchStatus
-from bulkroute.model import REFUSED
+from bulkroute.model import REFUSED, route_text
 from bulkroute.output.tables import Column, Table, advise, say, show
 from bulkroute.output.words import duration, labels, rate
 from bulkroute.progress import Summary
@@ -22,8 +22,8 @@ from bulkroute.settings import SKIPPABLE
 
 MOST_REASONS = 20
 
-ID_CHARACTERS = 19
-"""Of the vendor's ids."""
+ID_CHARACTERS = 20
+"""Of the vendor's ids, with the bracket that closes after one."""
 
 
 def outcomes(summary: Summary, reasons: Sequence[Reason]) -> Table:
@@ -39,7 +39,7 @@ def outcomes(summary: Summary, reasons: Sequence[Reason]) -> Table:
         (
             f"{'refused' if reason.error in REFUSED else 'failed'}: {reason.error}",
             f"{reason.rows:,}",
-            reason.example_id,
+            route_text(reason.example_id, reason.example_number),
             reason.description or "",
         )
         for reason in reasons[:MOST_REASONS]

@@ -17,7 +17,7 @@ from bulkroute.ledger.remarks import Remark, RemarkKind
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
-from bulkroute.model import PaceCause
+from bulkroute.model import PaceCause, route_text
 from bulkroute.progress import Progress, Summary, exit_code_for
 from bulkroute.run.admission import GateClosed
 from bulkroute.run.canary import Canary
@@ -249,7 +249,8 @@ class Run:
         commonest = self._batch.reasons()[0]
         why = f"{commonest.error}: {commonest.description}" if commonest.description else commonest.error
         kind, words = reached
-        self.stop(kind, f"{words}; most often ({commonest.rows:,}) {why}, e.g. id {commonest.example_id}")
+        example = route_text(commonest.example_id, commonest.example_number)
+        self.stop(kind, f"{words}; most often ({commonest.rows:,}) {why}, e.g. {example}")
 
     async def _send_canary(self) -> None:
         """Send the canary's rows and go on only if they are right."""

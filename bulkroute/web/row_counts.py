@@ -99,7 +99,9 @@ class RowCounts:
     def _count_failed(self, found: Finished, failures: dict[str, int]) -> None:
         kind = str(found.error)
         failures[kind] = failures.get(kind, 0) + found.rows
-        known = self._reasons.get((kind, found.description), Reason(kind, found.description, 0, found.example_id))
+        example = found.example_id, found.example_number
+        known = self._reasons.get((kind, found.description), Reason(kind, found.description, 0, *example))
+        first_id, first_number = min((known.example_id, known.example_number), example)
         self._reasons[kind, found.description] = known._replace(
-            rows=known.rows + found.rows, example_id=min(known.example_id, found.example_id)
+            rows=known.rows + found.rows, example_id=first_id, example_number=first_number
         )

@@ -18,6 +18,7 @@ from aiohttp import web
 from bulkroute.errors import BulkrouteError
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.chart_queries import FailedRow, Search
+from bulkroute.ledger.export import defused
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.run import control
@@ -125,9 +126,12 @@ class Server:
         return await self._download(request, "text/plain", "", lambda row: [row.id])
 
     async def _manifest(self, request: web.Request) -> web.StreamResponse:
-        return await self._download(
-            request, "text/csv", "id,devicetype,deviceId\n", lambda row: [row.id, row.devicetype, row.device_id]
-        )
+        def line(row: FailedRow) -> list[object]:
+            number = defused(row.access_code), defused(row.ext_code), row.media_type
+            return [row.id, row.devicetype, row.device_id, *number, defused(row.target)]
+
+        head = "id,devicetype,deviceId,accessCode,extCode,mediaType,target\n"
+        return await self._download(request, "text/csv", head, line)
 
     async def _download(
         self, request: web.Request, kind: str, head: str, line: Callable[[FailedRow], list[object]]

@@ -210,9 +210,13 @@ interface Pause {
 
 interface FailedRow {
   id: string;
+  access_code: string;
+  ext_code: string;
+  media_type: number | null;
   line: number;
   devicetype: number;
   device_id: number;
+  target: string;
   error: string;
   http_status: number | null;
   return_code: string | null;

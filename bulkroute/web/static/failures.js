@@ -8,6 +8,7 @@ const Failures = (() => {
   const TARGETS = { 1: "skill_queue", 3: "ivr" };
   /** @type {Column[]} */
   const COLUMNS = [
+    ["number", "plain"],
     ["id", "plain"],
     ["line", "number"],
     ["wanted", "plain"],
@@ -44,6 +45,12 @@ const Failures = (() => {
     });
   }
 
+  /**
+   * What callers dial, as people write it.
+   * @param {FailedRow} row
+   */
+  const number = (row) => (row.ext_code ? `${row.access_code} ext ${row.ext_code}` : row.access_code);
+
   const search = () => ({ text: text.value.trim(), kind: kind.value });
 
   /** @returns {Promise<void>} */
@@ -64,9 +71,10 @@ const Failures = (() => {
     }
     total = found.total;
     const rows = found.rows.map((row) => [
+      number(row),
       row.id,
       row.line,
-      `${TARGETS[row.devicetype] ?? row.devicetype} ${row.device_id}`,
+      `${TARGETS[row.devicetype] ?? row.devicetype} ${row.device_id}${row.target ? ` (${row.target})` : ""}`,
       row.error,
       row.http_status,
       row.return_code,
@@ -130,5 +138,5 @@ const Failures = (() => {
     save.addEventListener("click", () => source.save(search()));
     return refresh();
   }
-  return { start, refresh, kinds, unpacked };
+  return { start, refresh, kinds, number, unpacked };
 })();

@@ -32,7 +32,7 @@ const Page = (() => {
         reason.rows,
         reason.error,
         reason.description,
-        reason.example_id,
+        reason.example_number ? `${reason.example_number} (id ${reason.example_id})` : reason.example_id,
       ]),
       "no row failed, and none was refused",
     );

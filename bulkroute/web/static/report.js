@@ -5,19 +5,40 @@
   /** @type {PageData} */
   const data = JSON.parse(byId("data").textContent ?? "");
   const rows = Failures.unpacked(data.failed);
-  const said = rows.map((row) => [row.id, row.error, row.return_code, row.description].join(" ").toLowerCase());
+  const said = rows.map((row) =>
+    [row.id, Failures.number(row), row.target, row.error, row.return_code, row.description].join(" ").toLowerCase(),
+  );
+  const dialled = rows.map((row) => digits(row.access_code + row.ext_code));
   const { count } = Format;
+
+  /**
+   * A number without what people put between its digits.
+   * @param {string} text
+   */
+  function digits(text) {
+    return text.replace(/[\s().\/–-]/g, "");
+  }
 
   /** @param {FailedSearch} search */
   function matching({ text, kind }) {
     const wanted = text.toLowerCase();
-    return rows.filter((row, at) => (!kind || row.error === kind) && (!wanted || said[at].includes(wanted)));
+    const number = /^[0-9*#+]+$/.test(digits(text)) ? digits(text) : null;
+    return rows.filter(
+      (row, at) =>
+        (!kind || row.error === kind) &&
+        (!wanted || said[at].includes(wanted) || (number !== null && dialled[at].includes(number))),
+    );
   }
   /**
    * An id may be any text without blanks: quoted, it comes back as it was.
    * @param {string} text
    */
   const quoted = (text) => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  /**
+   * A spreadsheet must not run it as a formula; whoever reads manifests takes the apostrophe off a number.
+   * @param {string} text
+   */
+  const defused = (text) => quoted(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text);
 
   /** @type {FailedSource} */
   const source = {
@@ -31,10 +52,22 @@
         .join("\n");
     },
     save(search) {
-      const lines = matching(search).map((row) => `${quoted(row.id)},${row.devicetype},${row.device_id}`);
+      const lines = matching(search).map((row) =>
+        [
+          quoted(row.id),
+          row.devicetype,
+          row.device_id,
+          defused(row.access_code),
+          defused(row.ext_code),
+          row.media_type ?? "",
+          defused(row.target),
+        ].join(","),
+      );
       const link = make("a");
       link.href = URL.createObjectURL(
-        new Blob([["id,devicetype,deviceId", ...lines, ""].join("\n")], { type: "text/csv" }),
+        new Blob([["id,devicetype,deviceId,accessCode,extCode,mediaType,target", ...lines, ""].join("\n")], {
+          type: "text/csv",
+        }),
       );
       link.download = "failed.csv";
       link.click();
