@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Undo this batch. [default: the latest]")
 @click.option("--since", type=click.IntRange(1), metavar="N", help="Undo this batch and all later ones.")
 @click.option("--only", type=PATH, metavar="FILE", help="Put back only these: a manifest, or one id a line.")
+@click.option("--wave", type=click.IntRange(0), metavar="N", help="Put back only rows of this wave of the manifest.")
 @click.option("--dry-run", is_flag=True, help="Show what would be put back, and change nothing.")
 @connection_options
 @limit_options
@@ -42,7 +43,13 @@ if TYPE_CHECKING:
 @ask_nothing
 @telling_options
 def rollback(
-    ledger: Path, batch: int | None, since: int | None, only: Path | None, dry_run: bool, **options: Any
+    ledger: Path,
+    batch: int | None,
+    since: int | None,
+    only: Path | None,
+    wave: int | None,
+    dry_run: bool,
+    **options: Any,
 ) -> int:
     """Put back the recorded earlier bindings of rows that LEDGER's batch changed; the same command again goes on.
 
@@ -55,7 +62,7 @@ def rollback(
     from bulkroute.cli.session import roll_back_to_the_end, with_engine  # here, since help must not wait for it
     from bulkroute.run.prepare_rollback import WayBack
 
-    way = WayBack(batch, since, only)
+    way = WayBack(batch, since, only, wave)
     if not dry_run:
         return roll_back_to_the_end(ledger, way, options)
 

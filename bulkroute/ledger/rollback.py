@@ -45,7 +45,9 @@ class Scope(NamedTuple):
     ids: Path | None = None
     """The staged ids of the only rows to put back; None: all."""
     digest: str = ""
-    """Of these ids."""
+    """Of these ids, and of the wave."""
+    wave: int | None = None
+    """Put back rows of this wave alone; None: of all."""
 
     @property
     def batches(self) -> str:
@@ -57,7 +59,13 @@ class Scope(NamedTuple):
     @property
     def chosen(self) -> str:
         """SQL that tells whether a row is one of those to put back; the ids are attached as `chosen`."""
-        return "TRUE" if self.ids is None else "row.id IN (SELECT id FROM chosen.staged)"
+        ids = "TRUE" if self.ids is None else "row.id IN (SELECT id FROM chosen.staged)"
+        return ids if self.wave is None else f"{ids} AND row.wave = {self.wave}"
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is limited to some rows of its batches."""
+        return self.ids is not None or self.wave is not None
 
     @property
     def databases(self) -> dict[str, Path]:

@@ -34,6 +34,8 @@ class WayBack(NamedTuple):
     """Undo what this batch and all later ones changed."""
     only: Path | None = None
     """A manifest, or a list of ids: nothing else is put back."""
+    wave: int | None = None
+    """A wave of that batch: nothing else is put back."""
 
 
 LATEST_BATCH = WayBack()
@@ -106,6 +108,8 @@ class RollbackPreparation:
             scope = self._scope(ledger, way)
         if chosen is not None:
             scope = scope._replace(ids=chosen.rows.path, digest=chosen.digest)
+        if way.wave is not None:
+            scope = scope._replace(wave=way.wave, digest=f"{scope.digest};wave:{way.wave}")
         live = inputs.enter_context(LiveBindings())
         await self._reader.read(live)
         return scope, live
@@ -113,6 +117,8 @@ class RollbackPreparation:
     def _scope(self, ledger: LedgerReader, way: WayBack) -> Scope:
         if way.batch is not None and way.since is not None:
             raise UsageError("--batch undoes one batch, --since one and all later ones", hint="give one of the two")
+        if way.wave is not None and way.since is not None:
+            raise UsageError("each batch has waves of its own", hint="give --batch with --wave, not --since")
         parent = ledger.pick(way.since if way.since is not None else way.batch)
         if parent.parent is not None:
             raise UsageError(
@@ -144,7 +150,7 @@ class RollbackPreparation:
         """Return the error of a rollback without a row, which names the batches that have some."""
         ledger, number = shlex.quote(str(writer.path)), scope.parent.number
         what = f"since batch {number}" if scope.later else f"by batch {number}"
-        among = "of the rows asked for, " if scope.ids is not None else ""
+        among = "of the rows asked for, " if scope.is_limited else ""
         others = writer.changed()
         if not others:
             return UsageError(

@@ -160,3 +160,23 @@ def test_each_batch_can_be_watched(nights: Nights) -> None:
     refused = bulkroute("watch", ledger.name, "--batch", 7, cwd=nights.folder)
     assert (refused.code, refused.out) == (2, "")
     assert "there is no batch 7; leave --batch out for the latest" in refused.err
+
+
+def test_a_wave_of_the_manifest_goes_back_and_the_rest_later(nights: Nights) -> None:
+    lines = [f"{row_id},3,104,{wave}" for row_id, wave in zip(ROWS, ("1", "1", "2", "2", "2", ""), strict=True)]
+    (nights.folder / "night.csv").write_text("\n".join(["id,devicetype,deviceId,wave", *lines, ""]))
+    assert nights.give("run", "night.csv").code == 0
+    shown = nights.back("--wave", "2", "--dry-run", "--json")
+    assert shown.summary["to_put_back"] == 3, shown.err
+    back = nights.back("--wave", "2")
+    assert back.code == 0, back.err
+    there: dict[str, Target] = dict.fromkeys(ROWS, (3, 104))
+    assert dict(nights.service.bindings) == there | {row_id: nights.after[row_id] for row_id in ROWS[2:5]}
+    proven = nights.give("verify", "night.ledger.db")
+    assert (proven.code, proven.out) == (0, "6 of 6 rows put back or done (3 and 3) are as the ledger says\n")
+    nothing = nights.back("--wave", "7")
+    assert nothing.code == 2
+    assert "nothing to put back: of the rows asked for, none was changed by batch 3" in nothing.err
+    assert nights.back("--wave", "1", "--since", "1").code == 2
+    assert nights.back("--json").summary["succeeded"] == 3
+    assert dict(nights.service.bindings) == nights.after
