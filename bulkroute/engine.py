@@ -29,7 +29,6 @@ from bulkroute.ledger.remarks import Remark, RemarkKind
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
-from bulkroute.live.resolution import Resolution
 from bulkroute.live.select_routes import select
 from bulkroute.live.selection import Filters, Selection
 from bulkroute.live.target_routes import ALL_KINDS, ListedTargets, read_targets, with_routes
@@ -40,15 +39,15 @@ from bulkroute.run import control, neighbours
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.pauses import Pauses
-from bulkroute.run.prepare import Blocking, Preparation, drift_stops
+from bulkroute.run.prepare import Blocking, Preparation
+from bulkroute.run.prepare_plan import PlanPreparation
 from bulkroute.run.prepare_rollback import LATEST_BATCH, Preview, RollbackPreparation, WayBack
 from bulkroute.run.prepared import Prepared
 from bulkroute.run.run import Run
-from bulkroute.settings import OnDrift, Settings
+from bulkroute.settings import Settings
 
 TRY_LOCK_EVERY_S = 0.5
 """How often a ledger is tried that another run holds."""
-
 
 MOST_SAID = 200
 """Remarks kept for the run that may follow."""
@@ -103,6 +102,7 @@ class Engine:
         self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)
         self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
         self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
+        self._plans = PlanPreparation(settings, self._asker, self._reader, self._blocking, self._notice)
         self._rollbacks = RollbackPreparation(settings, self._asker, self._reader, self._notice)
         self._deadlines = Deadlines(settings.max_duration_s, settings.until)
         self._open = True
@@ -182,40 +182,8 @@ class Engine:
         ServiceUnreachable, CredentialsRefused and StoppedEarly (throttled for too long).
         """
         self._require_open()
-        settings = self._settings
         with contextlib.ExitStack() as inputs:
-            with self._blocking.alone():
-                written = inputs.enter_context(
-                    intake.written(source, format, self._notice, expected_rows=settings.expect)
-                )
-                batch = self._batch_so_far(intake.ledger_beside(source) if ledger is None else Path(ledger), inputs)
-            live = inputs.enter_context(LiveBindings())
-            await self._reader.read(live)
-            resolution = Resolution(settings, self._asker, self._notice)
-            goes_on = batch is not None and written.is_kept_in(batch.facts) and not batch.has_ended()
-            if batch is not None and goes_on:
-                await resolution.require_as_named(written.name, batch.wanted_names())
-                staged = intake.kept(written, batch.kept_rows(), inputs)
-            else:
-                staged = await resolution.staged(written, live, inputs)
-            keep = settings.on_drift is OnDrift.KEEP
-            with contextlib.closing(
-                Plan(staged, live, batch=batch, kept=goes_on, skip=settings.skip, keep=keep)
-            ) as plan:
-                if plan.counts.drifted and settings.on_drift is OnDrift.STOP:
-                    raise drift_stops(plan.counts.drifted, where=str(ledger or staged.name))
-                await plan.check_targets(self._asker, self._notice, strict=settings.strict_targets)
-                yield plan
-
-    def _batch_so_far(self, ledger: Path | None, inputs: contextlib.ExitStack) -> BatchReader | None:
-        """Return the batch that a run would go on from, which stays open as long as `inputs`; None if there is none."""
-        if ledger is None or not ledger.exists():
-            return None
-        batch = inputs.enter_context(Ledger(ledger).read()).find_batch()
-        if batch is not None:
-            moved = self._settings.service_moved or self._settings.fresh
-            batch.require_tenant(Tenant.of(self._settings), moved=moved)
-        return None if self._settings.fresh else batch
+            yield await self._plans.plan(source, ledger, format, inputs)
 
     async def verify(self, ledger: str | Path, *, batch: int | None = None) -> Verified:
         """Hold the rows that the ledger calls done, or put back since, against live bindings, also while a run writes it.
