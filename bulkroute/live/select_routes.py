@@ -6,7 +6,7 @@ from pathlib import Path
 from bulkroute.errors import CredentialsRefused, ReadingRefused, StopKind, StoppedEarly, UsageError
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.live.called_routes import LiveReader
-from bulkroute.live.excepted import excepted_ids
+from bulkroute.live.named_routes import NamedRoutes
 from bulkroute.live.selection import Filters, Selection, choose, find_target, parse, wanted_kinds
 from bulkroute.live.target_index import KnownTarget, TargetIndex
 from bulkroute.live.target_lists import read_all_skills, read_flows
@@ -33,6 +33,7 @@ async def select(
             "no filter is given, so that all routes would be selected",
             hint="say where they lead now with --from, or name --access-code, --ext-code or --media",
         )
+    exceptions = NamedRoutes(excepted, "--except") if excepted is not None else None
     named = [parse(to, "--to"), *([parse(filters.source, "--from")] if filters.source else [])]
     with LiveBindings() as live:
         await reader.read(live)
@@ -55,7 +56,10 @@ async def select(
         source = find_target(filters.source, "--from", index, allow_unloaded=True)
         if source.binding == wanted.binding:
             raise UsageError(f"--from and --to are the same, {wanted}", hint="nothing was written")
-    left_alone = excepted_ids(excepted, routes, tell) if excepted is not None else frozenset()
+    left_alone: set[str] = set()
+    if exceptions is not None:
+        left_alone = {row.id for row in exceptions.rows(lambda: routes)}
+        exceptions.require_whole(tell)
     return choose(routes, queues, wanted, source, filters, left_alone)
 
 

@@ -19,6 +19,7 @@ from bulkroute.ledger.reader import LedgerReader
 from bulkroute.ledger.rollback import Scope
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.live.called_routes import LiveReader
+from bulkroute.live.named_routes import NamedRoutes
 from bulkroute.live.read_calls import Asker
 from bulkroute.model import Pair
 from bulkroute.run.prepared import Prepared, check_targets
@@ -33,7 +34,7 @@ class WayBack(NamedTuple):
     since: int | None = None
     """Undo what this batch and all later ones changed."""
     only: Path | None = None
-    """A manifest, or a list of ids: nothing else is put back."""
+    """A manifest, or a list of ids and numbers: nothing else is put back."""
     wave: int | None = None
     """A wave of that batch: nothing else is put back."""
 
@@ -103,15 +104,17 @@ class RollbackPreparation:
 
     async def _look(self, held: HeldLedger, way: WayBack, inputs: ExitStack) -> tuple[Scope, LiveBindings]:
         """Find out what is meant, and read live bindings, which stay open as long as `inputs`."""
-        chosen = inputs.enter_context(only.staged(way.only, self._on_notice)) if way.only else None
+        named = NamedRoutes(way.only, "--only") if way.only else None
         with held.checked() as ledger:
             scope = self._scope(ledger, way)
-        if chosen is not None:
+        live = inputs.enter_context(LiveBindings())
+        await self._reader.read(live)
+        if named is not None:
+            chosen = inputs.enter_context(only.staged(named.rows(live.routes), named.faults))
+            named.require_whole(self._on_notice)
             scope = scope._replace(ids=chosen.rows.path, digest=chosen.digest)
         if way.wave is not None:
             scope = scope._replace(wave=way.wave, digest=f"{scope.digest};wave:{way.wave}")
-        live = inputs.enter_context(LiveBindings())
-        await self._reader.read(live)
         return scope, live
 
     def _scope(self, ledger: LedgerReader, way: WayBack) -> Scope:

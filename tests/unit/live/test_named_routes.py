@@ -1,4 +1,4 @@
-"""Which routes a file of exceptions names: a manifest of any kind, or ids and numbers line by line."""
+"""Which routes a file names: a manifest of any kind, or ids and numbers line by line."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from bulkroute.errors import ManifestError, UsageError
 from bulkroute.ledger.live_bindings import LiveRoute
-from bulkroute.live.excepted import excepted_ids
+from bulkroute.live.named_routes import NamedRoutes
 
 ID = "1125397061153369092"
 ROUTES = [
@@ -19,10 +19,13 @@ ROUTES = [
 ]
 
 
-def excepted(folder: Path, text: str, name: str = "vip.txt") -> tuple[set[str], list[str]]:
+def named(folder: Path, text: str, name: str = "vip.txt") -> tuple[set[str], list[str]]:
     (folder / name).write_text(text, "utf-8")
     told: list[str] = []
-    return set(excepted_ids(folder / name, ROUTES, told.append)), told
+    file = NamedRoutes(folder / name, "--except")
+    ids = {row.id for row in file.rows(lambda: ROUTES)}
+    file.require_whole(told.append)
+    return ids, told
 
 
 @pytest.mark.parametrize(
@@ -39,7 +42,7 @@ def excepted(folder: Path, text: str, name: str = "vip.txt") -> tuple[set[str], 
     ],
 )
 def test_a_list_has_an_id_or_a_number_on_each_line(tmp_path: Path, lines: str, ids: set[str]) -> None:
-    assert excepted(tmp_path, lines) == (ids, [])
+    assert named(tmp_path, lines) == (ids, [])
 
 
 @pytest.mark.parametrize(
@@ -52,20 +55,26 @@ def test_a_list_has_an_id_or_a_number_on_each_line(tmp_path: Path, lines: str, i
     ],
 )
 def test_the_targets_of_a_manifest_do_not_matter(tmp_path: Path, text: str, ids: set[str]) -> None:
-    assert excepted(tmp_path, text, "vip.csv")[0] == ids
+    assert named(tmp_path, text, "vip.csv")[0] == ids
 
 
 def test_yaml_too(tmp_path: Path) -> None:
-    assert excepted(tmp_path, f"- {{id: {ID}, devicetype: 3, deviceId: 1}}\n", "vip.yaml") == ({ID}, [])
+    assert named(tmp_path, f"- {{id: {ID}, devicetype: 3, deviceId: 1}}\n", "vip.yaml") == ({ID}, [])
 
 
-def test_ids_of_a_manifest_that_are_gone_are_counted(tmp_path: Path) -> None:
-    ids, told = excepted(tmp_path, "id,devicetype,deviceId,owner\ngone,ivr,1,x\next,ivr,1,x\n", "vip.csv")
-    assert "ext" in ids
-    assert told == [
-        f"{tmp_path / 'vip.csv'}: columns not used: 'owner'",
-        f"{tmp_path / 'vip.csv'}: 1 id is no called route any more",
-    ]
+def test_ids_that_are_gone_are_taken_and_of_a_list_they_are_counted(tmp_path: Path) -> None:
+    gone = "1125397061153369999"
+    assert named(tmp_path, f"{gone}\next\n") == (
+        {gone, "ext"},
+        [f"{tmp_path / 'vip.txt'}: 1 line is no called route any more"],
+    )
+    assert named(tmp_path, f"id,devicetype,deviceId\n{gone},ivr,1\n", "vip.csv") == ({gone}, [])
+
+
+def test_a_manifest_by_id_does_not_ask_what_is_live(tmp_path: Path) -> None:
+    (tmp_path / "vip.csv").write_text("id,devicetype,deviceId\n1,ivr,1\n1,ivr,2\n2,ivr,1\n")
+    rows = NamedRoutes(tmp_path / "vip.csv", "--only").rows(lambda: pytest.fail("asked"))
+    assert [(row.line, row.id, row.wanted) for row in rows] == [(2, "1", (1, 0)), (3, "1", (1, 0)), (4, "2", (1, 0))]
 
 
 @pytest.mark.parametrize(
@@ -90,15 +99,15 @@ def test_ids_of_a_manifest_that_are_gone_are_counted(tmp_path: Path) -> None:
 )
 def test_an_exception_that_means_nothing_is_a_fault(tmp_path: Path, name: str, text: str, faults: list[str]) -> None:
     with pytest.raises(ManifestError) as refused:
-        excepted(tmp_path, text, name)
+        named(tmp_path, text, name)
     assert refused.value.total == len(faults)
     for fault, says in zip(refused.value.faults, faults, strict=True):
         assert fault.startswith(f"{tmp_path / name}:{says}")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="the exceptions cannot be read: No such file"):
-        excepted_ids(tmp_path / "none.txt", ROUTES, print)
+    with pytest.raises(UsageError, match=r"cannot be read: No such file.*; --except takes a manifest"):
+        NamedRoutes(tmp_path / "none.txt", "--except")
     (tmp_path / "vip.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="it is no text in UTF-8"):
-        excepted_ids(tmp_path / "vip.txt", ROUTES, print)
+        NamedRoutes(tmp_path / "vip.txt", "--except")
