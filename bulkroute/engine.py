@@ -136,6 +136,10 @@ class Engine:
         """Whether a manifest is being taken in, which lets nothing else happen; nothing was sent then."""
         return self._blocking.on
 
+    def refuse_reading(self) -> None:
+        """Take no manifest in from now on: whoever begins to is cancelled on the spot, which a loop that does not turn cannot do."""
+        self._blocking.refused = True
+
     async def rollback(self, ledger: str | Path, way: WayBack = LATEST_BATCH) -> Summary:
         """Put back the earlier bindings of rows that the ledger's batch changed; the same call again goes on.
 
@@ -268,6 +272,7 @@ class Engine:
 
     async def _agree(self, prepared: Prepared) -> None:
         """Ask whoever is to be asked. Raises StoppedEarly for a no."""
+        await asyncio.sleep(0)  # so that a cancel which came while plain code ran is heard before anything is written
         if self._confirm is None or prepared.halted is not None or not prepared.counts.pending:
             return
         proposal = prepared.proposal(self._settings)._replace(ends_at=self._deadlines.ends_at)

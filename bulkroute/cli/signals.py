@@ -82,6 +82,8 @@ class Interrupts:
             raise self._interrupted()
         if self._count > 2:
             os._exit(ExitCode.STOPPED)  # not even the second was heard; the ledger tells the truth as it is
+        if self.engine is not None:
+            self.engine.refuse_reading()
         self._cancel()
 
     def _in_loop(self, task: "asyncio.Task[Any]") -> None:

@@ -1,10 +1,15 @@
-"""One run for a ledger: a kernel lock that dies with the process, so that a kill leaves nothing to clean up."""
+"""One run for a ledger: a kernel lock that dies with the process, so that a kill leaves nothing to clean up.
+
+Others may be able to write into the ledger's folder: what a lock file says is shown as plain text only, and what is no
+plain file with this one name is neither waited for nor written to.
+"""
 
 import contextlib
 import fcntl
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +17,13 @@ from typing import NamedTuple
 
 from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger.paths import lock_file, quoted
-from bulkroute.model import iso
+from bulkroute.model import iso, printable
+
+MOST_NOTED = 4096
+"""Bytes of a lock file that are looked at."""
+
+LONGEST_HOST = 255
+"""Characters of a host's name (gethostname(2))."""
 
 
 @contextlib.contextmanager
@@ -108,26 +119,48 @@ def holder(ledger: Path) -> Holder | None:
     The one answer to whether a run is alive, for `ctl`, `status` and the page.
     """
     try:
-        found = _read(lock_file(ledger).read_bytes())
+        lock = _open(lock_file(ledger), os.O_RDONLY)
     except OSError:
         return None
+    try:
+        if _trouble(lock):
+            return None
+        found = _read(os.pread(lock, MOST_NOTED, 0))
+    finally:
+        os.close(lock)
     return None if found.process.is_here and not found.process.is_alive() else found
+
+
+def _open(path: Path, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+
+
+def _trouble(lock: int) -> str:
+    """Return why an open file is not to be used as a lock; nothing if it may be."""
+    found = os.fstat(lock)
+    if not stat.S_ISREG(found.st_mode):
+        return "is no regular file"
+    return "is another file too (a hard link)" if found.st_nlink > 1 else ""
 
 
 def _acquire(path: Path, ledger: Path) -> int:
     while True:
         try:
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            lock = _open(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise LedgerError(
                 f"cannot make the lock file {path.name}: {error.strerror}",
                 where=str(ledger),
                 hint="check that the folder exists and that you may write to it",
             ) from error
+        if trouble := _trouble(lock):
+            os.close(lock)
+            hint = "remove it, and see who may write to that folder"
+            raise LedgerError(f"the lock file {path.name} {trouble}", where=str(ledger), hint=hint)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            noted = os.pread(lock, 4096, 0)
+            noted = os.pread(lock, MOST_NOTED, 0)
             os.close(lock)
             raise LedgerBusy(
                 f"another run holds this ledger ({_read(noted)})",
@@ -150,7 +183,8 @@ def _acquire(path: Path, ledger: Path) -> int:
 def _read(noted: bytes) -> Holder:
     try:
         facts = json.loads(noted)
-        process = Process(int(facts["pid"]), str(facts["host"]), facts.get("pid_started"))
-        return Holder(process, str(facts["started"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        host = printable(str(facts["host"]), LONGEST_HOST)
+        process = Process(int(facts["pid"]), host, facts.get("pid_started"))
+        return Holder(process, printable(str(facts["started"]), LONGEST_HOST))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return JUST_STARTED

@@ -140,7 +140,7 @@ class RunRecord(NamedTuple):
 
 
 def begin(connection: sqlite3.Connection, batch: Batch, start: RunStart) -> int:
-    """Record that this process starts a run, and whose routes the batch changes from now on; return the run's number."""
+    """Record that this process starts a run, and whose routes its batches change from now on; return the run's number."""
     own, parent = batch.number, batch.parent
     process = Process.own()
     record = {
@@ -161,7 +161,8 @@ def begin(connection: sqlite3.Connection, batch: Batch, start: RunStart) -> int:
     }
     with transaction(connection):
         connection.execute(
-            "UPDATE batch SET service = ?, app_key = coalesce(nullif(?, ''), app_key, '') WHERE batch IN (?, ?)",
+            "UPDATE batch SET service = ?1, app_key = coalesce(nullif(?2, ''), app_key, '') WHERE batch IN (?3, ?4)"
+            " OR (batch BETWEEN ?4 AND ?3 AND (SELECT since FROM batch WHERE batch = ?3))",
             (*start.tenant, own, parent),
         )
         made = connection.execute(

@@ -159,6 +159,15 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
             f" AND ({IS_WRITTEN}) IS NOT TRUE AND NOT (attempts > 0 AND {IS_WANTED})",
             (batch.number,),
         )
+        if batch.parent is None:
+            # Another hand came before our call: that is what will be overwritten. A row sent to several targets may
+            # have been bound to any of them by us.
+            connection.execute(
+                "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
+                f" {known} AND before_devicetype IS NOT NULL AND live.device_id IS NOT NULL"
+                f" AND written_devicetype IS NULL AND ({IS_BEFORE}) IS NOT TRUE AND ({IS_WANTED}) IS NOT TRUE",
+                (batch.number,),
+            )
         connection.execute(
             f"UPDATE row SET status = '{Status.UNCHANGED}', {blank(finished_at='?')} {known} AND {IS_WANTED}",
             (now, batch.number),

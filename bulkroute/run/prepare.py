@@ -9,6 +9,7 @@ All of it is one transaction, which ends with the block of `take_in`: whatever i
 of "n" for instance, leaves the ledger as it was.
 """
 
+import asyncio
 import contextlib
 import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -90,12 +91,16 @@ class Blocking:
 
     def __init__(self) -> None:
         self.on = False
+        self.refused = False
+        """Whether no such code is to begin any more: who was to stop it came a moment too early."""
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
-        """Say so for the block."""
+        """Say so for the block. Raises CancelledError if it is refused."""
         self.on = True
         try:
+            if self.refused:
+                raise asyncio.CancelledError
             yield
         finally:
             self.on = False

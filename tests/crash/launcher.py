@@ -8,6 +8,7 @@ import codecs
 import gc
 import json
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
@@ -71,11 +72,12 @@ class Launcher:
         file_limit: int = 0,
         patience_s: int = 60,
         user: int | None = None,
+        answer: str = "",
     ) -> Struck:
         """Run one command; strike at the `nth` event of the kind `at`.
 
         With `file_limit` no file may grow beyond so many bytes. After `patience_s` it is killed by SIGALRM. With `user`
-        it has the rights of that user alone.
+        it has the rights of that user alone. With an `answer` it has a terminal, where this is typed.
         """
         job = {
             "argv": [*map(str, arguments)],
@@ -85,16 +87,17 @@ class Launcher:
             "file_limit": file_limit,
             "patience_s": patience_s,
             "user": user,
+            "answer": answer,
         }
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
+        told = json.loads(self._process.stdout.readline())
         out, err = (cwd / name for name in (".out", ".err"))
         return Struck(
-            Result(answer["code"], out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace")),
-            answer["struck"],
+            Result(told["code"], out.read_text("utf-8", "replace"), err.read_text("utf-8", "replace")),
+            told["struck"],
         )
 
 
@@ -191,6 +194,13 @@ def watch_calls(strike: Strike) -> None:
     ResponseHandler.read = watched_read  # type: ignore[method-assign, assignment]  # likewise
 
 
+def _sit_down(answer: str) -> None:
+    """Let standard input be a terminal, at which the answer is typed already."""
+    person, terminal = pty.openpty()
+    os.write(person, f"{answer}\n".encode())
+    os.dup2(terminal, 0)
+
+
 def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
     """Run one job in this forked process; return the exit code."""
     import resource
@@ -202,6 +212,8 @@ def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
         target = os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(target, stream)
         os.close(target)
+    if job["answer"]:
+        _sit_down(job["answer"])
     strike = Strike(job["at"], job["nth"], mark)
     watch_sqlite(strike)
     watch_calls(strike)

@@ -76,6 +76,18 @@ def test_since_goes_back_over_all_batches_but_for_what_another_hand_set(nights: 
     assert nights.service.modified == calls
 
 
+def test_a_service_that_moved_is_known_for_all_batches_that_went_back(nights: Nights) -> None:
+    with serving(ROWS) as moved:
+        moved.rebind(nights.after)
+        nights.service = moved
+        assert "--service-moved if it is the same service" in nights.back("--since", "1").err
+        back = nights.back("--since", "1", "--service-moved")
+        assert back.code == 0, back.err
+        assert dict(moved.bindings) == nights.before
+        for number in ("1", "2"):
+            assert "nothing to put back" in nights.back("--batch", number).err
+
+
 def test_an_earlier_batch_goes_back_where_no_later_one_wrote(nights: Nights) -> None:
     back = nights.back("--batch", "1", "--json")
     assert back.code == 1, back.err

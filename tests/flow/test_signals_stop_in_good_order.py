@@ -1,11 +1,15 @@
 """Signals: the first stops in good order, the second at once; in every phase."""
 
+import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from fcntl import ioctl
 from pathlib import Path
-from typing import Any
+from termios import FIONREAD
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -33,6 +37,16 @@ def number(request: pytest.FixtureRequest) -> signal.Signals:
 def ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
     out, err = process.communicate(timeout=60)
     return process.returncode, out.decode(), err.decode()
+
+
+def unread(pipe: BinaryIO) -> int:
+    """Return how many bytes of a pipe nobody has read yet."""
+    return int.from_bytes(ioctl(pipe, FIONREAD, bytes(4)), sys.byteorder)
+
+
+def is_asleep(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a process waits for something to happen (proc(5), stat)."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 
 def begin(service: Service, folder: Path, *more: str) -> Any:
@@ -91,13 +105,15 @@ def test_a_signal_while_the_token_is_fetched(tmp_path: Path, number: signal.Sign
 
 
 def test_a_signal_while_the_manifest_is_read(tmp_path: Path, number: signal.Signals) -> None:
-    rows = targets([str(10**18 + place) for place in range(400_000)])
-    write_csv(tmp_path / "night.csv", rows)
+    rows = write_csv(tmp_path / "rows.csv", targets(ids(2))).read_bytes()
+    os.mkfifo(tmp_path / "night.csv")
     with (
-        serving(ids(1)) as service,
+        serving(ids(2)) as service,
         started("run", "night.csv", "--base-url", service.url, *RUN, cwd=tmp_path) as process,
+        (tmp_path / "night.csv").open("wb", buffering=0) as slow,
     ):
-        wait_for(lambda: (tmp_path / "night.ledger.db.lock").exists())
+        slow.write(rows)  # there might be more
+        wait_for(lambda: not unread(slow) and is_asleep(process))
         process.send_signal(number)
         code, _out, err = ended(process)
         assert code == 4, err

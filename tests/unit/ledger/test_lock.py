@@ -1,5 +1,6 @@
 """Who holds a ledger, and whether that process is still there: pids are given again, and the dead linger."""
 
+import fcntl
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkroute.errors import LedgerBusy
+from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger import lock
 from bulkroute.ledger.lock import Process
 from bulkroute.ledger.paths import lock_file
@@ -117,3 +118,42 @@ def test_what_a_run_is_doing_goes_by_who_holds_the_ledger(ledger: Path) -> None:
         assert mine._replace(pid=1).state(found) is RunState.KILLED
         assert mine._replace(host=socket.gethostname() + "x").state(found) is RunState.KILLED
         assert mine._replace(exit_code=0).state(found) is RunState.ENDED
+
+
+def test_what_a_lock_file_says_is_plain_text(ledger: Path) -> None:
+    said = {"pid": 1, "host": "\x1b]0;pwn\x07" + "h" * 300, "started": "\x1b[2J2026"}
+    lock_file(ledger).write_text(json.dumps(said))
+    with lock_file(ledger).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LedgerBusy) as busy, lock.hold(ledger):
+            pytest.fail("two held it")
+    for told in (str(busy.value), str(lock.holder(ledger))):
+        assert told.isprintable()
+        assert "pid 1 on \N{REPLACEMENT CHARACTER}]0;pwn" in told
+        assert len(told) < 700
+
+
+@pytest.mark.parametrize("noted", [b"[" * 4000, b'{"pid": 1e999, "host": 1, "started": 2}', b"\xff", b"[]", b"{}"])
+def test_a_lock_file_may_say_anything(ledger: Path, noted: bytes) -> None:
+    lock_file(ledger).write_bytes(noted)
+    assert str(lock.holder(ledger)) == "it has just started"
+    with lock.hold(ledger):
+        found = lock.holder(ledger)
+        assert found is not None
+        assert found.process == Process.own()
+
+
+def test_a_fifo_in_place_of_the_lock_holds_nobody_up(ledger: Path) -> None:
+    os.mkfifo(lock_file(ledger))
+    assert lock.holder(ledger) is None
+    with pytest.raises(LedgerError, match="is no regular file"), lock.hold(ledger):
+        pytest.fail("it was held")
+
+
+def test_a_hard_link_in_place_of_the_lock_is_not_written_to(ledger: Path) -> None:
+    other = ledger.with_name("precious.txt")
+    other.write_text("kept")
+    lock_file(ledger).hardlink_to(other)
+    with pytest.raises(LedgerError, match="a hard link"), lock.hold(ledger):
+        pytest.fail("it was held")
+    assert other.read_text() == "kept"
