@@ -36,10 +36,10 @@ def status(ledgers: tuple[Path, ...], json_: bool, find: str | None, batch: int 
     from bulkroute.output.closing import print_status, status_line  # here, since help must not wait for it
     from bulkroute.output.tables import say
 
+    if find is not None:
+        return _find(ledgers, find, batch, rollback=rollback, as_json=json_)
+
     def show(ledger: Path) -> None:
-        if find is not None:
-            _find(ledger, find, batch, rollback=rollback, as_json=json_)
-            return
         found = _read(ledger, batch, rollback=rollback)
         if json_:
             click.echo(found.summary.to_json())
@@ -68,19 +68,31 @@ def _each(ledgers: tuple[Path, ...], show: Callable[[Path], None]) -> int:
     return code
 
 
-def _find(ledger: Path, text: str, batch: int | None, *, rollback: bool, as_json: bool) -> None:
+def _find(ledgers: tuple[Path, ...], text: str, batch: int | None, *, rollback: bool, as_json: bool) -> int:
+    """Show what a search comes to in each ledger; of several, those that hold nothing of it are left out."""
     from bulkroute.ledger.ledger import Ledger  # here, as above
-    from bulkroute.output.stories import MOST_IN_JSON, MOST_ROUTES, print_found
+    from bulkroute.output.stories import MOST_IN_JSON, MOST_ROUTES, print_found, print_nothing_found
 
-    with Ledger(ledger).read() as reader:
-        if batch is not None or rollback:
-            batch = reader.pick(batch, rollback=rollback).number
-        found = reader.find_routes(text, batch, MOST_IN_JSON if as_json else MOST_ROUTES)
-    if not as_json:
-        print_found(found, text, str(ledger), sys.stdout)
-        return
-    record = {**found._asdict(), "routes": [story.to_json() for story in found.routes]}
-    click.echo(json.dumps({"ledger": str(ledger), "find": text, **record}, ensure_ascii=False))
+    several = len(ledgers) > 1
+    totals: list[int] = []
+
+    def show(ledger: Path) -> None:
+        with Ledger(ledger).read() as reader:
+            number = reader.pick(batch, rollback=rollback).number if batch is not None or rollback else None
+            found = reader.find_routes(text, number, MOST_IN_JSON if as_json else MOST_ROUTES)
+        totals.append(found.total)
+        if as_json:
+            record = {**found._asdict(), "routes": [story.to_json() for story in found.routes]}
+            click.echo(json.dumps({"ledger": str(ledger), "find": text, **record}, ensure_ascii=False))
+            return
+        if not found.total and not several:
+            print_nothing_found(text, str(ledger), sys.stdout)
+        print_found(found, str(ledger), sys.stdout, one_of_several=several)
+
+    code = _each(ledgers, show)
+    if several and not as_json and not any(totals):
+        print_nothing_found(text, f"{len(totals)} of {len(ledgers)} ledgers", sys.stdout)
+    return code
 
 
 def _read(ledger: Path, batch: int | None, *, rollback: bool) -> "BatchStatus":

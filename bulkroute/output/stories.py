@@ -27,22 +27,25 @@ _STANDS = {
 }
 
 
-def print_found(found: Found, text: str, where: str, stream: TextIO) -> None:
-    """Write what a search came to; `where` names the ledger."""
-    if not found.total:
-        say(f"{where}: no number, id or target's name holds {text!r}", stream)
+def print_nothing_found(text: str, where: str, stream: TextIO) -> None:
+    """Write that a search came to nothing; `where` names the ledger, or how many there are."""
+    say(f"{where}: no number, id or target's name holds {text!r}", stream)
+
+
+def print_found(found: Found, where: str, stream: TextIO, *, one_of_several: bool) -> None:
+    """Write what a search came to; `where` names the ledger, which is told with each route if it is `one_of_several`."""
     for story in found.routes:
-        _tell(story, stream)
+        _tell(story, f", in {where}" if one_of_several else "", stream)
     if len(found.routes) < found.total:
         say(f"{len(found.routes):,} of {found.total:,} shown; a longer text finds fewer, --json has more", stream)
-    if found.without_number and not found.total:
+    if found.without_number and not found.total and not one_of_several:
         rows = "1 route is" if found.without_number == 1 else f"{found.without_number:,} routes are"
         say(f"{where}: {rows} on record without a number; search them by id", stream)
 
 
-def _tell(story: RouteStory, stream: TextIO) -> None:
+def _tell(story: RouteStory, where: str, stream: TextIO) -> None:
     media = "" if story.media_type is None else f", {media_text(story.media_type)}"
-    say(f"{story.route}{media}", stream)
+    say(f"{story.route}{media}{where}", stream)
     put_back = {row.parent: row.batch for row in story.rows if row.status in _DONE}
     facts: list[tuple[str, str]] = []
     for row in story.rows:

@@ -104,9 +104,11 @@ def test_select_plan_run_verify(service: Service, tmp_path: Path) -> None:
     assert story.code == 5
     assert "none.ledger.db" in story.err
     route, batch, call = story.out.splitlines()
-    assert route == f"+551140028922 ext 1 (id {ids(40)[1]}), voice"
+    assert route == f"+551140028922 ext 1 (id {ids(40)[1]}), voice, in old-to-new.ledger.db"
     assert "old-to-new.csv, line 2: from ivr 3001 (旧流程) to ivr 3002 (Night): succeeded, " in batch
     assert ", try 1: done, HTTP 200, 0, data update success, " in call
+    nothing = bulkroute("status", "old-to-new.ledger.db", "old-to-new.ledger.db", "--find", "nobody", cwd=tmp_path)
+    assert nothing.out == "2 of 2 ledgers: no number, id or target's name holds 'nobody'\n"
     as_json = json.loads(bulkroute(*words_of[:1], *words_of[2:], "--json", cwd=tmp_path).out)
     assert [(route["id"], len(route["rows"])) for route in as_json["routes"]] == [(ids(40)[1], 1)]
     assert as_json["total"] == 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from bulkroute.ledger.stories import CallRecord, Found, RouteStory, RowStory
 from bulkroute.model import NamedTarget, Status
-from bulkroute.output.stories import MOST_CALLS, print_found
+from bulkroute.output.stories import MOST_CALLS, print_found, print_nothing_found
 
 OLD, NEW = NamedTarget(3, 3001, "Old"), NamedTarget(3, 3002, "Night")
 AT = 1_774_750_000.0  # long ago, so that a moment has its date
@@ -31,10 +31,13 @@ def row(batch: int = 1, **facts: Any) -> RowStory:
     return RowStory(batch=batch, **{**usual, **facts})
 
 
-def told(*rows: RowStory, total: int = 1, without_number: int = 0, media: int | None = 5) -> list[str]:
+def told(
+    *rows: RowStory, total: int = 1, without_number: int = 0, media: int | None = 5, several: bool = False
+) -> list[str]:
     story = RouteStory("1125397061153369092", "4008001234", "2", media, list(rows))
     stream = io.StringIO()
-    print_found(Found([story] if rows else [], total, without_number), "2", "night.ledger.db", stream)
+    found = Found([story] if rows else [], total, without_number)
+    print_found(found, "night.ledger.db", stream, one_of_several=several)
     return stream.getvalue().splitlines()
 
 
@@ -78,9 +81,17 @@ def test_of_many_calls_the_last_ones_are_shown() -> None:
 
 
 def test_what_is_not_shown_is_said() -> None:
-    assert told(total=0) == ["night.ledger.db: no number, id or target's name holds '2'"]
+    stream = io.StringIO()
+    print_nothing_found("2", "night.ledger.db", stream)
+    assert stream.getvalue() == "night.ledger.db: no number, id or target's name holds '2'\n"
+    assert told(total=0) == []
     assert told(row(), total=70)[-1] == "1 of 70 shown; a longer text finds fewer, --json has more"
     assert told(total=0, without_number=3)[-1] == (
         "night.ledger.db: 3 routes are on record without a number; search them by id"
     )
     assert len(told(row(), without_number=3)) == 2
+
+
+def test_of_several_ledgers_each_is_named() -> None:
+    assert told(row(), several=True)[0] == "4008001234 ext 2 (id 1125397061153369092), voice, in night.ledger.db"
+    assert told(total=0, without_number=3, several=True) == []
