@@ -50,8 +50,8 @@ def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
     status = json.loads(bulkroute("status", ledger.name, "--json", cwd=tmp_path).out)
     assert data["counts"] == {name: status[name] for name in data["counts"]}
     failed = {row["id"]: row for row in exported(ledger).values() if row["status"] == "failed"}
-    rows = data["failed"]["rows"]
-    assert {row[0]: (row[4], str(row[5])) for row in rows} == {
+    rows = [dict(zip(data["failed"]["columns"], row, strict=True)) for row in data["failed"]["rows"]]
+    assert {row["id"]: (row["error"], str(row["http_status"])) for row in rows} == {
         row["id"]: (row["error"], row["http_status"]) for row in failed.values()
     }
     with closing(sqlite3.connect(ledger)) as connection:
@@ -169,7 +169,13 @@ def test_hostile_text_stays_text_in_a_browser(tmp_path: Path) -> None:
 def test_no_column_is_out_of_sight(tmp_path: Path, width: int) -> None:
     ledger = made(tmp_path / "l.db", rows=30, failed=25, text=lambda _: "a long story of what went wrong " * 6)
     with closing(sqlite3.connect(ledger)) as connection:
-        connection.execute("UPDATE row SET before_devicetype = 3, before_device_id = 201")
+        connection.execute(
+            "UPDATE row SET before_devicetype = 3, before_device_id = 201, access_code = '4008001234', ext_code = '17'"
+        )
+        connection.execute("INSERT INTO target VALUES (1, 1, 101, 'Complaints of the northern region')")
+        connection.execute(
+            "UPDATE run SET who = 'night-operator@jobhost-17', command_line = 'bulkroute run night.csv --rate 20'"
+        )
         connection.execute("INSERT INTO wait (run, started_at, reason) VALUES (1, 1, 'the switch is rebooting')")
         connection.execute("INSERT INTO remark VALUES (1, 1, 1, 2, 'notice', 1, 'a column is not used')")
         connection.commit()

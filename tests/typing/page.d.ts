@@ -237,7 +237,7 @@ interface FailedSource {
 }
 
 /** Its head, and how its cells look. */
-type Column = [title: string, kind: "plain" | "number" | "text"];
+type Column = [title: string, kind: "plain" | "short" | "number" | "text"];
 type Tile = [name: string, value: string, kind?: string, more?: string];
 type SeriesName = "done" | "failed" | "throttled" | "target" | "allowed" | "p50" | "p95" | "p99";
 type Line = uPlot.Series & { key: SeriesName };

@@ -11,13 +11,12 @@ const Failures = (() => {
     ["number", "plain"],
     ["id", "plain"],
     ["line", "number"],
-    ["wanted", "plain"],
+    ["wanted", "short"],
     ["kind", "plain"],
-    ["HTTP", "number"],
-    ["code", "plain"],
+    ["answer", "short"],
     ["why", "text"],
     ["tries", "number"],
-    ["finished", "plain"],
+    ["finished", "short"],
   ];
   const { count } = Format;
   const place = byId("failed-place");
@@ -51,6 +50,10 @@ const Failures = (() => {
    */
   const number = (row) => (row.ext_code ? `${row.access_code} ext ${row.ext_code}` : row.access_code);
 
+  /** @param {FailedRow} row */
+  const answer = ({ http_status, return_code }) =>
+    [http_status === null ? "" : `HTTP ${http_status}`, return_code].filter(Boolean).join(", ");
+
   const search = () => ({ text: text.value.trim(), kind: kind.value });
 
   /** @returns {Promise<void>} */
@@ -76,8 +79,7 @@ const Failures = (() => {
       row.line,
       `${TARGETS[row.devicetype] ?? row.devicetype} ${row.device_id}${row.target ? ` (${row.target})` : ""}`,
       row.error,
-      row.http_status,
-      row.return_code,
+      answer(row),
       row.description,
       row.attempts,
       row.finished_at === null ? "" : Format.moment(row.finished_at),
