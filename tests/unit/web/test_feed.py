@@ -185,7 +185,7 @@ async def test_memory_is_flat_while_calls_come_in_and_browsers_come_and_go(
     monkeypatch.setattr(feeds, "SHARE", 1.0)
     monkeypatch.setattr(feeds, "PACE_S", 0.06)
     monkeypatch.setattr(snapshots, "DRAWN_EVERY_S", (0.1, 0.1))
-    warm, ticks = 200, 400
+    warm, ticks = 100, 200
     ledger = made(tmp_path / "l.db", rows=CALLS * (warm + ticks), ended=False)
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute("DELETE FROM attempt")
