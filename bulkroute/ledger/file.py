@@ -95,7 +95,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     with ledger_errors(path, "open the ledger"):
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+        # Commits of a slow disk have a thread: `commit_thread`.
+        connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")

@@ -2,6 +2,7 @@
 
 Everything noted in one turn of the event loop, and in the next, goes to disk in one commit: with `synchronous=FULL`
 a commit is a sync of the disk, and 64 rows cost no more than one. What was committed survives kill -9 and power loss.
+One commit at a time: what is noted while one is under way in `commit_thread` goes with the next.
 """
 
 import asyncio
@@ -9,105 +10,19 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger.batches import QueuedRow
-from bulkroute.ledger.file import transaction
+from bulkroute.ledger.commit_thread import CommitThread
+from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import ledger_errors
-from bulkroute.ledger.remarks import Remark, keep
-from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
+from bulkroute.ledger.notes import Attempt, Notes, Pace, Wait, write
+from bulkroute.ledger.remarks import Remark
+from bulkroute.model import PaceCause
 
-
-class Attempt(NamedTuple):
-    """One call that was answered or given up, and where it leaves its row: `status`, and `error` for a failed one.
-
-    `number` is the try it belongs to, 1 for the first in this run. `uses_try` is False for one that is not held
-    against the row, since the service was down.
-    """
-
-    queued: QueuedRow
-    number: int
-    started_at: float
-    latency_ms: float
-    verdict: Verdict
-    status: Status
-    error: FailureKind | None
-    uses_try: bool = True
-
-
-# While a rollback is under way, triggers let the rows of its batch follow the next three (`rollback.keep_true`).
-_SENT = f"UPDATE row SET status = '{Status.SENT}' WHERE row = ? AND status = '{Status.PENDING}'"
-
-_WITHDRAWN = f"UPDATE row SET status = '{Status.PENDING}' WHERE row = ? AND status = '{Status.SENT}'"
-
-_ANSWERED = (
-    "UPDATE row SET status = ?, error = ?, attempts = attempts + ?, given_back = given_back + ?, http_status = ?,"
-    f" return_code = ?, description = ?, latency_ms = ?, finished_at = ? WHERE row = ? AND status = '{Status.SENT}'"
-)
-
-_FAILED = f"UPDATE row SET status = '{Status.FAILED}', error = ?, finished_at = ? WHERE row = ? AND status = '{Status.PENDING}'"
-
-_GIVEN_BACK = "UPDATE row SET given_back = given_back + ? WHERE row = ?"
-
-_WAIT_BEGAN = "INSERT INTO wait (run, started_at, reason) VALUES (?, ?, ?)"
-
-_WAIT_ENDED = "UPDATE wait SET ended_at = ? WHERE wait = ?"
-
-_PACE = "INSERT INTO pace (run, at, asked, rate, concurrency, cause, reason) VALUES (?, ?, ?, ?, ?, ?, ?)"
-
-_ATTEMPT = (
-    "INSERT INTO attempt (row, run, number, started_at, latency_ms, verdict, http_status, return_code, description)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-
-
-class Wait:
-    """A time in which no call could start; `number` is its key once it is on disk."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        self.started_at = time.time()
-        self.ended_at: float | None = None
-        self.number: int | None = None
-
-    def end(self) -> None:
-        """Take note that it is over now."""
-        self.ended_at = time.time()
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasted; 0 while it lasts."""
-        return (self.ended_at or self.started_at) - self.started_at
-
-
-class Pace(NamedTuple):
-    """How fast calls may go. Rates in calls per second, None for unlimited; `rate_per_s` is the one in force."""
-
-    asked_per_s: float | None
-    rate_per_s: float | None
-    concurrency: int
-
-
-@dataclass
-class Notes:
-    """What was noted since the last commit."""
-
-    attempts: list[Attempt] = field(default_factory=list)
-    failed: list[Attempt] = field(default_factory=list)
-    """The last calls of rows that have failed by them after all."""
-    given_back: list[tuple[int, int]] = field(default_factory=list)
-    """Tries, and the row's key."""
-    withdrawn: list[tuple[int]] = field(default_factory=list)
-    """Keys of rows, as are those sent."""
-    sent: list[tuple[int]] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)
-    paces: list[tuple[float, Pace, PaceCause, str]] = field(default_factory=list)
-    """When, at which pace from then on, and why."""
-    remarks: list[Remark] = field(default_factory=list)
+RECORD = "record what was done"
 
 
 class Journal:
@@ -124,6 +39,9 @@ class Journal:
         self._announce = announce
         self._broken: LedgerError | None = None
         self._connection = connection
+        self._thread = CommitThread(connection)
+        self._is_under_way = False
+        """Whether a commit is in the thread."""
         self._path = path
         self._run = run
         self._notes = Notes()
@@ -186,67 +104,70 @@ class Journal:
 
     def _commit_soon(self) -> asyncio.Future[None]:
         if self._committed is None:
-            loop = asyncio.get_running_loop()
-            self._committed = loop.create_future()
-            # A turn later than the next: the answers that have come in by then go with it, a quarter fewer commits.
-            loop.call_soon(loop.call_soon, self.commit)
+            self._committed = asyncio.get_running_loop().create_future()
+            self._schedule()
         return self._committed
 
+    def _schedule(self) -> None:
+        # A turn later than the next: the answers that have come in by then go with it, a quarter fewer commits.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self.commit)
+
     def commit(self) -> None:
-        """Write now what was noted, if anything is left to write."""
-        committed, self._committed = self._committed, None
-        if committed is None:
+        """Write now what was noted, if anything is left to write; where a commit is under way, once that has ended."""
+        committed = self._committed
+        if committed is None or self._is_under_way:
             return
+        self._committed = None
         self._notes, notes = Notes(), self._notes
         try:
             if self._broken:
                 raise self._broken
-            with ledger_errors(self._path, "record what was done"):
+            with ledger_errors(self._path, RECORD):
                 self._check_place()
-                self._write(notes)
+                job = self._write(notes)
         except LedgerError as error:
-            self._broken = error
-            if not committed.cancelled():
-                committed.set_exception(error)
-                committed.exception()  # whoever noted an answer need not wait for it; the next SENT raises again
-        else:
-            if not committed.cancelled():
-                committed.set_result(None)
-            self._announce(notes.attempts, notes.failed)
-
-    def _write(self, notes: Notes) -> None:
-        """Write what was noted; answers before SENT, since a row may be answered and sent again within one commit."""
-        connection = self._connection
-        with transaction(connection):
-            if notes.attempts:
-                self._move(_ANSWERED, [_row_values(attempt) for attempt in notes.attempts], "answered")
-                connection.executemany(_ATTEMPT, [_attempt_values(attempt, self._run) for attempt in notes.attempts])
-            if notes.failed:
-                now = time.time()
-                failed = [(attempt.error, now, attempt.queued.number) for attempt in notes.failed]
-                self._move(_FAILED, failed, "failed")
-            if notes.given_back:
-                connection.executemany(_GIVEN_BACK, notes.given_back)
-            self._move(_SENT, notes.sent, "sent")
-            self._move(_WITHDRAWN, notes.withdrawn, "withdrawn")
-            for wait in notes.waits:
-                self._write_wait(wait)
-            if notes.paces:
-                connection.executemany(_PACE, [(self._run, at, *pace, *why) for at, pace, *why in notes.paces])
-            if notes.remarks:
-                keep(connection, self._run, notes.remarks)
-
-    def _move(self, sql: str, rows: Sequence[tuple[object, ...]], doing: str) -> None:
-        """Write the status of rows, each of which must be in the state that it is to leave. Raises LedgerError."""
-        if not rows:
+            self._break(committed, error)
             return
-        moved = self._connection.executemany(sql, rows).rowcount
-        if moved != len(rows):
-            raise LedgerError(
-                f"{len(rows) - moved} rows were not in the state they must be in to be {doing}",
-                where=str(self._path),
-                hint="another program changed the ledger; run the same command again",
-            )
+        if job is None:
+            self._tell(committed, notes)
+        else:
+            self._is_under_way = True
+            job.add_done_callback(partial(self._end, committed, notes))
+
+    def _end(self, committed: asyncio.Future[None], notes: Notes, job: asyncio.Future[None]) -> None:
+        """Take the end of a commit in the thread. What was noted meanwhile goes with the next one."""
+        self._is_under_way = False
+        try:
+            with ledger_errors(self._path, RECORD):
+                job.result()
+        except LedgerError as error:
+            self._break(committed, error)
+        else:
+            self._tell(committed, notes)
+        if self._committed is not None:
+            self._schedule()
+
+    def _break(self, committed: asyncio.Future[None], error: LedgerError) -> None:
+        self._broken = error
+        if not committed.cancelled():
+            committed.set_exception(error)
+            committed.exception()  # whoever noted an answer need not wait for it; the next SENT raises again
+
+    def _tell(self, committed: asyncio.Future[None], notes: Notes) -> None:
+        if not committed.cancelled():
+            committed.set_result(None)
+        self._announce(notes.attempts, notes.failed)
+
+    def _write(self, notes: Notes) -> asyncio.Future[None] | None:
+        """Write what was noted and commit it; return what `CommitThread.commit` does."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            write(self._connection, self._path, self._run, notes)
+        except BaseException:
+            roll_back(self._connection)
+            raise
+        return self._thread.commit()
 
     def _check_place(self) -> None:
         """Refuse to write on into a file that has been removed or replaced: nobody would ever read it."""
@@ -258,43 +179,3 @@ class Journal:
             where=str(self._path),
             hint="put it back, or run the same command again: rows it no longer tells of are sent again",
         )
-
-    def _write_wait(self, wait: Wait) -> None:
-        if wait.number is None:
-            began = (self._run, wait.started_at, wait.reason)
-            wait.number = self._connection.execute(_WAIT_BEGAN, began).lastrowid
-        if wait.ended_at is not None:
-            self._connection.execute(_WAIT_ENDED, (wait.ended_at, wait.number))
-
-
-def _row_values(attempt: Attempt) -> tuple[object, ...]:
-    """Return what is bound. sqlite3 asks around for an adapter for whatever is not exactly an int, a float or a str."""
-    queued, _number, started_at, latency_ms, verdict, status, error, uses_try = attempt
-    may_have_changed_it = 0 if verdict.ruling in UNCOUNTED else 1
-    return (
-        str.__str__(status),
-        error,
-        may_have_changed_it,
-        0 if uses_try else may_have_changed_it,
-        verdict.http_status,
-        verdict.return_code,
-        verdict.description,
-        latency_ms,
-        None if status is Status.PENDING else started_at + latency_ms / 1000,
-        queued.number,
-    )
-
-
-def _attempt_values(attempt: Attempt, run: int) -> tuple[object, ...]:
-    queued, number, started_at, latency_ms, verdict, *_ = attempt
-    return (
-        queued.number,
-        run,
-        number,
-        started_at,
-        latency_ms,
-        verdict.kind or verdict.ruling.value,
-        verdict.http_status,
-        verdict.return_code,
-        verdict.description,
-    )

@@ -14,8 +14,9 @@ from bulkroute.ledger import batches, drift, merge, migrations, numbers, remarks
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
-from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.journal import Journal
 from bulkroute.ledger.live_bindings import LiveBindings, Target, detach
+from bulkroute.ledger.notes import Attempt
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.remarks import Remark
 from bulkroute.ledger.rollback import Changed, Scope

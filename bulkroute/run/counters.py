@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bulkroute.events import OnEvent, RowFailed, RowsRefused
-from bulkroute.ledger.journal import Attempt
+from bulkroute.ledger.notes import Attempt
 from bulkroute.ledger.runs import Calls
 from bulkroute.ledger.settle import Refusal
 from bulkroute.model import OF_THE_ROW, Ruling, Status

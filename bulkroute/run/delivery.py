@@ -16,7 +16,8 @@ from bulkroute.cec.service import Feedback, Service
 from bulkroute.cec.token import Refusal
 from bulkroute.errors import ServiceUnreachable
 from bulkroute.ledger.batches import QueuedRow
-from bulkroute.ledger.journal import Attempt, Journal
+from bulkroute.ledger.journal import Journal
+from bulkroute.ledger.notes import Attempt
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter_s
 from bulkroute.rate.outage import Outage

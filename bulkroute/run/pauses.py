@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 
 from bulkroute.events import Event, WaitBegan, WaitEnded
-from bulkroute.ledger.journal import Journal, Wait
+from bulkroute.ledger.journal import Journal
+from bulkroute.ledger.notes import Wait
 from bulkroute.progress import Pause
 from bulkroute.rate.pacer import Pacer
 

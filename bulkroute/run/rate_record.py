@@ -7,7 +7,8 @@ every answer, leaves some thousands of lines.
 import asyncio
 from collections.abc import Callable
 
-from bulkroute.ledger.journal import Journal, Pace
+from bulkroute.ledger.journal import Journal
+from bulkroute.ledger.notes import Pace
 from bulkroute.model import PaceCause
 
 LEAST_GAP_S = 1.0

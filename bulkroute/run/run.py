@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
 from bulkroute.events import Event, Notice, OnEvent, RateChanged, RunStarted, Stopping, WaitEnded
-from bulkroute.ledger.journal import Attempt, Pace
+from bulkroute.ledger.notes import Attempt, Pace
 from bulkroute.ledger.remarks import Remark, RemarkKind
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise

@@ -4,7 +4,8 @@ import asyncio
 from contextlib import closing
 from pathlib import Path
 
-from bulkroute.ledger.journal import Journal, Pace
+from bulkroute.ledger.journal import Journal
+from bulkroute.ledger.notes import Pace
 from bulkroute.model import PaceCause
 from bulkroute.run.rate_record import Paces
 from tests.ledgers import made, written

@@ -1,0 +1,53 @@
+"""COMMIT, off the event loop where the disk is slow: only those wait for it who have to.
+
+A commit syncs the disk; the statements before it only write to memory and stay on the loop. As long as commits take no
+longer than a way to a thread and back, they stay there too. After a slow one they go to the thread, one at a time, until
+so many in a row were fast again. So a slow disk costs a loop with many ledgers one slow commit each, not all of them.
+
+Promises that a commit that fails is rolled back before anybody hears of it.
+"""
+
+import asyncio
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from bulkroute.ledger.file import roll_back
+
+SLOW_S = 0.001
+"""A commit that takes longer keeps others waiting: hundreds of calls start in a second, in many ledgers."""
+
+FAST_IN_A_ROW = 100
+"""So many fast commits in a row, and the disk is fast again."""
+
+
+class CommitThread:
+    """Commits what one connection wrote, for one event loop."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Take a connection that may be used by another thread."""
+        self._connection = connection
+        self._thread: ThreadPoolExecutor | None = None
+        self._fast_in_a_row = FAST_IN_A_ROW
+
+    def commit(self) -> asyncio.Future[None] | None:
+        """Commit; return None where that is on disk already, else a future that ends when it is.
+
+        Either raises sqlite3.Error, and all that was written is rolled back. Until the future ends nothing may be written.
+        """
+        if self._fast_in_a_row >= FAST_IN_A_ROW:
+            self._commit()
+            return None
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit)
+
+    def _commit(self) -> None:
+        began_s = time.perf_counter()
+        try:
+            self._connection.execute("COMMIT")
+        except BaseException:
+            roll_back(self._connection)
+            raise
+        is_slow = time.perf_counter() - began_s > SLOW_S
+        self._fast_in_a_row = 0 if is_slow else self._fast_in_a_row + 1
