@@ -153,12 +153,18 @@ def test_hostile_text_stays_text_in_a_browser(tmp_path: Path) -> None:
     with closing(sqlite3.connect(ledger)) as connection:
         connection.execute("UPDATE batch SET manifest = ?", (HOSTILE,))
         connection.execute("INSERT INTO wait (run, started_at, reason) VALUES (1, 1, ?)", (HOSTILE,))
+        connection.execute("INSERT INTO remark VALUES (1, 1, 1, 2, 'warning', 0, ?)", (HOSTILE,))
+        connection.execute("UPDATE run SET tenant = ?, note = ?, who = ?", (HOSTILE,) * 3)
+        connection.execute("INSERT INTO target VALUES (1, 1, 101, ?)", ("</script><script>window.hit=1</script>",))
         connection.commit()
     report(ledger)
     with chromium() as browser, opened(browser, (tmp_path / "page.html").as_uri()) as page:
         assert page.locator("h1").text_content() == HOSTILE
         assert page.locator("#failed tbody tr td:nth-child(7)").first.text_content() == HOSTILE
         assert page.locator("#waits tbody tr td:nth-child(4)").text_content() == HOSTILE
+        assert HOSTILE in page.locator("#remarks li").inner_text()
+        assert page.locator("#origin b").all_text_contents() == [HOSTILE, HOSTILE]
+        assert "(</script><script>" in page.locator("#pairs td").all_text_contents()[1]
         assert page.evaluate("window.hit") is None
         assert page.locator("img").count() == 0
 
@@ -177,13 +183,23 @@ def test_no_column_is_out_of_sight(tmp_path: Path, width: int) -> None:
             "UPDATE run SET who = 'night-operator@jobhost-17', command_line = 'bulkroute run night.csv --rate 20'"
         )
         connection.execute("INSERT INTO wait (run, started_at, reason) VALUES (1, 1, 'the switch is rebooting')")
-        connection.execute("INSERT INTO remark VALUES (1, 1, 1, 2, 'notice', 1, 'a column is not used')")
+        for remark in (
+            (1, 1, 1, 2, "notice", 1, "a column is not used"),
+            (2, 1, 1, 2, "warning", 0, "ivr 3010 is not loaded"),
+            (3, 1, None, 1, "check", 1, "30 of 30 rows done are as the ledger says"),
+        ):
+            connection.execute("INSERT INTO remark VALUES (?, ?, ?, ?, ?, ?, ?)", remark)
         connection.commit()
     report(ledger)
     with (
         chromium() as browser,
         opened(browser, (tmp_path / "page.html").as_uri(), viewport={"width": width, "height": 800}) as page,
     ):
+        warning, check = page.locator("#remarks li").all_text_contents()
+        assert warning.startswith("Warning ivr 3010 is not loaded ")
+        assert warning.endswith(", run 1")
+        assert check.startswith("Verified 30 of 30 rows done are as the ledger says ")
+        assert check.endswith(", before run 1"), "a run since may have changed it"
         for name in ("pairs", "reasons", "failed", "waits", "notices", "runs"):
             cells = page.locator(f"#{name} td:not(:empty)")
             edges = cells.evaluate_all("cells => cells.map((cell) => cell.getBoundingClientRect().right)")
