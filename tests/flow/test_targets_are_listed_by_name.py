@@ -72,3 +72,7 @@ def test_of_two_lists_the_one_that_may_be_read_is_shown(tmp_path: Path) -> None:
         assert "querySkills is refused" in refused.err
         flows = bulkroute(*words, "--type", "ivr", cwd=tmp_path)
         assert flows.code == 0, flows.err
+        service.simulator.set_faults(Faults(wrong_total=3))
+        unsettled = bulkroute(*words, "--type", "ivr", cwd=tmp_path)
+        assert unsettled.out == flows.out
+        assert (unsettled.code, "the list of called routes never settled" in unsettled.err) == (1, True)
