@@ -131,14 +131,19 @@ def _options(command: str, columns: int) -> list[str]:
 
 def _plain(table: Table) -> Iterator[str]:
     """Yield the lines of a table without frames, two blanks between columns; the last one is as wide as it is."""
-    rows = [tuple(column.name for column in table.columns), *_padded(table)]
-    widths = [max(map(width_of, cells)) for cells in zip(*rows, strict=True)]
-    for row in rows:
+    widths = _widths(table)
+    for row in (tuple(column.name for column in table.columns), *_padded(table)):
         filled = []
         for cell, width, column in zip(row, widths, table.columns, strict=True):
             gap = " " * (width - width_of(cell))
             filled.append(gap + cell if column.right else cell + gap)
         yield "  ".join(filled).rstrip()
+
+
+def _widths(table: Table) -> list[int]:
+    """Return how wide the widest cell of each column is, its name among them."""
+    rows = [tuple(column.name for column in table.columns), *_padded(table)]
+    return [max(map(width_of, cells)) for cells in zip(*rows, strict=True)]
 
 
 def _padded(table: Table) -> list[tuple[str, ...]]:
@@ -155,13 +160,17 @@ def _draw(table: Table, stream: TextIO, columns: int) -> None:
     from rich.text import Text
 
     drawing = Drawing(box=box.HEAVY_HEAD if locale.nl_langinfo(locale.CODESET) == "UTF-8" else box.ASCII2)
-    for column in table.columns:
+    natural = _widths(table)
+    spare = columns - sum(natural) - 3 * len(natural) - 1  # what the frames leave
+    for column, width in zip(table.columns, natural, strict=True):
+        # Given as a least width it would be added to a row that is full already, and the row be cut.
+        fixed = max(min(column.least, width), width + spare) if column.least and spare < 0 else None
         drawing.add_column(
             column.name,
             justify="right" if column.right else "left",
             no_wrap=column.right,
             overflow="fold",
-            min_width=column.least or None,
+            width=fixed,
         )
     for number, row in enumerate(_padded(table)):
         if table.foot and number == len(table.rows):

@@ -10,8 +10,8 @@ from bulkroute.output.tables import Column, Table, say, show
 
 MOST_GROUPS = 20
 
-ID_CHARACTERS = 19
-"""Of the vendor's ids."""
+ID_CHARACTERS = 21
+"""Of the vendor's ids, with the bracket and the comma after one."""
 
 
 def to_json(found: Verified, exit_code: int) -> str:

@@ -59,6 +59,24 @@ def test_what_a_service_said_stays_text_and_no_line_is_too_long(columns: int, mo
     assert max(map(width_of, plain)) <= columns
 
 
+@pytest.mark.parametrize("columns", [60, 76, 80, 81, 100])
+def test_no_frame_is_wider_than_its_terminal(columns: int) -> None:
+    cells = (
+        "put back",
+        "2",
+        "ivr 3015 (Night)",
+        "skill_queue 101 (Billing)",
+        "4008100001 (id 1125397061153377011), ...",
+    )
+    heads = [Column("found"), Column("rows", right=True), *map(Column, ("should lead to", "leads to"))]
+    found = Table("differences", [*heads, Column("for example", least=21)], [cells])
+    shown = on_a_terminal(columns, lambda stream: show(found, stream))
+    lines = [line for line in shown.splitlines() if "\u2502" in line]
+    assert all(line.endswith("\u2502") and width_of(line) <= columns for line in lines), shown
+    parts = zip(*(line.strip("\u2502").split("\u2502") for line in lines), strict=True)
+    assert ["".join("".join(part).split()) for part in parts] == ["".join(cell.split()) for cell in cells]
+
+
 def test_in_a_frame_words_stay_whole() -> None:
     shown = on_a_terminal(80, lambda stream: show(SAID, stream))
     assert all(word in shown for word in SAID.rows[2][3].split())
