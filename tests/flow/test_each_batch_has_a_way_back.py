@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Result, Service, Target, bulkroute, ids, serving, write_csv
+from tests.crash.launcher import Launcher
+from tests.harness import Result, Service, Target, ids, serving, write_csv
 from tests.watching import watching
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,8 @@ HOLIDAY: Target = (1, 103)
 class Nights:
     """Two batches: all rows to NIGHT, then the first two to HOLIDAY."""
 
-    def __init__(self, folder: Path, service: Service) -> None:
+    def __init__(self, folder: Path, service: Service, launcher: Launcher) -> None:
+        self.launcher = launcher
         self.folder = folder
         self.service = service
         self.before = dict(service.bindings)
@@ -33,7 +35,10 @@ class Nights:
         assert self.after == dict.fromkeys(ROWS, NIGHT) | dict.fromkeys(ROWS[:2], HOLIDAY)
 
     def give(self, *words: str) -> Result:
-        return bulkroute(*words, "--base-url", self.service.url, "--rate", "unlimited", cwd=self.folder)
+        return self.look(*words, "--base-url", self.service.url, "--rate", "unlimited", "--backoff", "0.01")
+
+    def look(self, *words: object) -> Result:
+        return self.launcher.run(*words, cwd=self.folder).result
 
     def back(self, *words: str) -> Result:
         return self.give("rollback", "night.ledger.db", *words)
@@ -44,9 +49,9 @@ class Nights:
 
 
 @pytest.fixture
-def nights(tmp_path: Path) -> Iterator[Nights]:
+def nights(tmp_path: Path, launcher: Launcher) -> Iterator[Nights]:
     with serving(ROWS) as service:
-        yield Nights(tmp_path, service)
+        yield Nights(tmp_path, service, launcher)
 
 
 def test_the_latest_batch_goes_back_and_says_what_earlier_ones_leave(nights: Nights) -> None:
@@ -155,8 +160,8 @@ def test_after_a_rollback_the_earlier_bindings_are_verified(nights: Nights) -> N
     assert nights.back("--since", "1", "--only", "only.txt").code == 0
     both = nights.give("verify", "night.ledger.db", "--json")
     assert (both.code, both.summary["checked"]) == (0, 2), both.err
-    assert bulkroute("status", "night.ledger.db", "--batch", "1", "--json", cwd=nights.folder).summary["total"] == 6
-    assert len(bulkroute("export", "night.ledger.db", "--batch", "1", cwd=nights.folder).out.splitlines()) == 7
+    assert nights.look("status", "night.ledger.db", "--batch", "1", "--json").summary["total"] == 6
+    assert len(nights.look("export", "night.ledger.db", "--batch", "1").out.splitlines()) == 7
     nights.service.simulator.rebind(ROWS[0], 1, 999)
     changed = nights.give("verify", "night.ledger.db", "--json")
     assert changed.code == 6
@@ -169,10 +174,10 @@ def test_each_batch_can_be_watched(nights: Nights) -> None:
         seen = watch.snapshot()
         assert (seen["batch"], seen["counts"]["total"]) == (1, 6)
         assert watch.ask("GET", "/failed").status == 200
-        assert watch.ask("GET", "/failed.csv").body == "id,devicetype,deviceId\n"
+        assert watch.ask("GET", "/failed.csv").body.startswith("id,devicetype,deviceId,")
     with watching(ledger) as watch:
         assert watch.snapshot()["batch"] == 2
-    refused = bulkroute("watch", ledger.name, "--batch", 7, cwd=nights.folder)
+    refused = nights.look("watch", ledger.name, "--batch", 7)
     assert (refused.code, refused.out) == (2, "")
     assert "there is no batch 7; leave --batch out for the latest" in refused.err
 

@@ -1,13 +1,13 @@
 """Nights that follow one another, through the real command line: after each command the service is what it promised."""
 
 import signal
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.harness import Result, Service, Target, bulkroute, ids, serving, started, write_csv
+from tests.crash.launcher import Launcher
+from tests.harness import Result, Service, Target, ids, serving, write_csv
 
 FAST = ("--rate", "unlimited", "--concurrency", "8", "--backoff", "0.01", "--backoff-cap", "0.05")
 ROUTES = ids(30)
@@ -19,42 +19,38 @@ FOREIGN = (1, 999)
 class Centre:
     """A contact centre: its folder, its service, and what was said last."""
 
-    def __init__(self, folder: Path, service: Service) -> None:
+    def __init__(self, folder: Path, service: Service, launcher: Launcher) -> None:
         self.folder = folder
         self.service = service
+        self.launcher = launcher
         write_csv(folder / "holiday.csv", NIGHT)
         write_csv(folder / "day.csv", DAY)
 
     def give(self, *words: str, at: Mapping[str, Target], code: int = 0, says: str = "") -> Result:
         """Give a command; it must end with that code and leave the routes bound like that."""
-        result = bulkroute(*words, "--base-url", self.service.url, *FAST, cwd=self.folder)
+        result = self.launcher.run(*words, "--base-url", self.service.url, *FAST, cwd=self.folder).result
         assert result.code == code, result.err
         assert says in result.err, result.err
         assert dict(self.service.bindings) == dict(at)
         return result
 
     def kill(self, *words: str, after: int) -> None:
-        """Start a command and kill it once the service has got so many more calls."""
-        most = self.service.modified + after
-        slow = ("--base-url", self.service.url, "--rate", "100", "--concurrency", "2")
-        with started(*words, *slow, cwd=self.folder) as process:
-            deadline_s = time.monotonic() + 60
-            while self.service.modified < most:
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < deadline_s
-                time.sleep(0.002)
-            process.send_signal(signal.SIGKILL)
-        self.service.all_received()
+        """Start a command and kill it once so many calls were answered."""
+        before = self.service.modified
+        flags = ("--base-url", self.service.url, *FAST)
+        struck = self.launcher.run(*words, *flags, cwd=self.folder, at="call: answered", nth=after)
+        assert struck.result.code == -signal.SIGKILL
+        assert after <= self.service.all_received() - before < len(ROUTES)
 
 
 @pytest.mark.slow
-def test_two_manifests_for_evening_and_morning_are_absolute_states(tmp_path: Path) -> None:
+def test_two_manifests_for_evening_and_morning_are_absolute_states(tmp_path: Path, launcher: Launcher) -> None:
     with serving(ROUTES) as service:
-        centre = Centre(tmp_path, service)
+        centre = Centre(tmp_path, service, launcher)
         evening, morning = ("run", "holiday.csv"), ("run", "day.csv")
         centre.give(*evening, at=NIGHT, says="30 of 30 rows to do")
         centre.give(*morning, at=DAY, says="30 of 30 rows to do")
-        for _night in range(2):
+        for _night in range(3):
             centre.give(*evening, at=NIGHT, says="(30 changed by another hand since they were done)")
             centre.give(*morning, at=DAY, says="30 of 30 rows done")
         # A run that is killed is gone on with by the same command.
@@ -73,10 +69,10 @@ def test_two_manifests_for_evening_and_morning_are_absolute_states(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_evening_run_and_morning_rollback_go_there_and_back(tmp_path: Path) -> None:
+def test_evening_run_and_morning_rollback_go_there_and_back(tmp_path: Path, launcher: Launcher) -> None:
     with serving(ROUTES) as service:
         service.rebind(DAY)
-        centre = Centre(tmp_path, service)
+        centre = Centre(tmp_path, service, launcher)
         evening, morning = ("run", "holiday.csv"), ("rollback", "holiday.ledger.db")
         for _night in range(3):
             centre.give(*evening, at=NIGHT, says="30 of 30 rows to do")
@@ -85,6 +81,20 @@ def test_evening_run_and_morning_rollback_go_there_and_back(tmp_path: Path) -> N
         centre.give(*evening, at=NIGHT)
         centre.kill(*morning, after=10)
         centre.give(*morning, at=DAY)
+        # The morning is lost: the evening finds nothing to do, and the next morning puts back what the last but one did.
+        centre.give(*evening, at=NIGHT)
+        centre.give(*evening, at=NIGHT, says="30 done already, as live bindings show")
+        centre.give(*morning, at=DAY)
+        # The morning is lost, and another hand moves one number: the evening is about that one alone, and so is the next
+        # morning, which names the others and how to put them back.
+        centre.give(*evening, at=NIGHT)
+        service.rebind({ROUTES[3]: FOREIGN})
+        centre.give(*evening, at=NIGHT, says="1 of 30 rows to do (1 changed by another hand since they were done)")
+        told = centre.give(
+            *morning, at={**NIGHT, ROUTES[3]: FOREIGN}, says="30 rows that earlier batches changed stand"
+        )
+        (command,) = [text for text in told.err.split("`") if text.startswith("bulkroute rollback")]
+        centre.give(*command.split()[1:], at=DAY)
         # Another hand moves one number in the night: it is left alone in the morning, told, and is not 0.
         centre.give(*evening, at=NIGHT)
         service.rebind({ROUTES[7]: FOREIGN})

@@ -32,18 +32,26 @@ def tenant(count: int) -> tuple[list[Route], dict[str, tuple[int, int]]]:
 def test_a_person_at_the_terminal_is_asked(tmp_path: Path, redirected: str, quiet: tuple[str, ...]) -> None:
     wanted = targets(ids(8))
     write_csv(tmp_path / "night.csv", wanted)
+    ledger = tmp_path / "night.ledger.db"
     with serving(wanted) as service:
         run = ("run", "night.csv", "--base-url", service.url, *quiet)
-        for answer, code, sent in (("n", 4, 0), ("", 4, 0), ("y", 0, 8)):
+        bytes_ = None
+        for answer, code, to_change, sent in (("n", 4, 8, 0), ("y", 0, 8, 8), ("", 4, 1, 8)):
+            before = service.modified
             with at_terminal(*run, cwd=tmp_path, redirected=REDIRECTED[redirected]) as terminal:
                 shown = terminal.until(ASKED)
                 assert f"service  {service.url}" in shown
-                assert "rows     8 to change, 0 already right" in shown
-                assert "pace     10/s, 16 at once: about 0.8 s, until " in shown
-                assert service.modified == 0
+                assert f"rows     {to_change} to change, {8 - to_change} already right" in shown
+                assert f"pace     10/s, 16 at once: about 0.{to_change} s, until " in shown
+                assert service.modified == before
                 terminal.type(f"{answer}\n")
                 assert terminal.end() == code
             assert service.modified == sent
+            found = ledger.read_bytes() if ledger.exists() else None
+            assert (found == bytes_) is (answer != "y"), "only yes leaves a trace in the ledger"
+            bytes_ = found
+            if answer == "y":
+                service.rebind({next(iter(wanted)): (1, 999)})
         log = tmp_path / "night.log"
         assert not log.exists() or ASKED not in log.read_text(), "the question went where nobody reads it"
 
