@@ -121,7 +121,7 @@ class Resolver:
             if self._rules.skip_unknown:
                 self._remarks.note(row.line, "have a number that no route has, and are left out as --skip asks")
             else:
-                self._faults.add(row.line, match.reason)
+                self._faults.add(row.line, match.reason if self._faults.keeps_more else "")
             return None
         if isinstance(match, Ambiguous):
             self._faults.add(row.line, match.reason)

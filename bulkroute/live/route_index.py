@@ -67,9 +67,15 @@ class Found(NamedTuple):
 
 
 class NotFound(NamedTuple):
-    """No route has the number. `reason` says so, and what comes near."""
+    """No route has the number."""
 
-    reason: str
+    row: NumberedRow
+    routes: "RouteIndex"
+
+    @property
+    def reason(self) -> str:
+        """Why not, and what comes near; made when it is asked for, since it may be one of a hundred thousand."""
+        return self.routes.why_not(self.row)
 
 
 class Ambiguous(NamedTuple):
@@ -105,12 +111,14 @@ class RouteIndex:
             return Found(fitting[0])
         if fitting:
             return Ambiguous(_several(row, fitting))
-        if candidates:
+        return NotFound(row, self)
+
+    def why_not(self, row: NumberedRow) -> str:
+        """Say that no route has a row's number, and what comes near."""
+        if candidates := self.candidates(row):
             media = _and(sorted({media_text(route.media_type) for route in candidates}))
-            return NotFound(
-                f"no route {row.number} with media type {media_text(row.media_type)}; it exists with {media}"
-            )
-        return NotFound(f"no route {row.number}{self._near(row)}")
+            return f"no route {row.number} with media type {media_text(row.media_type)}; it exists with {media}"
+        return f"no route {row.number}{self._near(row)}"
 
     def candidates(self, row: NumberedRow) -> list[KnownRoute]:
         """Return the routes that have a row's number, whatever their media types."""

@@ -47,6 +47,11 @@ class Faults:
         chosen = [fault for part, count in zip(parts, counts, strict=True) for fault in part[:count]]
         return [f"{self.place(line)}: {text}" for line, text in sorted(chosen, key=itemgetter(0))]
 
+    @property
+    def keeps_more(self) -> bool:
+        """Whether the next fault of this part of the check is kept; else it is only counted."""
+        return len(self._parts[-1]) < FAULTS_KEPT
+
     def place(self, line: int) -> str:
         """Return where `line` is, as people write it; line 0 stands for the whole file."""
         if self.name:
@@ -56,7 +61,7 @@ class Faults:
     def add(self, line: int, text: str) -> None:
         """Record a fault. `line` counts from 1, or is 0 for the whole file."""
         self.total += 1
-        if len(self._parts[-1]) < FAULTS_KEPT:
+        if self.keeps_more:
             self._parts[-1].append((line, text))
 
     def next_part(self) -> None:

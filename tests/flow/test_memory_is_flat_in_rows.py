@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import ROOT, environment
+from bulkroute.simulator import Flow, Route
+from tests.harness import ROOT, TOKEN, environment, serving
 
 FEW, MANY = 10_000, 100_000
 FLAT = 1.10
@@ -73,7 +74,7 @@ def peak_kib(folder: Path, *arguments: str) -> int:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tests" / "peak_memory.py"), *arguments],
         cwd=folder,
-        env=environment({"BULKROUTE_TOKEN": "any"}, measured=False),
+        env=environment({"BULKROUTE_TOKEN": TOKEN}, measured=False),
         capture_output=True,
         text=True,
         check=False,
@@ -88,6 +89,18 @@ def peak_kib(folder: Path, *arguments: str) -> int:
 def test_checking_stays_flat(tmp_path: Path, suffix: str) -> None:
     few, many = (peak_kib(tmp_path, "check", write(tmp_path, rows, suffix).name) for rows in (FEW, MANY))
     assert many <= FLAT * few
+
+
+@pytest.mark.slow
+def test_finding_numbers_stays_flat(tmp_path: Path) -> None:
+    with serving([Route("1", access_code="8610000000")], flows=[Flow(3015, "Night")]) as service:
+        peaks = []
+        for rows in (FEW, MANY):
+            lines = (f"{8610000000 + row},Night\n" for row in range(rows))
+            (tmp_path / f"{rows}.csv").write_text("".join(["accessCode,target\n", *lines]))
+            options = ("--base-url", service.url, "--rate", "unlimited", "--skip", "unknown_id")
+            peaks.append(peak_kib(tmp_path, "plan", f"{rows}.csv", *options))
+    assert peaks[1] <= FLAT * peaks[0]
 
 
 @pytest.mark.slow
