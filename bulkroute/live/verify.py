@@ -54,7 +54,7 @@ class Verified(NamedTuple):
     put_back: int
     """Of these, rows that a rollback has put back since: they should lead to where they led before."""
     differences: list[Difference]
-    """Rows among them whose live binding is another one: `id`, `kind`, `was`, `wanted` and `is`."""
+    """Rows among them whose live binding is another one: `id`, `accessCode`, `extCode`, `kind`, `was`, `wanted` and `is`."""
     settled: bool
     """False if the service's list of called routes never came to rest."""
 
