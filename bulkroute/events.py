@@ -6,6 +6,10 @@ from typing import NamedTuple
 from bulkroute.progress import Summary
 
 
+WARNING = "warning: "
+"""What the text of a notice begins with that a person should look at before anything is sent."""
+
+
 class Notice(NamedTuple):
     """Something that stops nothing but deserves a look: about the manifest, the live bindings, a file that cannot be written."""
 

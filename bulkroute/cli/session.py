@@ -21,7 +21,7 @@ from bulkroute.cli.signals import Interrupts
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerError, StopKind, UsageError
-from bulkroute.events import Event, Notice, OnEvent
+from bulkroute.events import WARNING, Event, Notice, OnEvent
 from bulkroute.ledger import intake
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.paths import quoted, require_apart
@@ -42,9 +42,6 @@ SIMULATED = "simulated"
 
 LONGEST_NIGHT = timedelta(hours=12)
 """A window up to here needs no word."""
-
-WARNING = "warning: "
-"""What a notice begins with that whoever is asked must see."""
 
 Settle = Callable[[Interrupts, AsyncExitStack], Awaitable[Settings]]
 Work = Callable[[Engine], Coroutine[Any, Any, Summary]]

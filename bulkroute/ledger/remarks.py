@@ -6,11 +6,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from bulkroute.events import WARNING
 from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.file import transaction
-
-WARNING = "warning: "
-"""What a notice begins with that a person should look at."""
 
 
 class RemarkKind(StrEnum):
