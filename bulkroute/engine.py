@@ -192,6 +192,8 @@ class Engine:
     async def verify(self, ledger: str | Path, *, batch: int | None = None) -> Verified:
         """Hold the rows that the ledger calls done, or put back since, against live bindings, also while a run writes it.
 
+        What was found is kept in the ledger, for the pages, unless a run holds it or it cannot be written.
+
         Raises LedgerError, UsageError (a ledger of another service), and for reading live bindings ServiceUnreachable,
         CredentialsRefused and StoppedEarly (throttled for too long).
         """

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from bulkroute.progress import Summary
 
-
 WARNING = "warning: "
 """What the text of a notice begins with that a person should look at before anything is sent."""
 
