@@ -18,16 +18,11 @@ from typing import NamedTuple
 
 from bulkroute.rate.probing import Probing
 from bulkroute.rate.signs import TROUBLES, Sign
+from bulkroute.rate.stretch import Stretch
 from bulkroute.rate.tries import UNCOUNTED_TIMES, Fate, FirstTries, Tries
-
-MANY_ROWS, MANY_CALLS, LONG_STRETCH_S = 8, 24, 20.0
-"""So many rows do not turn bad at once, and so many calls or so long a time of failures is not by chance."""
 
 VOTES, VOTES_S = 5, 25.0
 """So many failed probes, over so long a time, before a read asks whether the rows are at fault; then after twice as many."""
-
-MOST_GIFTS = 3
-"""How often a row gets its tries back: a bad row must come to its end."""
 
 NO_READ_PATIENCE_S = 120.0
 """After so long the rows are at fault where only 500s come and nothing may be read."""
@@ -84,13 +79,7 @@ class Outage:
         self.more_rows = False
         """Whether there are rows to begin yet; `look` is to be called when there are no more."""
         self._begun = 0
-        self._stretch: dict[Tries, None] = {}
-        self._withheld: dict[Tries, None] = {}
-        self._kinds: set[Sign] = set()
-        self.since_s: float | None = None
-        """When the first of the calls ended that failed since the last sign of life; None without one."""
-        self._first_start_s = 0.0
-        self._new_rows = self._calls = 0
+        self._stretch = Stretch()
         self._first_tries = FirstTries()
         self._probe: Tries | None = None
         self._down: Probing | None = None
@@ -101,6 +90,11 @@ class Outage:
         self.wants_read = False
         """Whether a read is to be made now, and `read` to be told what became of it."""
         self.has_given_up = False
+
+    @property
+    def since_s(self) -> float | None:
+        """When the first of the calls ended that failed since the last sign of life; None without one."""
+        return self._stretch.since_s
 
     @property
     def is_down(self) -> bool:
@@ -126,8 +120,7 @@ class Outage:
         self._begun -= 1
         if self.since_s is None:
             return
-        self._stretch.pop(tries, None)
-        self._withheld.pop(tries, None)
+        self._stretch.drop(tries)
         if self._probe is tries and self._down is not None:
             self._probe = None
             self._down.settle(now_s, failed=False)
@@ -144,9 +137,9 @@ class Outage:
 
     def look(self, now_s: float) -> None:
         """See whether any row is left that could give a sign of life."""
-        if self._down is None and not self.more_rows and 0 < self._begun == len(self._withheld):
+        if self._down is None and not self.more_rows and 0 < self._begun == len(self._stretch.withheld):
             # Few bad rows at the end of a manifest look the same; nothing is said before a read has failed too.
-            self._go_down(now_s, announce=self._kinds != {Sign.ERROR_500})
+            self._go_down(now_s, announce=not self._stretch.is_only_500)
 
     def answered(self, tries: Tries, sign: Sign, started_s: float, now_s: float, words: str = "") -> Fate:
         """Take the end of a call, and return what follows for its row. `words`: what to tell people of a failure."""
@@ -175,7 +168,7 @@ class Outage:
             return
         self.wants_read = False
         self._is_unreadable = read is Read.NOT_ALLOWED
-        few = not self._is_announced and len(self._stretch) < MANY_ROWS
+        few = not self._is_announced and self._stretch.has_few_rows
         if read is Read.WORKS or (self._is_unreadable and few):
             self._blame_rows()
         elif not self._is_announced:
@@ -190,44 +183,34 @@ class Outage:
             self._blamed = set() if sign is Sign.SUCCESS else self._blamed & {Sign.ERROR_500}
         if probing is not None:
             # The first probe let in: it was not the service, unless this very row had failed before.
-            rows_at_fault = not probing.failed and not probing.is_asked_for and tries not in self._stretch
+            rows_at_fault = not probing.failed and not probing.is_asked_for and tries not in self._stretch.rows
             self._come_up(Turn.ROWS if rows_at_fault else Turn.BACK)
-        elif self._down is None and self.since_s is not None and started_s >= self._first_start_s:
+        elif self._down is None and self.since_s is not None and started_s >= self._stretch.first_start_s:
             self._come_up(None)
 
     def _take_trouble(self, tries: Tries, sign: Sign, started_s: float, now_s: float, probing: Probing | None) -> Fate:
-        since_s = self._note(tries, sign, started_s, now_s)
+        stretch = self._stretch
+        stretch.add(tries, sign, started_s, now_s)
+        if not tries.failed_before:
+            tries.failed_before = True
+            self._first_tries.add(failed=sign is not Sign.ERROR_500)
         counts = probing is None and not self._is_let_off(tries, sign)
         tries.used += counts
         tries.in_stretch += counts
         used_up = tries.used >= self._max_attempts
-        if self._max_wait_s == 0 or (self._down is None and self._kinds <= self._blamed):
+        if self._max_wait_s == 0 or (self._down is None and stretch.kinds <= self._blamed):
             return Fate.FAILED if used_up else Fate.AGAIN
         if used_up:
-            self._withheld[tries] = None
+            stretch.withheld[tries] = None
         tries.fate = Fate.WITHHELD if used_up else Fate.AGAIN if counts else Fate.UNCOUNTED
         if probing is not None:
             self._take_failed_probe(probing, now_s)
         elif self._down is None:
-            many = self._new_rows >= MANY_ROWS or self._calls >= MANY_CALLS or now_s - since_s >= LONG_STRETCH_S
-            if many or (sign is Sign.AWAY and not self.is_alive):
+            if stretch.is_no_chance(now_s) or (sign is Sign.AWAY and not self.is_alive):
                 self._go_down(now_s, announce=True)
             else:
                 self.look(now_s)
         return tries.fate
-
-    def _note(self, tries: Tries, sign: Sign, started_s: float, now_s: float) -> float:
-        """Add a failed try to the stretch; return since when there is one."""
-        if self.since_s is None:
-            self.since_s, self._first_start_s = now_s, started_s
-        self._kinds.add(sign)
-        self._stretch[tries] = None
-        self._calls += 1
-        if not tries.failed_before:
-            tries.failed_before = True
-            self._new_rows += 1
-            self._first_tries.add(failed=sign is not Sign.ERROR_500)
-        return self.since_s
 
     def _is_let_off(self, tries: Tries, sign: Sign) -> bool:
         """Tell whether so many first tries fail that this one says little of its row. Not while the service is down."""
@@ -246,16 +229,16 @@ class Outage:
 
     def _announce(self) -> None:
         self._is_announced = True
-        self._on_change(Change(Turn.DOWN, len(self._stretch), 0, {}, self._words))
+        self._on_change(Change(Turn.DOWN, len(self._stretch.rows), 0, {}, self._words))
 
     def _take_failed_probe(self, probing: Probing, now_s: float) -> None:
         is_vote = probing.settle(now_s, failed=True)
         if self._give_up_in_time(now_s) or not is_vote:
             return
-        cornered = not self.more_rows and self._begun == len(self._stretch)
-        only_500 = self._kinds == {Sign.ERROR_500}
+        cornered = not self.more_rows and self._begun == len(self._stretch.rows)
+        only_500 = self._stretch.is_only_500
         # Few rows, and no other left to ask: they may be bad in any way.
-        if not only_500 and not (cornered and len(self._stretch) < MANY_ROWS):
+        if not only_500 and not (cornered and self._stretch.has_few_rows):
             return
         soon = only_500 and cornered and self._votes_to_read == VOTES
         if self._is_unreadable:
@@ -269,60 +252,33 @@ class Outage:
         """Give up at the end of the patience: withheld rows stay so, and the run is to stop."""
         if self._down is None or now_s < self._down.give_up_s:
             return False
-        self._withheld.clear()
-        rows, given_back = len(self._stretch), self._give_back(list(self._stretch))
-        self._forget_stretch()
+        rows = list(self._stretch.rows)
+        self._stretch.withheld.clear()
+        given_back = self._stretch.give_back(rows)
+        self._begin_anew()
         self.has_given_up = True
-        self._on_change(Change(Turn.GAVE_UP, rows, 0, given_back, self._words))
+        self._on_change(Change(Turn.GAVE_UP, len(rows), 0, given_back, self._words))
         return True
 
     def _blame_rows(self) -> None:
-        self._blamed |= self._kinds
-        change = Change(Turn.ROWS, len(self._stretch), self._fail_withheld(), {}, self._words)
-        self._forget_stretch()
+        self._blamed |= self._stretch.kinds
+        change = Change(Turn.ROWS, len(self._stretch.rows), self._stretch.fail_withheld(), {}, self._words)
+        self._begin_anew()
         self._on_change(change)
 
     def _come_up(self, turn: Turn | None) -> None:
         """End the stretch: the service was down, the rows are at fault, or (None) it is as on any night."""
-        rows = len(self._stretch)
-        back = [
-            tries
-            for tries in self._stretch
-            if tries.gifts < MOST_GIFTS and (turn is Turn.BACK or self._was_never_tried_while_up(tries))
-        ]
-        given_back, failed = self._give_back(back), self._fail_withheld()
-        self._forget_stretch()
+        stretch = self._stretch
+        spared = stretch.rows_to_spare(was_down=turn is Turn.BACK, are_blamed=turn is Turn.ROWS)
+        given_back = stretch.give_back(spared)
+        failed = stretch.fail_withheld()
+        self._begin_anew()
         turn = turn or (Turn.BACK if given_back else Turn.ROWS if failed else None)
         if turn is not None:
-            self._on_change(Change(turn, rows, failed, given_back, self._words))
+            self._on_change(Change(turn, len(stretch.rows), failed, given_back, self._words))
 
-    def _was_never_tried_while_up(self, tries: Tries) -> bool:
-        """Tell whether a row used up all its tries in this one stretch: a short outage looks like that."""
-        return tries in self._withheld and 1 < tries.used == tries.in_stretch
-
-    def _give_back(self, rows: list[Tries]) -> dict[int, int]:
-        """Give tries of the stretch back; return how many each row got."""
-        given = {tries.row: tries.in_stretch for tries in rows if tries.in_stretch}
-        for tries in rows:
-            tries.gifts += 1
-            tries.used -= tries.in_stretch
-            tries.failed_before = tries.used > 0
-            if tries in self._withheld:
-                del self._withheld[tries]
-                tries.fate = Fate.AGAIN
-        return given
-
-    def _fail_withheld(self) -> int:
-        for tries in self._withheld:
-            tries.fate = Fate.FAILED
-        return len(self._withheld)
-
-    def _forget_stretch(self) -> None:
-        """Begin anew: the service is up, as far as is known, and no call has failed since."""
-        for tries in self._stretch:
-            tries.in_stretch = 0
-        self._withheld.clear()
-        self._stretch.clear()
-        self._kinds.clear()
-        self.since_s, self._down, self._probe, self.wants_read = None, None, None, False
-        self._new_rows = self._calls = 0
+    def _begin_anew(self) -> None:
+        """Go on: the service is up, as far as is known, and no call has failed since."""
+        self._stretch.end()
+        self._stretch = Stretch()
+        self._down, self._probe, self.wants_read = None, None, False

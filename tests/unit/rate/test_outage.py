@@ -81,6 +81,32 @@ def test_a_row_that_was_never_tried_while_the_service_lived_gets_its_tries_back(
     assert row.fate is Fate.FAILED, "three times at most"
 
 
+@pytest.mark.parametrize(
+    ("sign", "others", "fate"),
+    [
+        (Sign.AWAY, 1, Fate.AGAIN),
+        (Sign.UNREACHED, 1, Fate.AGAIN),
+        (Sign.AWAY, 0, Fate.FAILED),
+        (Sign.ERROR_500, 1, Fate.FAILED),
+    ],
+)
+def test_tries_used_up_in_one_short_outage_after_another_come_back_if_other_rows_met_it_too(
+    sign: Sign, others: int, fate: Fate
+) -> None:
+    bench = Bench()
+    row, other, third, fourth = bench.rows[:4]
+    bench.call(row, sign, 1.0)
+    bench.call(third, Sign.SUCCESS, 2.0)
+    for at_s in (3.0, 3.1, 3.2):
+        bench.call(row, sign, at_s)
+    for _ in range(others):
+        bench.call(other, sign, 3.3)
+    assert bench.fate(0) is Fate.WITHHELD
+    bench.call(fourth, Sign.SUCCESS, 4.0)
+    assert bench.fate(0) is fate
+    assert row.used == (1 if fate is Fate.AGAIN else 4)
+
+
 def test_late_answers_of_calls_from_before_the_trouble_are_no_sign_of_life() -> None:
     bench = Bench()
     assert bench.use_up(bench.rows[0], Sign.UNREACHED, 5) is Fate.WITHHELD
