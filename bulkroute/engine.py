@@ -281,7 +281,7 @@ class Engine:
         if not await self._confirm(proposal):
             raise StoppedEarly(
                 "nothing was sent: it was not agreed to",
-                hint="it is asked again next time; with --yes, or without `confirm`, nothing is asked",
+                hint="the same command asks again; with --yes it does not ask",
                 stop=StopKind.DECLINED,
             )
 

@@ -160,12 +160,14 @@ class Preparation:
             if found is not None:
                 self._require_tenant(found)
             batch = None if self._settings.fresh else found
-            must_read = self._settings.expect is not None or self._settings.strict_numbers
+            # Numbers are not resolved again in the middle of a batch, and are once it has ended: they may be others now.
+            anew = batch is not None and batch.facts.by_number and self._settings.snapshot and batch.has_ended()
+            must_read = anew or self._settings.expect is not None or self._settings.strict_numbers
             if batch and not must_read and intake.is_known(source, format_, batch.digest):
                 return Opened(batch, None, is_known=True)
             written = self._write_down(source, format_, inputs)
-            # Numbers are not resolved again in the middle of a batch.
-            return Opened(batch, written, is_known=batch is not None and written.is_kept_in(batch.facts))
+            is_known = batch is not None and not anew and written.is_kept_in(batch.facts)
+            return Opened(batch, written, is_known=is_known)
 
     def _write_down(self, source: Source, format_: str | None, inputs: ExitStack) -> Written:
         return inputs.enter_context(

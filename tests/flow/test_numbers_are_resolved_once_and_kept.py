@@ -245,15 +245,33 @@ def test_a_number_that_is_another_route_s_in_the_middle_of_a_batch_is_not_sent(t
     assert tenant.run().calls == {B: (1, 101)}
 
 
-def test_a_number_whose_id_is_gone_is_not_sent_to_the_other_one(tenant: Tenant) -> None:
+@pytest.mark.parametrize("media_type", [5, 53])
+def test_a_number_whose_id_is_gone_is_not_sent_to_the_other_one(tenant: Tenant, media_type: int) -> None:
     tenant.run(max_rows=1)
-    gone = tenant.routes.pop(C)
-    tenant.routes["777"] = replace(gone, id="777")
+    tenant.routes["777"] = replace(tenant.routes.pop(C), id="777", mediatype_id=media_type)
     told = tenant.run()
     assert told.calls == {B: (1, 101)}
-    assert told.refused[0].description == "the id is gone, and 6688 ext 1 is id 777 now"
-    tenant.routes["777"] = replace(gone, id="777", mediatype_id=53)
-    assert tenant.run().refused[0].error == "unknown_id"
+    (refused,) = told.refused
+    if media_type == 53:  # another kind of route, for all that is known
+        assert refused.error == "unknown_id"
+    else:
+        assert refused.description == "the id is gone, and 6688 ext 1 is id 777 now"
+
+
+def test_a_batch_that_has_ended_does_not_vouch_for_numbers_and_names(tenant: Tenant) -> None:
+    tenant.run()
+    tenant.renumber(A, "7777")
+    tenant.flows[3015] = Flow(3015, "Night 2")
+    for told in (tenant.plan(), tenant.run()):
+        assert told.faults == [
+            "2: no route 4008001234 ext 2",
+            "2: no skill queue or IVR flow is called 'Night'",
+            "4: no IVR flow is called 'Night'",
+        ]
+    assert tenant.query("SELECT count(*) FROM run") == [(1,)]
+    told = tenant.run(snapshot=False)
+    assert told.summary is not None
+    assert (told.summary.exit_code, told.summary.live_read) == (0, False)
 
 
 def test_the_next_batch_looks_for_its_numbers_anew(tenant: Tenant) -> None:
