@@ -1,7 +1,7 @@
 # make run   demo against the embedded simulator
 # make test  lint, types, import layers and every test; then which lines no test reached
 # make quick lint and the tests that are not marked slow
-# make soak any order of commands, kills and outages, then an hour of nights that go wrong (SECONDS=600 SEED=7 to say otherwise)
+# make soak five times the nights of limits and outages, any order of commands and kills, then an hour of faults (SECONDS=600 SEED=7)
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
 # make docs  the reference pages made anew from the code
 # make lock  renew requirements.lock (needs uv)
@@ -24,6 +24,7 @@ quick: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow'
 
 soak: .venv/ready
+	LAB_SEEDS=5 $(BIN)/python -m pytest -q -n 0 tests/lab
 	SEQUENCES=60 $(BIN)/python -m pytest -q -n 0 tests/crash/test_state_machine.py $(if $(SEED),--hypothesis-seed=$(SEED))
 	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 

@@ -3,11 +3,10 @@
 import pytest
 
 from bulkroute.rate.outage import Turn
+from tests.lab import SEEDS
 from tests.lab import outage_nights as nights
 from tests.lab.outage_nights import Night
 from tests.lab.outage_run import TIMEOUT_S, Result, spend, spend_without
-
-SEEDS = (1, 2, 3)
 
 seeds = pytest.mark.parametrize("seed", SEEDS)
 
