@@ -57,6 +57,10 @@ class Feedback:
 
         Raises CredentialsRefused; ProxyRefused; and StoppedEarly where the service has throttled for too long.
         """
+        if verdict.ruling is Ruling.DONE:
+            self._throttle.accepted(call, succeeded=True)
+            self._tokens.accepted(token, call.started_s)
+            return False
         if verdict.ruling is Ruling.THROTTLED:
             self._tokens.accepted(token, call.started_s)
             if reason := self._throttle.refused(call, verdict.words, verdict.retry_after_s, verdict.quota):
@@ -65,7 +69,7 @@ class Feedback:
         if verdict.http_status in BEFORE_THE_LIMIT:
             self._throttle.lost(call)
         else:
-            self._throttle.accepted(call, succeeded=verdict.ruling is Ruling.DONE)
+            self._throttle.accepted(call, succeeded=False)
         if verdict.ruling is Ruling.BARRED:
             raise ProxyRefused(verdict.words)
         if verdict.ruling is Ruling.REFUSED:

@@ -150,7 +150,8 @@ def _write_wait(connection: sqlite3.Connection, run: int, wait: Wait) -> None:
 def _row_values(attempt: Attempt) -> tuple[object, ...]:
     """Return what is bound. sqlite3 asks around for an adapter for whatever is not exactly an int, a float or a str."""
     queued, _number, started_at, latency_ms, verdict, status, error, uses_try = attempt
-    may_have_changed_it = 0 if verdict.ruling in UNCOUNTED else 1
+    is_pending = status is Status.PENDING
+    may_have_changed_it = 0 if is_pending and verdict.ruling in UNCOUNTED else 1
     return (
         str.__str__(status),
         error,
@@ -160,7 +161,7 @@ def _row_values(attempt: Attempt) -> tuple[object, ...]:
         verdict.return_code,
         verdict.description,
         latency_ms,
-        None if status is Status.PENDING else started_at + latency_ms / 1000,
+        None if is_pending else started_at + latency_ms / 1000,
         queued.number,
     )
 
@@ -173,7 +174,7 @@ def _attempt_values(attempt: Attempt, run: int) -> tuple[object, ...]:
         number,
         started_at,
         latency_ms,
-        verdict.kind or verdict.ruling.value,
+        verdict.kind or verdict.ruling._value_,
         verdict.http_status,
         verdict.return_code,
         verdict.description,

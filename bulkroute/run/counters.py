@@ -42,15 +42,16 @@ class Tally:
     def count(self, answered: list[Attempt], failed: list[Attempt]) -> None:
         """Take what has just reached the disk, in that order: calls, and the rows that failed after all by their last one."""
         for attempt in answered:
-            verdict = attempt.verdict
             self.attempts += 1
-            self.answers += verdict.http_status is not None
             self.retries += attempt.number > 1
-            self.throttled += verdict.ruling is Ruling.THROTTLED
             if attempt.status is Status.SUCCEEDED:
+                self.answers += 1
                 self.succeeded += 1
                 self._limits.finished(failed=False)
-            elif attempt.status is Status.FAILED:
+                continue
+            self.answers += attempt.verdict.http_status is not None
+            self.throttled += attempt.verdict.ruling is Ruling.THROTTLED
+            if attempt.status is Status.FAILED:
                 self._fail(attempt)
         for attempt in failed:
             self._fail(attempt)

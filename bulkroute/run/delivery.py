@@ -21,6 +21,7 @@ from bulkroute.ledger.notes import Attempt
 from bulkroute.model import FailureKind, Ruling, Status, Verdict
 from bulkroute.rate.backoff import full_jitter_s
 from bulkroute.rate.outage import Outage
+from bulkroute.rate.signs import Sign
 from bulkroute.rate.throttle import Call
 from bulkroute.rate.tries import SHAKY_WAIT_S, Fate, Tries
 from bulkroute.run.admission import Admission, Gate, GateClosed
@@ -181,34 +182,42 @@ class Delivery:
         """Take the end of a call; return whether another try may follow, None where this one is to be made again."""
         now_s, started_s = self._clock(), admission.slot.at_s
         started_at = time.time() - (now_s - started_s)
-        verdict = self._judge(answer)
-        if verdict.ruling is Ruling.REFUSED:
-            if self._tokens.is_refused_alone(row.refusal, admission.token):
-                verdict = verdict._replace(ruling=Ruling.FAILED, kind=FailureKind.FORBIDDEN)
-            row.refusal = row.refusal or Refusal(admission.token, call.started_s)
-        used = row.used
-        words = verdict.words if verdict.ruling is Ruling.AGAIN else ""
-        fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, words)
+        latency_ms = (now_s - started_s) * 1000
+        number, verdict = row.used + 1, self._judge(answer)
+        if verdict.ruling is Ruling.DONE:  # as nearly all are: what is asked here is asked for every row
+            self._outage.answered(row, Sign.SUCCESS, started_s, now_s)
+            self._reached = True
+            row.last = Attempt(row.queued, number, started_at, latency_ms, verdict, Status.SUCCEEDED, None)
+        else:
+            verdict = self._weigh_refusal(row, admission, call, verdict)
+            fate = self._outage.answered(row, sign_of(verdict), started_s, now_s, _words(verdict))
+            self._reached = self._reached or isinstance(answer, Reply) or answer.sent
+            status, error = _follows(verdict, fate, reached=self._reached)
+            uses_try = verdict.ruling is not Ruling.AGAIN or row.used >= number
+            row.last = Attempt(row.queued, number, started_at, latency_ms, verdict, status, error, uses_try)
+            if fate is Fate.FAILED and not self._reached:
+                self._journal.answered(row.last)
+                raise ServiceUnreachable(
+                    f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
+                )
         if self._outage.is_down:
             self.on_down()
-        self._reached = self._reached or isinstance(answer, Reply) or answer.sent
-        unreachable = fate is Fate.FAILED and not self._reached
-        status, error = (Status.PENDING, None) if unreachable else _follows(verdict, fate)
-        uses_try = verdict.ruling is not Ruling.AGAIN or row.used > used
-        latency_ms = (now_s - started_s) * 1000
-        row.last = Attempt(row.queued, used + 1, started_at, latency_ms, verdict, status, error, uses_try)
         self._journal.answered(row.last)
-        if unreachable:
-            raise ServiceUnreachable(
-                f"the service cannot be reached: {verdict.description}", hint="check --base-url and the network"
-            )
         if not self._feedback.take(verdict, admission.token, call):
             row.throttled = 0
-            return status is Status.PENDING
+            return row.last.status is Status.PENDING
         if verdict.ruling is Ruling.THROTTLED and verdict.retry_after_s is None:
             row.throttled += 1  # everybody else goes on
             return True
         return None
+
+    def _weigh_refusal(self, row: RowInWork, admission: Admission, call: Call, verdict: Verdict) -> Verdict:
+        """Return the verdict; that the row is at fault if its token was refused and others get in with it."""
+        if verdict.ruling is not Ruling.REFUSED:
+            return verdict
+        is_alone = self._tokens.is_refused_alone(row.refusal, admission.token)
+        row.refusal = row.refusal or Refusal(admission.token, call.started_s)
+        return verdict._replace(ruling=Ruling.FAILED, kind=FailureKind.FORBIDDEN) if is_alone else verdict
 
     def _judge(self, answer: Reply | NoReply) -> Verdict:
         """Judge an answer; one that is the same to the byte as the success before it need not be read again.
@@ -232,10 +241,13 @@ def _rouse(row: RowInWork) -> None:
         row.roused.set_result(None)
 
 
-def _follows(verdict: Verdict, fate: Fate) -> tuple[Status, FailureKind | None]:
-    """Return where a verdict leaves its row."""
-    if verdict.ruling is Ruling.DONE:
-        return Status.SUCCEEDED, None
-    if verdict.ruling is Ruling.FAILED or (verdict.ruling is Ruling.AGAIN and fate is Fate.FAILED):
+def _words(verdict: Verdict) -> str:
+    return verdict.words if verdict.ruling is Ruling.AGAIN else ""
+
+
+def _follows(verdict: Verdict, fate: Fate, *, reached: bool) -> tuple[Status, FailureKind | None]:
+    """Return where the verdict on a call that did not succeed leaves its row: pending if no call ever `reached` anybody."""
+    has_failed = verdict.ruling is Ruling.FAILED or (verdict.ruling is Ruling.AGAIN and fate is Fate.FAILED)
+    if has_failed and (reached or fate is not Fate.FAILED):
         return Status.FAILED, verdict.kind
     return Status.PENDING, None

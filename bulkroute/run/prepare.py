@@ -263,9 +263,8 @@ class Preparation:
         Raises LedgerError, and StoppedEarly for rows that drifted where nothing may be sent then.
         """
         batch, changes, earlier, again, _is_kept = chosen
-        counts = batch.counts()
         if isinstance(live, Unread) and live.halted:
-            return Prepared(batch, changes, counts, halted=live.halted)
+            return Prepared(batch, changes, batch.counts(), halted=live.halted)
         in_doubt = batch.reopen(skipped=isinstance(live, LiveBindings))
         if isinstance(live, Unread):
             if earlier is not None:
