@@ -27,7 +27,12 @@ def is_stream(path: Path) -> bool:
         found = path.stat()
     except OSError:  # nothing, or a link that leads nowhere
         return False
-    return not stat.S_ISREG(found.st_mode) or os.path.samestat(found, os.fstat(1))
+    return not stat.S_ISREG(found.st_mode) or is_standard_output(path)
+
+
+def is_standard_output(path: Path) -> bool:
+    """Tell whether `path`, which is there, is where standard output goes. Raises OSError where there is none."""
+    return os.path.samestat(path.stat(), os.fstat(1))
 
 
 @contextlib.contextmanager
@@ -42,7 +47,7 @@ def writing(path: Path | None) -> Iterator[TextIO]:
         return
     try:
         # Opened by its name, a file that standard output was redirected to would be cut to nothing.
-        ours = path is None or os.path.samestat(path.stat(), os.fstat(1))
+        ours = path is None or is_standard_output(path)
         with open(1 if ours else path or 1, "w", encoding="utf-8", newline="", closefd=not ours) as file:
             yield file
     except BrokenPipeError:

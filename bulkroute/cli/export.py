@@ -41,11 +41,13 @@ def export(
     Example: bulkroute export cutover.ledger.db --status failed -o failed.csv
     """
     from bulkroute.atomic_file import writing  # here, since help must not wait for these
-    from bulkroute.cli.output_file import require_free
+    from bulkroute.cli.output_file import require_csv_name, require_free
     from bulkroute.ledger import export
     from bulkroute.ledger.ledger import Ledger
 
     if output is not None:
+        if format_ == "csv":
+            require_csv_name(output)
         require_free(output, force=force, ledger=ledger)
     with Ledger(ledger).read() as reader:
         rows = export.rows(reader, [Status(name) for name in statuses], batch, rollback=rollback, find=find)

@@ -42,6 +42,12 @@ def require_free(path: Path, *, force: bool, ledger: Path | None = None) -> None
         raise UsageError("is there already", where=str(path), hint=f"{hint}, or replace it with --force")
 
 
+def require_csv_name(path: Path) -> None:
+    """Refuse a name by which readers of manifests would take the CSV that is to be written for YAML. Raises UsageError."""
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise UsageError("what is written is CSV, which no reader of YAML takes", where=str(path), hint="call it .csv")
+
+
 def _is_manifest_of(path: Path, ledger: Path) -> bool:
     """Tell whether a ledger, if it is one that can be read, names this file as the manifest of any of its batches."""
     from bulkroute.ledger.ledger import Ledger  # here, as above

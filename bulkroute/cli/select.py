@@ -65,10 +65,14 @@ def select(output: Path, force: bool, json_: bool, **options: Any) -> int:
 
     Example: bulkroute select --from ivr:Old --to ivr:New -o old-to-new.csv
     """
-    from bulkroute.cli.output_file import require_free  # here, since help must not wait for these
+    from bulkroute.atomic_file import is_standard_output, is_stream  # here, since help must not wait for these
+    from bulkroute.cli.output_file import require_csv_name, require_free
     from bulkroute.cli.session import with_engine
     from bulkroute.live.selection import Filters
 
+    require_csv_name(output)
+    if json_ and is_stream(output) and is_standard_output(output):
+        raise UsageError("the manifest and --json cannot both go to standard output", hint="name a file with -o")
     files = [output, *filter(None, [beside(output)])]
     for file in files:
         require_free(file, force=force)

@@ -28,10 +28,11 @@ def snapshot(output: Path, force: bool, **options: Any) -> int:
     Example: bulkroute snapshot -o before.csv --base-url https://cc.example.com
     """
     from bulkroute.atomic_file import writing  # here, since help must not wait for these
-    from bulkroute.cli.output_file import require_free
+    from bulkroute.cli.output_file import require_csv_name, require_free
     from bulkroute.cli.session import with_engine
     from bulkroute.ledger import export
 
+    require_csv_name(output)
     require_free(output, force=force)
 
     async def work(engine: "Engine") -> int:

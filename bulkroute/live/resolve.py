@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from bulkroute.ledger.export import defused
 from bulkroute.live.route_index import Ambiguous, KnownRoute, NotFound, RouteIndex
 from bulkroute.live.target_index import Meant, NotMeant, TargetIndex, media_misfit
 from bulkroute.manifest import Faults
@@ -194,6 +195,10 @@ class LabelComparison:
         self._remarks.report()
 
     def _is_called(self, name: str, binding: Binding) -> bool:
+        """Tell whether a target is called so: as it is written in our own files, or as a manifest may write it."""
+        as_listed = name[1:] if defused(name[1:]) == name else name
+        if self._targets.agrees(WantedTarget(None, None, as_listed), binding):
+            return True
         try:
             return self._targets.agrees(parse_target(name), binding)
         except ValueError:

@@ -29,6 +29,9 @@ FIELDS = ("id", "devicetype", "deviceId")
 LABELS = ("accessCode", "extCode", "mediaType", "target", "wave")
 """What it may have beside them."""
 
+_BEFORE = frozenset(map(folded, ("before_target", "before_devicetype", "before_deviceId")))
+"""Columns for people who read a selection or an export: they decide nothing, which nobody needs to be told."""
+
 _FIELDS = {Kind.BY_ID: fields_by_name(BY_ID), Kind.BY_NUMBER: fields_by_name(BY_NUMBER)}
 _ANY = {**_FIELDS[Kind.BY_NUMBER], **_FIELDS[Kind.BY_ID]}
 _PRESENT_TARGET = folded("deviceDesc")
@@ -63,9 +66,10 @@ class Columns(NamedTuple):
     problems: list[str]
 
     def unused(self, fields: Iterable[str]) -> list[str]:
-        """Return the names of the columns that serve none of `fields`; those without a name are left out."""
+        """Return the names of the columns that serve none of `fields`; without those of no name, and of what was before."""
         used = {self.places.get(field) for field in fields}
-        return [name for place, name in enumerate(self.names) if place not in used and name.strip()]
+        further = (name for place, name in enumerate(self.names) if place not in used)
+        return [name for name in further if name.strip() and folded(name) not in _BEFORE]
 
 
 def columns_of(names: Sequence[str]) -> Columns:

@@ -29,6 +29,9 @@ TARGETS = [
     KnownTarget(3, 3016, "Closed", is_loaded=False),
     KnownTarget(1, 101, "Billing", 5),
     KnownTarget(1, 102, "Sales", 19),
+    KnownTarget(3, 3017, "+1 press"),
+    KnownTarget(3, 3018, "IVR: main"),
+    KnownTarget(3, 3019, "#9 back"),
 ]
 
 
@@ -175,6 +178,10 @@ def compared(*rows: LabelledRow, strict: bool = False) -> Faults:
         {"target": ""},
         {"target": "Night#3015"},
         {"device_id": 999, "target": "what is new"},
+        {"device_id": 3017, "target": "'+1 press"},  # as our own files write it, for the sake of spreadsheets
+        {"device_id": 3017, "target": "+1 press"},
+        {"device_id": 3018, "target": "IVR: main"},
+        {"device_id": 3019, "target": "#9 back"},
     ],
 )
 def test_what_stands_beside_an_id_and_is_so(same: dict[str, object]) -> None:

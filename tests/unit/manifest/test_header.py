@@ -73,6 +73,11 @@ def test_beside_an_id_only_the_plain_names_are_columns() -> None:
     ]
 
 
+def test_what_was_before_is_known_and_named_in_no_notice() -> None:
+    names = ["id", "devicetype", "deviceId", "before_target", "before_devicetype", "Before DeviceId", "before"]
+    assert columns_of(names).unused(("id", "devicetype", "deviceId")) == ["before"]
+
+
 @pytest.mark.parametrize(
     ("header", "says"),
     [
