@@ -16,6 +16,7 @@ from tests.certificates import certificates
 from tests.flow.test_a_service_out_of_reach import tls_in_front
 from tests.flow.test_signals_stop_in_good_order import wait_for
 from tests.harness import Result, bulkroute, exported, ids, serving, started, targets, write_csv
+from tests.watching import watching
 
 RATE = ("--rate", "40", "--no-snapshot")
 STATIC = {"BULKROUTE_APP_KEY": "", "BULKROUTE_APP_SECRET": ""}
@@ -66,6 +67,8 @@ def test_it_is_told_shown_and_measured_and_resume_ends_it(tmp_path: Path) -> Non
             line = bulkroute("ctl", ledger, "status", cwd=tmp_path).out
             assert "next probe in" in line
             assert "giving up at" in line
+            with watching(tmp_path / ledger) as watch:
+                assert watch.snapshot()["live"]["state"] == "down", "the page says so too"
             wait_for(lambda: "bulkroute_state{" in metrics.read_text())
             wait_for(lambda: any("down" in text and text.endswith(" 1.0") for text in metrics.read_text().splitlines()))
             service.simulator.set_faults(Faults(latency_ms=20))

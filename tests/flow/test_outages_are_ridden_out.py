@@ -2,7 +2,9 @@
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,10 @@ def test_an_outage_of_any_kind_and_length_fails_no_row(tmp_path: Path, kind: str
         assert {row["attempts"] for row in rows} == {"1"}, "no call into the outage used up a try"
     if kind != "refused":  # of those the service knows nothing
         assert night.summary.attempts == night.simulator.calls_per_endpoint["modifyCalledRoute"]
+    with closing(sqlite3.connect(tmp_path / "night.ledger.db")) as connection:
+        (all_calls, given_back) = connection.execute("SELECT sum(attempts), sum(given_back) FROM row").fetchone()
+    assert all_calls == night.summary.attempts, "each call is on the account of its row, probes included"
+    assert given_back == all_calls - sum(int(row["attempts"]) for row in rows)
 
 
 @pytest.mark.parametrize("kind", KINDS)
