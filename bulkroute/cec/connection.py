@@ -135,7 +135,8 @@ class Exchange:
 
 
 def _is_usable(connection: Connection) -> bool:
-    return connection.protocol is not None and not connection.protocol.should_close
+    protocol = connection.protocol
+    return protocol is not None and not protocol.should_close
 
 
 async def read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:

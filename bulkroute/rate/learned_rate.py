@@ -59,11 +59,11 @@ class LearnedRate:
         self._halted_until_s = -math.inf
         self._is_found = False
         self._was_shut_long = False
+        self.rate_per_s: float | None = None
+        """The rate that the service was found to allow, None where that is what was asked for. Read for every call."""
 
-    @property
-    def rate_per_s(self) -> float | None:
-        """The rate that the service was found to allow, None where that is what was asked for."""
-        return None if self._rate >= self._asked else self._in_force
+    def _set_rate(self) -> None:
+        self.rate_per_s = None if self._rate >= self._asked else self._in_force
 
     @property
     def _in_force(self) -> float:
@@ -76,6 +76,7 @@ class LearnedRate:
         if not is_limited or self._rate > self._asked:
             self._trial = None
             self._go(self._asked, now_s)
+        self._set_rate()
 
     def expect(self, allowed_per_s: float, now_s: float) -> None:
         """Set out from what the service says that it allows, unless a rate was found already."""
@@ -185,6 +186,7 @@ class LearnedRate:
         self._rounds.restart(now_s + SPAN_S if settle and rate != self._in_force else now_s)
         self._rate = min(max(rate, LOWEST_PER_S), self._asked)
         self._here, self._at_the_limit = Tally(), None
+        self._set_rate()
 
     def _stay_below(self, now_s: float) -> None:
         """Keep the head room until a faster trial is due, and that not soon."""
@@ -192,6 +194,7 @@ class LearnedRate:
         here = self._here
         self._go(self._rate, now_s)
         self._at_the_limit = here
+        self._set_rate()
         self._rounds.restart(now_s + SPAN_S)
 
     # Trials

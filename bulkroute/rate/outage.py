@@ -115,16 +115,17 @@ class Outage:
         """Take a row in, until `end`."""
         self._begun += 1
 
-    def end(self, tries: Tries, now_s: float) -> None:
-        """Let a row go: it has its outcome, or the run lets it be."""
+    def end(self, tries: Tries, now_s: float) -> bool:
+        """Let a row go: it has its outcome, or the run lets it be. Return whether the service is down."""
         self._begun -= 1
-        if self.since_s is None:
-            return
+        if self._stretch.since_s is None:
+            return False
         self._stretch.drop(tries)
         if self._probe is tries and self._down is not None:
             self._probe = None
             self._down.settle(now_s, failed=False)
         self.look(now_s)
+        return self._down is not None
 
     def probe(self, tries: Tries) -> None:
         """Take note that the call of this row starts now, as the probe."""
@@ -143,6 +144,14 @@ class Outage:
 
     def answered(self, tries: Tries, sign: Sign, started_s: float, now_s: float, words: str = "") -> Fate:
         """Take the end of a call, and return what follows for its row. `words`: what to tell people of a failure."""
+        if (
+            sign is Sign.SUCCESS and self._stretch.since_s is None and not self._blamed
+        ):  # nothing is to be learnt from it
+            if not tries.failed_before:
+                self._first_tries.add(failed=False)
+            tries.used += 1
+            tries.fate = Fate.DECIDED
+            return tries.fate
         probing = self._down if self._probe is tries else None
         if probing is not None:
             self._probe = None

@@ -106,7 +106,8 @@ class Throttle:
             self._door.started(now_s)
         is_eased = self._eased_s is not None
         part = None if is_eased or self._door.is_shut else self._learned.started(now_s)
-        self._apply()
+        if is_eased or self._learned.rate_per_s != self._applied_per_s:
+            self._apply()
         return Call(now_s, part)
 
     def accepted(self, call: Call, *, succeeded: bool) -> None:
@@ -124,7 +125,8 @@ class Throttle:
         if opening := self._door.accepted(call.started_s, now_s):
             self._learned.reopened(opening, now_s)
             self._pauses.end(HOLD)
-        self._apply()
+        if self._eased_s is not None or self._learned.rate_per_s != self._applied_per_s:
+            self._apply()
 
     def refused(
         self, call: Call, words: str, retry_after_s: float | None = None, quota: tuple[float, float] | None = None
@@ -184,10 +186,7 @@ class Throttle:
 
     def _apply(self) -> None:
         """Let calls go at the rate learnt, and tell if that is worth a word."""
-        learnt = self._learned.rate_per_s
-        if learnt == self._applied_per_s and self._eased_s is None:
-            return
-        self._applied_per_s = learnt
+        learnt = self._applied_per_s = self._learned.rate_per_s
         self._pacer.learn(learnt)
         rate, told = self._pacer.rate_per_s, self._told_per_s
         if rate is not None and self._eased_s is not None:

@@ -102,8 +102,7 @@ class Delivery:
 
     def _end(self, row: RowInWork) -> None:
         del self._rows[row.row]
-        self._outage.end(row, self._clock())
-        if self._outage.is_down:
+        if self._outage.end(row, self._clock()):
             self.on_down()
 
     def more_rows(self) -> None:
