@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from bulkroute.ledger import lifecycle
 from bulkroute.ledger.queries import TRIES
 from bulkroute.ledger.search import NAMES, add_functions, condition
 from bulkroute.model import NamedTarget, Status, iso, number_text, route_text
@@ -64,6 +65,8 @@ class RowStory(NamedTuple):
     """Whether it was done and found changed by another hand."""
     finished_at: float | None
     """When it got its outcome, in seconds since the epoch."""
+    put_back_by: int | None
+    """The rollback that has put the route back since, by its batch's number; None if none has."""
     calls: list[CallRecord]
     """All of them, the first one first."""
 
@@ -143,8 +146,8 @@ def find(connection: sqlite3.Connection, text: str, batch: int | None, limit: in
 def _stories(connection: sqlite3.Connection, ids: Iterable[str], batch: int | None) -> list[RouteStory]:
     """Return the stories of these routes, in this order."""
     stories = {route_id: RouteStory(route_id, "", "", None, []) for route_id in ids}
-    chosen = {"ids": json.dumps([*stories]), "batch": batch}
-    where = "row.id IN (SELECT value FROM json_each(:ids)) AND (:batch IS NULL OR row.batch = :batch)"
+    chosen = {"ids": json.dumps([*stories])}
+    where = "row.id IN (SELECT value FROM json_each(:ids))"
     calls: dict[int, list[CallRecord]] = {}
     columns = ", ".join(f"attempt.{name}" for name in CallRecord._fields)
     for row, *call in connection.execute(
@@ -163,7 +166,22 @@ def _stories(connection: sqlite3.Connection, ids: Iterable[str], batch: int | No
             story = story._replace(access_code=access_code, ext_code=ext_code, media_type=media_type)
         stories[route_id] = story
         story.rows.append(_row(facts, calls.get(key, [])))
+    for story in stories.values():
+        rows = [row._replace(put_back_by=_put_back_by(row, story.rows)) for row in story.rows]
+        story.rows[:] = [row for row in rows if batch in (None, row.batch)]
     return list(stories.values())
+
+
+def _put_back_by(row: RowStory, rows: Iterable[RowStory]) -> int | None:
+    """Return the first rollback that put back what this row did: of its batch, or since an earlier one."""
+    if row.parent is not None or row.status is not Status.PENDING:
+        return None
+    undone = (
+        each.batch
+        for each in rows
+        if each.parent is not None and each.parent <= row.batch < each.batch and each.status in lifecycle.DONE
+    )
+    return next(undone, None)
 
 
 def _row(facts: list[Any], calls: list[CallRecord]) -> RowStory:
@@ -172,7 +190,7 @@ def _row(facts: list[Any], calls: list[CallRecord]) -> RowStory:
     wanted = NamedTarget(devicetype, device_id, name or "")
     return RowStory(
         number, parent, manifest, line, bool(listed), wanted, _target(*before),
-        Status(status), error, description, attempts, bool(drifted), finished_at, calls,
+        Status(status), error, description, attempts, bool(drifted), finished_at, None, calls,
     )  # fmt: skip
 
 

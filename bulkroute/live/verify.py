@@ -110,7 +110,8 @@ async def verify(batch: BatchReader, reader: LiveReader, backoff_s: float, tell:
             named = await _named(reader.asker, found)
             rows = checked.done + checked.put_back
             return Verified(str(batch.path), batch.number, rows, checked.put_back, named, live.settled)
-        tell(f"{len(found):,} differences; the list may lag behind, it is read again in {wait_s:g} s")
+        differences = "1 difference" if len(found) == 1 else f"{len(found):,} differences"
+        tell(f"{differences}; the list may lag behind, it is read again in {wait_s:g} s")
         await asyncio.sleep(wait_s)
 
 

@@ -18,7 +18,6 @@ MOST_IN_JSON = 1000
 MOST_CALLS = 20
 """So many of the last calls of a row."""
 
-_DONE = (Status.SUCCEEDED, Status.UNCHANGED)
 _STANDS = {
     Status.PENDING: "still to be sent",
     Status.SENT: "its call is in flight, or in doubt after a crash",
@@ -46,24 +45,22 @@ def print_found(found: Found, where: str, stream: TextIO, *, one_of_several: boo
 def _tell(story: RouteStory, where: str, stream: TextIO) -> None:
     media = "" if story.media_type is None else f", {media_text(story.media_type)}"
     say(f"{story.route}{media}{where}", stream)
-    put_back = {row.parent: row.batch for row in story.rows if row.status in _DONE}
     facts: list[tuple[str, str]] = []
     for row in story.rows:
-        undone = put_back.get(row.batch) if row.status is Status.PENDING else None
-        facts.append((f"  batch {row.batch}", _row(row, undone)))
+        facts.append((f"  batch {row.batch}", _row(row)))
         facts += _calls(row.calls)
     say_each(facts, stream)
 
 
-def _row(row: RowStory, undone: int | None) -> str:
-    """Say what one batch did with the route; `undone`: the batch that has put it back since."""
+def _row(row: RowStory) -> str:
+    """Say what one batch did with the route."""
     place = f"rollback of batch {row.parent}" if row.parent is not None else f"{row.manifest}, line {row.line}"
     gone = "" if row.listed else ", no longer in the manifest"
     before = f"from {row.before} " if row.before else ""
     unknown = "" if row.before or row.status is Status.PENDING else " (where it led before is not on record)"
     stands = _STANDS.get(row.status) or f"{row.status.value}: {row.error}"
-    if undone is not None:
-        stands = f"put back since by batch {undone}"
+    if row.put_back_by is not None:
+        stands = f"put back since by batch {row.put_back_by}"
     tries = f" after {row.attempts} tries" if row.attempts > 1 else ""
     said = f", {row.description}" if row.description and row.status is Status.FAILED else ""
     drifted = "; another hand had changed it since it was done" if row.drifted else ""

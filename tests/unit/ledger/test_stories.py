@@ -122,6 +122,25 @@ def test_one_batch_alone(ledger: Path) -> None:
     assert [row.batch for row in find(ledger, "4008001234 ext 2", batch=1).routes[0].rows] == [1]
 
 
+def test_what_a_rollback_put_back_is_told_of_every_batch_it_undid(ledger: Path) -> None:
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("UPDATE row SET status = 'pending' WHERE row = 2")
+    assert [row.put_back_by for row in find(ledger, IDS[1]).routes[0].rows] == [None, None]
+    with closing(sqlite3.connect(ledger)) as connection, connection:
+        connection.execute("UPDATE row SET status = 'succeeded' WHERE row = 7")
+        for batch, parent in ((3, None), (4, 1), (5, None)):  # a second night, a rollback since the first, a third one
+            connection.execute(
+                "INSERT INTO batch (batch, created_at, manifest, digest, parent) VALUES (?, 5, 'night.csv', '', ?)",
+                (batch, parent),
+            )
+            connection.execute(
+                "INSERT INTO row (batch, id, line, devicetype, device_id, status) VALUES (?, ?, 3, 3, 3001, ?)",
+                (batch, IDS[1], "pending" if parent is None else "unchanged"),
+            )
+    assert [row.put_back_by for row in find(ledger, IDS[1]).routes[0].rows] == [2, None, 4, None, None]
+    assert [row.put_back_by for row in find(ledger, IDS[1], batch=3).routes[0].rows] == [4]
+
+
 def test_as_json(ledger: Path) -> None:
     (story,) = find(ledger, IDS[0]).routes
     record = json.loads(json.dumps(story.to_json()))

@@ -26,6 +26,7 @@ def row(batch: int = 1, **facts: Any) -> RowStory:
         "attempts": 1,
         "drifted": False,
         "finished_at": None,
+        "put_back_by": None,
         "calls": [],
     }
     return RowStory(batch=batch, **{**usual, **facts})
@@ -66,11 +67,8 @@ def test_each_standing_has_its_words() -> None:
 
 
 def test_a_row_that_was_put_back_is_not_just_pending() -> None:
-    lines = told(row(status=Status.PENDING), row(2, parent=1, wanted=OLD, before=NEW))
-    assert lines[1].endswith("to ivr 3002 (Night): put back since by batch 2")
-    assert told(row(status=Status.PENDING), row(2, parent=1, status=Status.FAILED, error="conflict"))[1].endswith(
-        ": still to be sent"
-    )
+    (_route, line) = told(row(status=Status.PENDING, put_back_by=2))
+    assert line.endswith("to ivr 3002 (Night): put back since by batch 2")
 
 
 def test_of_many_calls_the_last_ones_are_shown() -> None:
