@@ -118,14 +118,16 @@ class Decided(NamedTuple):
     """Rows found right, never sent as far as is known, whose recorded earlier binding is another: calls were forgotten."""
 
 
+_PENDING = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
+_KNOWN = f"FROM seen.binding AS live WHERE {_PENDING} AND live.id = row.id"
+
+
 def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: Iterable[FailureKind] = ()) -> Decided:
     """Give pending rows that need no call, or must get none, their outcome; those of a kind to `skip` are no failures.
 
     In a rollback a row whose live binding is no longer what was written is a conflict.
     """
     now, kinds = time.time(), frozenset(skip)
-    pending = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
-    known = f"FROM seen.binding AS live WHERE {pending} AND live.id = row.id"
 
     def refuse(kind: FailureKind, description: str, which: str) -> None:
         status = Status.SKIPPED if kind in kinds else Status.FAILED
@@ -136,55 +138,67 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
 
     with _deciding(connection, live):
         if batch.by_number:
-            connection.execute(
-                f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.MOVED}', finished_at = ?2,"
-                f" description = moved.story FROM ({moved('row', 'row', pending.replace('?', '?1'))}) AS moved"
-                " WHERE row.batch = ?1 AND row.id = moved.id",
-                (batch.number, now),
-            )
-        changed_earlier = 0
-        if batch.parent is None:
-            # Our own calls alone make it so after *before* was recorded: it counts as changed by this batch.
-            landed = (
-                f"UPDATE row SET status = '{Status.SUCCEEDED}', {blank(finished_at='?')} {known} AND {IS_WANTED}"
-                " AND before_devicetype IS NOT NULL"
-                " AND (before_devicetype <> row.devicetype OR before_device_id <> row.device_id)"
-            )
-            changed_earlier = connection.execute(f"{landed} AND attempts = 0", (now, batch.number)).rowcount
-            connection.execute(landed, (now, batch.number))
+            _refuse_moved(connection, batch, now)
+        changed_earlier = _finish_changed_earlier(connection, batch, now) if batch.parent is None else 0
+        _note_before(connection, batch)
         connection.execute(
-            # What this batch may have written itself is not what was there before.
-            "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
-            f" {known} AND before_devicetype IS NULL AND live.device_id IS NOT NULL"
-            f" AND ({IS_WRITTEN}) IS NOT TRUE AND NOT (attempts > 0 AND {IS_WANTED})",
-            (batch.number,),
-        )
-        if batch.parent is None:
-            # Another hand came before our call: that is what will be overwritten. A row sent to several targets may
-            # have been bound to any of them by us.
-            connection.execute(
-                "UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id"
-                f" {known} AND before_devicetype IS NOT NULL AND live.device_id IS NOT NULL"
-                f" AND written_devicetype IS NULL AND ({IS_BEFORE}) IS NOT TRUE AND ({IS_WANTED}) IS NOT TRUE",
-                (batch.number,),
-            )
-        connection.execute(
-            f"UPDATE row SET status = '{Status.UNCHANGED}', {blank(finished_at='?')} {known} AND {IS_WANTED}",
+            f"UPDATE row SET status = '{Status.UNCHANGED}', {blank(finished_at='?')} {_KNOWN} AND {IS_WANTED}",
             (now, batch.number),
         )
         refuse(
             FailureKind.UNKNOWN_ID,
             "'no called route has this id'",
-            f"WHERE {pending} AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id)",
+            f"WHERE {_PENDING} AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id)",
         )
         refuse(
             FailureKind.LOCKED,
             "'editable is ' || live.editable || ': it must not be changed'",
-            f"{known} AND live.editable IN {LOCKED}",
+            f"{_KNOWN} AND live.editable IN {LOCKED}",
         )
         if batch.parent is not None:
-            refuse(FailureKind.CONFLICT, story(batch), f"{known} AND ({IS_BEFORE}) IS NOT TRUE")
+            refuse(FailureKind.CONFLICT, story(batch), f"{_KNOWN} AND ({IS_BEFORE}) IS NOT TRUE")
     return Decided(tuple(_refusals(connection, batch)), changed_earlier)
+
+
+def _refuse_moved(connection: sqlite3.Connection, batch: Batch, now: float) -> None:
+    """Fail rows whose id carries another number now than when the number was looked up."""
+    connection.execute(
+        f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.MOVED}', finished_at = ?2,"
+        f" description = moved.story FROM ({moved('row', 'row', _PENDING.replace('?', '?1'))}) AS moved"
+        " WHERE row.batch = ?1 AND row.id = moved.id",
+        (batch.number, now),
+    )
+
+
+def _finish_changed_earlier(connection: sqlite3.Connection, batch: Batch, now: float) -> int:
+    """Call rows done that our own calls alone can have made right; return how many calls the ledger has forgotten."""
+    landed = (
+        f"UPDATE row SET status = '{Status.SUCCEEDED}', {blank(finished_at='?')} {_KNOWN} AND {IS_WANTED}"
+        " AND before_devicetype IS NOT NULL"
+        " AND (before_devicetype <> row.devicetype OR before_device_id <> row.device_id)"
+    )
+    forgotten = connection.execute(f"{landed} AND attempts = 0", (now, batch.number)).rowcount
+    connection.execute(landed, (now, batch.number))
+    return forgotten
+
+
+def _note_before(connection: sqlite3.Connection, batch: Batch) -> None:
+    """Keep the live bindings that the calls of this batch will overwrite."""
+    set_before = f"UPDATE row SET before_devicetype = live.devicetype, before_device_id = live.device_id {_KNOWN}"
+    connection.execute(
+        # What this batch may have written itself is not what was there before.
+        f"{set_before} AND before_devicetype IS NULL AND live.device_id IS NOT NULL"
+        f" AND ({IS_WRITTEN}) IS NOT TRUE AND NOT (attempts > 0 AND {IS_WANTED})",
+        (batch.number,),
+    )
+    if batch.parent is None:
+        # Another hand came before our call: that is what will be overwritten. A row sent to several targets may
+        # have been bound to any of them by us.
+        connection.execute(
+            f"{set_before} AND before_devicetype IS NOT NULL AND live.device_id IS NOT NULL"
+            f" AND written_devicetype IS NULL AND ({IS_BEFORE}) IS NOT TRUE AND ({IS_WANTED}) IS NOT TRUE",
+            (batch.number,),
+        )
 
 
 def _refusals(connection: sqlite3.Connection, batch: Batch) -> Iterator[Refusal]:
