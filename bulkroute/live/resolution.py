@@ -73,15 +73,17 @@ class Resolution:
         wanted = [parse_target(each.name) for each in names]
         index = await self._index(wanted)
         faults = Faults(manifest)
+        hint = "name them anew in the manifest, or begin the next batch with today's targets: --fresh"
         for (name, binding), target in zip(names, wanted, strict=True):
             meant = index.find(target, allow_unloaded=self._rules.allow_unloaded)
             if not isinstance(meant, Meant):
                 faults.add(0, f"{name} was {binding} when this batch was begun; now {meant.reason}")
+                hint = "name them anew in the manifest"  # --fresh would meet the same fault
             elif meant.binding != binding:
                 faults.add(0, f"{name} was {binding} when this batch was begun, and is {meant.binding} now")
         if faults.total:
             error = faults.error()
-            error.hint = "name them anew in the manifest, or begin the next batch with today's targets: --fresh"
+            error.hint = hint
             raise error
 
     async def _resolved(

@@ -285,6 +285,8 @@ def test_the_next_batch_looks_for_its_numbers_anew(tenant: Tenant) -> None:
 
 @pytest.mark.parametrize("how", ["renamed", "taken", "unloaded"])
 def test_a_name_that_means_something_else_stops_the_batch(tenant: Tenant, how: str) -> None:
+    if how == "taken":
+        tenant.manifest.write_text(TABLE.replace("Night#3015", "Night"))
     tenant.run(max_rows=1)
     if how == "renamed":
         tenant.flows[3015] = Flow(3015, "Night 2")
@@ -301,9 +303,10 @@ def test_a_name_that_means_something_else_stops_the_batch(tenant: Tenant, how: s
     for told in (tenant.run(), tenant.plan()):
         assert not told.calls
         assert any("ivr 3015 when this batch was begun" in text and reason in text for text in told.faults)
+        assert isinstance(told.error, ManifestError)
+        assert ("--fresh" in told.error.hint) is (how == "taken")  # advised only where it helps
     assert tenant.query("SELECT count(*) FROM run") == [(1,)]
     if how == "taken":
-        tenant.manifest.write_text(TABLE.replace("Night#3015", "Night"))
         assert tenant.run(fresh=True).calls == {A: (3, 3022), B: (1, 101), C: (3, 3022)}
 
 
