@@ -120,7 +120,7 @@ class Resolver:
         if isinstance(match, NotFound):
             self.not_found += 1
             if self._rules.skip_unknown:
-                self._remarks.note(row.line, "have a number that no route has, and are left out as --skip asks")
+                self._remarks.note(row.line, "have a number that no route has, which --skip leaves out")
             else:
                 self._faults.add(row.line, match.reason if self._faults.keeps_more else "")
             return None
@@ -211,6 +211,9 @@ class LabelComparison:
             self._remarks.note(row.line, f"name {what}")
 
 
+_OF_ONE = {"name": "names", "have": "has"}
+
+
 class Remarks:
     """Counts what stops nothing, so that ten thousand rows give one warning."""
 
@@ -220,12 +223,13 @@ class Remarks:
         self._counts: Counter[str] = Counter()
 
     def note(self, line: int, text: str) -> None:
-        """Count a remark on one row; `text` goes on after "3 rows"."""
+        """Count a remark on one row; `text` goes on after "3 rows", and begins with `name` or `have`."""
         self._first_lines.setdefault(text, line)
         self._counts[text] += 1
 
     def report(self) -> None:
         """Record a warning for each kind of remark."""
         for text, count in self._counts.items():
-            rows = "1 row" if count == 1 else f"{count:,} rows"
-            self._faults.warn(f"{rows} {text} (first: line {self._first_lines[text]})")
+            verb, _, rest = text.partition(" ")
+            rows = f"1 row {_OF_ONE[verb]}" if count == 1 else f"{count:,} rows {verb}"
+            self._faults.warn(f"{rows} {rest} (first: line {self._first_lines[text]})")

@@ -187,7 +187,7 @@ def test_flags_take_what_is_a_fault_without_them(tenant: Tenant) -> None:
         rewrite_number=(parse_rewrite_rule("^00=+"),),
     )
     assert told.calls == {B: (3, 3016)}
-    assert any("1 row have a number that no route has" in text for text in told.notices)
+    assert any("1 row has a number that no route has" in text for text in told.notices)
     assert "--rewrite-number '^00=+' changed 1 numbers" in told.notices
     assert "warning: ivr 3016 (Closed) is not loaded: 1 row leads there" in told.notices
     planned = tenant.plan(skip=frozenset({FailureKind.UNKNOWN_ID}), rewrite_number=(parse_rewrite_rule("^00=+"),))
@@ -246,6 +246,12 @@ def test_a_number_that_is_another_route_s_in_the_middle_of_a_batch_is_not_sent(t
 
 
 @pytest.mark.parametrize("media_type", [5, 53])
+def test_a_number_that_is_only_written_in_another_way_has_not_moved(tenant: Tenant) -> None:
+    tenant.run(max_rows=1)
+    tenant.renumber(B, "+551140028922")
+    assert tenant.run().calls == {B: (1, 101), C: (3, 3015)}
+
+
 def test_a_number_whose_id_is_gone_is_not_sent_to_the_other_one(tenant: Tenant, media_type: int) -> None:
     tenant.run(max_rows=1)
     tenant.routes["777"] = replace(tenant.routes.pop(C), id="777", mediatype_id=media_type)
@@ -272,6 +278,17 @@ def test_a_batch_that_has_ended_does_not_vouch_for_numbers_and_names(tenant: Ten
     told = tenant.run(snapshot=False)
     assert told.summary is not None
     assert (told.summary.exit_code, told.summary.live_read) == (0, False)
+
+
+def test_a_changed_manifest_goes_by_what_it_says_now(tenant: Tenant) -> None:
+    assert list(tenant.run(max_rows=1).calls) == [A]
+    tenant.renumber(B, "7777")
+    tenant.renumber(C, "8888", "1")
+    tenant.manifest.write_text("Access Code,Ext,Target\n4008001234,2,Night\n7777,,queue:账单\n8888,1,queue:账单\n")
+    told = tenant.run()
+    assert told.calls == {B: (1, 101), C: (1, 101)}
+    assert tenant.query("SELECT id, access_code FROM row ORDER BY row") == [(A, "4008001234"), (B, "7777"), (C, "8888")]
+    assert tenant.query("SELECT name FROM wanted_name ORDER BY 1") == [("Night",), ("queue:账单",)]
 
 
 def test_the_next_batch_looks_for_its_numbers_anew(tenant: Tenant) -> None:
@@ -329,7 +346,7 @@ def test_the_export_is_a_manifest_by_id_that_carries_number_and_target(tenant: T
     assert told.error is None
     assert not [text for text in told.notices if text.startswith("warning")]
     tenant.renumber(A, "4008009999")
-    assert "1 row name a number that is not that of their id" in "".join(tenant.run(fresh=True).notices)
+    assert "1 row names a number that is not that of their id" in "".join(tenant.run(fresh=True).notices)
     told = tenant.run(strict_numbers=True)
     assert told.faults == [
         f"2: 4008001234 ext 2 is not the number of id {A}: 4008009999 (id {A}, voice, ivr 3015 Night); correct the row"

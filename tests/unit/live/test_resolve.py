@@ -105,7 +105,7 @@ def test_unknown_numbers_may_be_left_out() -> None:
     assert not faults.total
     assert "2 of 3 numbers are not found: is this the right tenant?" in faults.warnings[0]
     assert faults.warnings[1] == (
-        "night.csv: 2 rows have a number that no route has, and are left out as --skip asks (first: line 3)"
+        "night.csv: 2 rows have a number that no route has, which --skip leaves out (first: line 3)"
     )
 
 
@@ -139,7 +139,7 @@ def test_a_media_type_that_the_service_does_not_tell_is_assumed_with_a_warning()
     found, faults, _ = resolved(row(2, "6688/1", media=5))
     assert len(found) == 1
     assert faults.warnings == [
-        "night.csv: 1 row name a media type where the service tells none of the route (first: line 2)"
+        "night.csv: 1 row names a media type where the service tells none of the route (first: line 2)"
     ]
 
 
