@@ -116,8 +116,10 @@ def problems_of(
                 "rename it to target if it is the wanted one"
             )
         else:
+            unknown = [name for name in names if name.strip() and field_of(name, kind) is None]
+            rename = f", or rename {' or '.join(map(quote, unknown[:NAMES_SHOWN]))} to target" if unknown else ""
             problems.append(
-                f"{subject} has no target and no deviceId; add target, the name of the skill queue or IVR flow"
+                f"{subject} has no target and no deviceId; add target, the name of the skill queue or IVR flow{rename}"
             )
     elif "target" not in fields and "devicetype" not in fields:
         problems.append(f"{subject} has deviceId but no devicetype; add it: 1 or skill_queue, 3 or ivr")

@@ -85,6 +85,7 @@ def test_what_was_before_is_known_and_named_in_no_notice() -> None:
         ("DID,Extension,target", "the header has number, which is both codes as they are dialled, and extCode"),
         ("accessCode,extCode", "the header has no target and no deviceId; add target"),
         ("accessCode,devicetype", "the header has no target and no deviceId; add target"),
+        ("accessCode,Flow,New Target,,extCode", "IVR flow, or rename 'Flow' or 'New Target' to target"),
         (
             "accessCode,Device Desc",
             "has Device Desc, which names the present target, but no target; rename it to target",
