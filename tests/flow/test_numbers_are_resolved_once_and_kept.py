@@ -245,13 +245,13 @@ def test_a_number_that_is_another_route_s_in_the_middle_of_a_batch_is_not_sent(t
     assert tenant.run().calls == {B: (1, 101)}
 
 
-@pytest.mark.parametrize("media_type", [5, 53])
 def test_a_number_that_is_only_written_in_another_way_has_not_moved(tenant: Tenant) -> None:
     tenant.run(max_rows=1)
     tenant.renumber(B, "+551140028922")
     assert tenant.run().calls == {B: (1, 101), C: (3, 3015)}
 
 
+@pytest.mark.parametrize("media_type", [5, 53])
 def test_a_number_whose_id_is_gone_is_not_sent_to_the_other_one(tenant: Tenant, media_type: int) -> None:
     tenant.run(max_rows=1)
     tenant.routes["777"] = replace(tenant.routes.pop(C), id="777", mediatype_id=media_type)
