@@ -10,18 +10,15 @@ keeps them few even where the service gives tokens of no use. While the token se
 
 import asyncio
 import contextlib
-import json
 import math
-from collections import deque
 from collections.abc import Callable
-from itertools import chain
 from typing import NamedTuple
-from urllib.parse import quote
 
 from aiolimiter import AsyncLimiter
 from tenacity import AsyncRetrying, retry_if_result, stop_after_attempt
 
-from bulkroute.cec.answers import TEXT_LIMIT, NoReply
+from bulkroute.cec.answers import NoReply
+from bulkroute.cec.clean_text import TOKENS_REMEMBERED, CleanText
 from bulkroute.cec.client import Client
 from bulkroute.cec.token_answers import KeysWrong, Trouble, read_token_answer
 from bulkroute.errors import (
@@ -33,7 +30,6 @@ from bulkroute.errors import (
     StopKind,
     StoppedEarly,
 )
-from bulkroute.model import printable
 from bulkroute.rate.backoff import full_jitter, full_jitter_s
 from bulkroute.rate.probing import Probing
 from bulkroute.settings import Settings
@@ -49,9 +45,6 @@ FETCHES, FETCHES_S = 10, 10.0
 
 LONGEST_WAIT_S = 300.0
 """No single wait for a token service that throttles is longer, whatever it asks for."""
-
-TOKENS_REMEMBERED = 8
-"""Tokens kept in mind to blot out of the service's texts, beside the fixed secrets: those of the last hours."""
 
 
 class Token(NamedTuple):
@@ -93,10 +86,8 @@ class TokenSource:
         # A service that hands out tokens of no life at all must not be flooded for them.
         self._bucket = AsyncLimiter(FETCHES, FETCHES_S)
         fixed = [secret.reveal() for secret in (credentials.token, credentials.app_secret) if secret is not None]
-        self._fixed_secrets = [
-            spelling for secret in (*fixed, *settings.secret_headers) for spelling in _spellings(secret)
-        ]
-        self._tokens_seen: deque[list[str]] = deque(maxlen=TOKENS_REMEMBERED)
+        self.clean = CleanText((*fixed, *settings.secret_headers))
+        """Makes the service's texts fit to be kept and shown."""
         self._let_in_s: dict[str, float] = {}
         """When the last call started that was let in with each of the last tokens."""
         self._roused = asyncio.Event()
@@ -178,13 +169,6 @@ class TokenSource:
             self._probing.is_asked_for = True
             self._roused.set()
 
-    def clean(self, text: str) -> str:
-        """Return `text` fit to be kept and shown: printable, and without any secret the service may have echoed."""
-        for secret in chain(self._fixed_secrets, *self._tokens_seen):
-            if secret in text:
-                text = text.replace(secret, "***")
-        return printable(text, TEXT_LIMIT)
-
     async def close(self) -> None:
         """End a renewal that is under way."""
         if self._renewal is not None:
@@ -196,7 +180,7 @@ class TokenSource:
         return self._token is None or self._clock() >= self._token.dead_at_s
 
     def _take(self, value: str, life_s: float, asked_at_s: float = 0.0) -> None:
-        self._tokens_seen.append(_spellings(value))
+        self.clean.learn(value)
         self._token = Token(value, asked_at_s + RENEW_AT * life_s, asked_at_s + DEAD_AT * life_s)
         self._had_token = True
         while len(self._let_in_s) > TOKENS_REMEMBERED:
@@ -314,8 +298,3 @@ class TokenSource:
             )
         self._take(found.value, found.life_s, asked_at_s)
         return None
-
-
-def _spellings(secret: str) -> list[str]:
-    """Return a secret as it is, as JSON writes it and as a URL does."""
-    return list(dict.fromkeys((secret, json.dumps(secret)[1:-1], quote(secret, safe=""))))
