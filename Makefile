@@ -25,7 +25,7 @@ quick: lint
 
 soak: .venv/ready
 	LAB_SEEDS=5 $(BIN)/python -m pytest -q -n 0 tests/lab tests/flow/test_a_hidden_limit_is_found.py
-	SEQUENCES=60 $(BIN)/python -m pytest -q -n 0 tests/crash/test_state_machine.py $(if $(SEED),--hypothesis-seed=$(SEED))
+	SEQUENCES=300 $(BIN)/python -m pytest -q -n 0 tests/crash/test_state_machine.py $(if $(SEED),--hypothesis-seed=$(SEED))
 	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 bench: .venv/ready

@@ -73,7 +73,7 @@ CREATE TABLE row (
     http_status INTEGER,                    -- of the last answer
     return_code TEXT,                       -- the service's code in it
     description TEXT,                       -- the service's words in it, or what went wrong
-    before_devicetype INTEGER,              -- the binding that this batch overwrote; of a row that another hand changed since it was noted, the later one
+    before_devicetype INTEGER,              -- the binding that this batch overwrote; written once, but where another hand came in before it was first called, or since it was done
     before_device_id  INTEGER,              -- likewise
     written_devicetype INTEGER,             -- of a retargeted row: the target this batch sent it to last before that
     written_device_id  INTEGER,             -- likewise

@@ -192,11 +192,11 @@ def _note_before(connection: sqlite3.Connection, batch: Batch) -> None:
         (batch.number,),
     )
     if batch.parent is None:
-        # Another hand came before our call: that is what will be overwritten. A row sent to several targets may
-        # have been bound to any of them by us.
+        # Another hand came before our first call: that is what will be overwritten. Once a row was called, what it was
+        # bound to before stays on record.
         connection.execute(
             f"{set_before} AND before_devicetype IS NOT NULL AND live.device_id IS NOT NULL"
-            f" AND written_devicetype IS NULL AND ({IS_BEFORE}) IS NOT TRUE AND ({IS_WANTED}) IS NOT TRUE",
+            f" AND attempts = 0 AND written_devicetype IS NULL AND ({IS_WANTED}) IS NOT TRUE",
             (batch.number,),
         )
 

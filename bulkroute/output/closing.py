@@ -103,7 +103,8 @@ def status_line(found: BatchStatus) -> str:
 
 def closing_line(summary: Summary) -> str:
     """Return what happened in one line."""
-    how = "stopped" if summary.stopped else "all done" if summary.done == summary.total else "ended"
+    all_done = summary.done == summary.total and not summary.exit_code  # of a rollback, rows may be left behind
+    how = "stopped" if summary.stopped else "all done" if all_done else "ended"
     text = f"{how}: {_counts(summary)}"
     if summary.attempts:
         text += f"; {summary.attempts:,} calls in {duration(summary.seconds)}, {rate(summary.rate)} on average"

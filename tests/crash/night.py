@@ -96,6 +96,7 @@ class Night:
         assert called <= owed, "sent what was done, or not to be sent"
         assert dict(self.service.bindings) == bound
         assert not self.service.simulator.violations, "an id was in flight twice"
+        self.traces.tried(bound, called)
         self._check_moves("run")
         if ended.struck and ended.result.code in (5, -signal.SIGKILL):
             left = left_in_an_outage(stages, read(self.ledger), called)

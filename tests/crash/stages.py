@@ -199,7 +199,8 @@ def marked(rows: Rows, live: Live, *, rollback: bool = False) -> dict[str, Held]
             continue
         now = live[row_id]
         own = now == row.written or (row.tried and now == row.target)
-        overwritten = not own if row.before is None else not rollback and row.written is None and now != row.target
+        is_new = not (rollback or row.tried or row.written)  # never called by this batch
+        overwritten = not own if row.before is None else is_new and now != row.target
         known = replace(row, before=now if overwritten else row.before)
         ours = not rollback and row.before not in (None, row.target)  # by a call that the ledger lost
         if now == row.target:

@@ -24,7 +24,7 @@ from tests.crash.launcher import KILLS, REFUSALS, Launcher
 from tests.crash.night import NO_STRIKE, Night
 from tests.harness import IN_MEMORY, Target, ids, serving, targets
 
-SEQUENCES = int(os.environ.get("SEQUENCES", "20"))
+SEQUENCES = int(os.environ.get("SEQUENCES", "60"))
 """Of 20 commands at most; `make soak` tries more of them."""
 
 POOL = ids(5)

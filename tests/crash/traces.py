@@ -30,7 +30,13 @@ class Traces:
                     self.overwritten.setdefault(row_id, []).append(bound[row_id])
                     self.wrote[row_id] = target
             elif target in self.overwritten.get(row_id, [])[:1]:
-                del self.overwritten[row_id], self.wrote[row_id]
+                del self.overwritten[row_id]
+                self.wrote.pop(row_id, None)
+
+    def tried(self, bound: Mapping[str, Target], called: set[str]) -> None:
+        """Take note of calls that may have changed something, as far as who made them can tell."""
+        for row_id in called:
+            self.overwritten.setdefault(row_id, []).append(bound[row_id])
 
     def not_put_back(self, bound: Mapping[str, Target], now: Mapping[str, Target]) -> set[str]:
         """Return the routes that stood as a run had left them, and do not lead again to where they had led before.

@@ -284,18 +284,18 @@ def test_plan_says_what_drifted_and_what_is_skipped_as_run_does(tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_before_is_what_the_call_will_overwrite(tmp_path: Path) -> None:
-    """No call of ours changed anything yet; then another hand did."""
+def test_before_is_written_once_a_row_was_called(tmp_path: Path) -> None:
     wanted = targets(ids(3))
     write_csv(tmp_path / "night.csv", wanted)
     with serving(wanted, Faults(business_ids=1)) as service:
+        first = dict(service.bindings)
         run = ("run", "night.csv", "--base-url", service.url, *FAST)
         assert bulkroute(*run, cwd=tmp_path).code == 1
         for row_id in wanted:
             service.simulator.rebind(row_id, 1, 999)
         assert bulkroute(*run, cwd=tmp_path).code == 1
-        for row in exported(tmp_path / "night.ledger.db").values():
-            assert (int(row["before_devicetype"]), int(row["before_deviceId"])) == (1, 999)
+        for row_id, row in exported(tmp_path / "night.ledger.db").items():
+            assert (int(row["before_devicetype"]), int(row["before_deviceId"])) == first[row_id]
         assert json.loads(bulkroute("status", "night.ledger.db", "--json", cwd=tmp_path).out)["failed"] == 3
 
 

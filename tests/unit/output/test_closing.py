@@ -7,7 +7,7 @@ import pytest
 
 from bulkroute.errors import ExitCode
 from bulkroute.ledger.queries import Reason
-from bulkroute.output.closing import MOST_REASONS, next_commands, outcomes
+from bulkroute.output.closing import MOST_REASONS, closing_line, next_commands, outcomes
 from bulkroute.output.words import duration, rate
 from bulkroute.progress import Summary
 
@@ -48,6 +48,13 @@ def test_rows_that_are_refused_again_and_again_can_be_accepted() -> None:
     assert back.command == f"{export.command.replace('x.db', 'x.db --rollback')}"
     some = replace(refused, failed=1)
     assert next_commands(some, "bulkroute run a.csv", "x.db")[1].purpose == "try them again"
+
+
+def test_all_done_is_said_where_the_exit_code_says_so_too() -> None:
+    done = replace(SUMMARY, succeeded=9, failed=0, exit_code=ExitCode.DONE)
+    assert closing_line(done) == "all done: 9 of 9 rows done, 0 failed, 0 left"
+    left_behind = replace(done, exit_code=ExitCode.SOME_FAILED)
+    assert closing_line(left_behind) == "ended: 9 of 9 rows done, 0 failed, 0 left"
 
 
 @pytest.mark.parametrize(

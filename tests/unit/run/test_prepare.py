@@ -198,14 +198,14 @@ def test_what_another_hand_changed_in_a_batch_that_goes_on_is_sent_again_in_it(n
     assert night.execute("SELECT before_device_id FROM row ORDER BY row") == [(900,), (999,), (900,)]
 
 
-def test_what_another_hand_changed_before_our_call_is_what_a_rollback_puts_back(night: Night) -> None:
+def test_what_another_hand_changed_before_our_first_call_is_what_a_rollback_puts_back(night: Night) -> None:
     night.take_in()
     night.execute("UPDATE row SET status = 'failed', error = 'timeout', attempts = 1 WHERE id = ?", B)
     night.live |= {A: OTHERS, B: OTHERS}
     night.take_in()
     before = "SELECT before_device_id FROM row WHERE id = ?"
-    assert [night.execute(before, row_id) for row_id in (A, B, C)] == [[(999,)], [(999,)], [(900,)]]
-    # A row that was sent to another target before may have been bound to that by us: what is known of it stays.
+    assert [night.execute(before, row_id) for row_id in (A, B, C)] == [[(999,)], [(900,)], [(900,)]]
+    # So may a row have been that was sent to another target.
     night.execute("UPDATE row SET written_devicetype = 1, written_device_id = 555 WHERE id = ?", A)
     night.live[A] = (1, 556)
     night.take_in()
