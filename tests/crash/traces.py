@@ -41,11 +41,12 @@ class Traces:
     def not_put_back(self, bound: Mapping[str, Target], now: Mapping[str, Target]) -> set[str]:
         """Return the routes that stood as a run had left them, and do not lead again to where they had led before.
 
-        That is where the first run found them, unless another hand came in between.
+        That is where the first run found them; if another hand came in between, it is elsewhere, or what a run overwrote.
         """
         stood = {row_id for row_id, target in self.wrote.items() if bound[row_id] == target}
         return {
             row_id
             for row_id in stood
-            if now[row_id] not in self.overwritten[row_id][: None if row_id in self.strange else 1]
+            if (now[row_id] == bound[row_id] or row_id not in self.strange)
+            and now[row_id] not in self.overwritten[row_id][: None if row_id in self.strange else 1]
         }
