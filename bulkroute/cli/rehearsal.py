@@ -3,7 +3,7 @@
 So a manifest finds what it asks for, whichever way it says it. Each route is bound to something earlier.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -78,9 +78,17 @@ def _name(row: LabelledRow) -> str:
         return ""
 
 
-def _routes(wishes: Iterable[_Wish], seed: int) -> list[Route]:
-    """Return a route for each id, or for each number as callers dial it and its media type."""
-    known = {(wish.id or f"{wish.access_code}{wish.ext_code or ''}", wish.media_type): wish for wish in wishes}
+def _routes(wishes: Sequence[_Wish], seed: int) -> list[Route]:
+    """Return a route for each id, or for each number and its media type.
+
+    A number that is written as callers dial it is that of the route which another line gives in two codes.
+    """
+    in_codes = {f"{wish.access_code}{wish.ext_code}" for wish in wishes if wish.ext_code is not None}
+    known: dict[object, _Wish] = {
+        wish.id or (wish.access_code, wish.ext_code, wish.media_type): wish
+        for wish in wishes
+        if wish.id or wish.ext_code is not None or wish.access_code not in in_codes
+    }
     by_id = {wish.id: wish for wish in known.values() if wish.id}
     named = by_id or dict(zip(made_up_ids(len(known), seed), known.values(), strict=True))
     return [_as_wished(route, named[route.id]) for route in routes_for(named, seed)]

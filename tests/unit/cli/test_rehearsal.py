@@ -103,3 +103,15 @@ def test_faults_of_the_manifest_are_told(tmp_path: Path, text: str) -> None:
     with open_manifest(tmp_path / "m.csv") as opened:
         rehearsed(opened, faults)
     assert faults.total
+
+
+def test_numbers_that_are_dialled_alike_are_routes_of_their_own(tmp_path: Path) -> None:
+    made = centre(tmp_path, "accessCode,extCode,target\n4008,,Night\n4008,1,Night\n40081,,Night\n4008,1,Night\n")
+    assert {(route.access_code, route.ext_code) for route in made.routes} == {
+        ("4008", ""),
+        ("4008", "1"),
+        ("40081", ""),
+    }
+    assert len(made.routes) == 3
+    made = centre(tmp_path, "number,target\n4008,Night\n40081,Night\n40081,Night\n")
+    assert sorted(route.access_code for route in made.routes) == ["4008", "40081"]
