@@ -61,7 +61,7 @@ def written(
         for text in (*(f"warning: {text}" for text in faults.warnings), *faults.notices):
             on_notice(text)
         if expected_rows not in (None, rows.count):
-            fault = f"{rows.count:,} rows, and --expect says {expected_rows:,}"
+            fault = f"{name_of(source)}: {rows.count:,} rows, and --expect says {expected_rows:,}"
             raise ManifestError(name_of(source), [fault], 1, stop=StopKind.EXPECT)
         yield Written(rows, name_of(source), manifest.digest if manifest else "", bool(reading.labels))
 

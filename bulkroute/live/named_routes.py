@@ -21,7 +21,7 @@ NO_TARGET = (1, 0)
 """What stands in for the targets, so that a route that is named twice is no contradiction."""
 
 LEAST_ID_CHARS = 16
-"""A line so long that is no route's id or number is the id of a route that is gone."""
+"""Letters and digits in a row, so many and more, that are no route's id or number are the id of a route that is gone."""
 
 _NOWHERE = WantedTarget(None, None, "")
 
@@ -81,7 +81,8 @@ class NamedRoutes:
                     continue
                 row = NumberedRow(number, normalised(text), None, None, _NOWHERE)
                 problem = number_problem("number", text)
-                is_gone = not index.candidates(row) and len(text) >= LEAST_ID_CHARS and id_problem(text) is None
+                may_be_id = len(text) >= LEAST_ID_CHARS and text.isalnum() and id_problem(text) is None
+                is_gone = may_be_id and not index.candidates(row)
                 if text in ids or is_gone:
                     self.gone += text not in ids
                     yield Row(number, text, *NO_TARGET)

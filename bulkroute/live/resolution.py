@@ -17,12 +17,12 @@ from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker
 from bulkroute.live.resolve import LabelComparison, ResolvedRow, Resolver, Rules
 from bulkroute.live.route_index import KnownRoute, RouteIndex
-from bulkroute.live.target_index import KnownTarget, Meant, TargetIndex
-from bulkroute.live.target_lists import read_all_skills, read_flows
+from bulkroute.live.target_index import Meant, TargetIndex
+from bulkroute.live.target_routes import ALL_KINDS, read_targets
 from bulkroute.manifest import Faults
 from bulkroute.manifest.rows import WantedTarget
 from bulkroute.manifest.targets import parse_target
-from bulkroute.model import Binding, DeviceType, FailureKind
+from bulkroute.model import Binding, FailureKind
 from bulkroute.settings import Settings
 
 
@@ -133,16 +133,13 @@ class Resolution:
     async def _index(self, wanted: Iterable[WantedTarget]) -> TargetIndex:
         """Read the lists in which named targets may be; none if all are given by id."""
         kinds = {target.devicetype for target in wanted if target.name}
-        known: list[KnownTarget] = []
         try:
-            if kinds & {None, DeviceType.SKILL_QUEUE.value}:
-                known += await read_all_skills(self._asker)
-            if kinds & {None, DeviceType.IVR.value}:
-                known += await read_flows(self._asker)
+            return TargetIndex(
+                await read_targets(self._asker, ALL_KINDS if None in kinds else set(filter(None, kinds)))
+            )
         except ReadingRefused as error:
             error.hint = "targets cannot be found by their names then: give devicetype and deviceId"
             raise
-        return TargetIndex(known)
 
 
 def _found(row: ResolvedRow) -> FoundRow:

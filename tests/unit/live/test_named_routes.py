@@ -82,12 +82,13 @@ def test_a_manifest_by_id_does_not_ask_what_is_live(tmp_path: Path) -> None:
     [
         (
             "vip.txt",
-            "551140028922\n4008001235\n4.0E+09\nVIP\n",
+            "551140028922\n4008001235\n4.0E+09\nVIP\n+55-11-4002-8923\n",
             [
                 "1: no route 551140028922; +551140028922 exists: has a leading 0 or + been lost?",
                 "2: no route 4008001235",
                 "3: number '4.0E+09' is in scientific notation",
                 "4: number 'VIP' holds 'V'",
+                "5: no route +551140028923",  # as long as an id, and none for all that
             ],
         ),
         (
