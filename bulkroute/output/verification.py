@@ -68,7 +68,15 @@ def _table(found: Verified) -> Table:
         for group in groups[:MOST_GROUPS]
     ]
     if rest := groups[MOST_GROUPS:]:
-        lines.append(("others", f"{sum(group.rows for group in rest):,}", f"{len(rest):,} more groups", "", ""))
+        lines.append(
+            (
+                "others",
+                f"{sum(group.rows for group in rest):,}",
+                f"{len(rest):,} more groups; --rows shows each row",
+                "",
+                "",
+            )
+        )
     title = f"batch {found.batch} in {found.ledger}: rows that are not as the ledger says"
     return Table(title, [*columns, Column("for example", least=ID_CHARACTERS)], lines)
 
