@@ -46,21 +46,22 @@ def test_a_night_goes_on_by_itself(tmp_path: Path, kind: str) -> None:
     assert "get their tries back" in result.err
 
 
+def is_down(metrics: str) -> bool:
+    lines = [line for line in metrics.splitlines() if line.startswith("bulkroute_state{")]
+    return any("down" in line and line.endswith(" 1.0") for line in lines)
+
+
 def test_it_is_told_shown_and_measured_and_resume_ends_it(tmp_path: Path) -> None:
     wanted = targets(ids(120))
     write_csv(tmp_path / "night.csv", wanted)
     metrics, ledger = tmp_path / "night.prom", "night.ledger.db"
 
-    def status() -> dict[str, Any]:
-        answer = bulkroute("ctl", ledger, "status", "--json", cwd=tmp_path)
-        told: dict[str, Any] = json.loads(answer.out) if answer.code == 0 else {"state": ""}
-        return told
-
     command = ("run", "night.csv", *RATE, "--log-format", "json", "--metrics-file", metrics)
     with serving(wanted, Faults(latency_ms=20, outages=("1s+1000s:503",))) as service:
         with started(*command, "--base-url", service.url, cwd=tmp_path) as process:
-            wait_for(lambda: status()["state"] == "down")
-            told = status()
+            wait_for(lambda: metrics.exists() and is_down(metrics.read_text()))
+            told = json.loads(bulkroute("ctl", ledger, "status", "--json", cwd=tmp_path).out)
+            assert told["state"] == "down"
             assert told["reason"].startswith("service down (8 rows: HTTP 503")
             assert told["since"] < told["until"]
             assert told["pauses"][0]["cause"] == "down"
@@ -69,8 +70,6 @@ def test_it_is_told_shown_and_measured_and_resume_ends_it(tmp_path: Path) -> Non
             assert "giving up at" in line
             with watching(tmp_path / ledger) as watch:
                 assert watch.snapshot()["live"]["state"] == "down", "the page says so too"
-            wait_for(lambda: "bulkroute_state{" in metrics.read_text())
-            wait_for(lambda: any("down" in text and text.endswith(" 1.0") for text in metrics.read_text().splitlines()))
             service.simulator.set_faults(Faults(latency_ms=20))
             wait_for(lambda: bulkroute("ctl", ledger, "resume", cwd=tmp_path).code == 0)
             result = ended(process)
