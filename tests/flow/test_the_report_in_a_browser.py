@@ -1,5 +1,6 @@
 """The report, made by the real command line and read in a real browser."""
 
+import csv
 import json
 import re
 import sqlite3
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from bulkroute.model import number_text
 from bulkroute.simulator import Faults
 from tests.browser import chromium, needs_chromium, opened
 from tests.harness import bulkroute, exported, ids, serving, started, targets, write_csv
@@ -136,14 +138,20 @@ def test_the_page_in_a_browser(tmp_path: Path) -> None:
         rows = page.locator("#failed tbody tr")
         failed = counts["failed"]
         assert rows.count() == min(100, failed)
-        an_id = data["failed"]["rows"][-1][0]
-        page.fill("#failed-text", an_id)
-        expect(rows).to_have_count(1)
-        assert an_id in rows.inner_text()
+        last = dict(zip(data["failed"]["columns"], data["failed"]["rows"][-1], strict=True))
+        number = number_text(last["access_code"], last["ext_code"])
+        assert last["access_code"]
+        for searched in (last["id"], number, f"{last['access_code'][:3]}-{last['access_code'][3:]} {last['ext_code']}"):
+            page.fill("#failed-text", searched)
+            expect(rows).to_have_count(1)
+            assert rows.locator("td").all_text_contents()[:2] == [number, last["id"]]
         with page.expect_download() as download:
             page.click("#failed-save")
         download.value.save_as(tmp_path / "one.csv")
         assert bulkroute("check", "one.csv", cwd=tmp_path).code == 0
+        (saved,) = csv.DictReader((tmp_path / "one.csv").read_text().splitlines())
+        assert saved["id"] == last["id"]
+        assert saved["accessCode"].removeprefix("'") == last["access_code"]
 
 
 @needs_chromium
