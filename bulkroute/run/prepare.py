@@ -213,6 +213,8 @@ class Preparation:
                 following, _changes = writer.take_over(staged or await stage(), tenant)
                 writer.end_rollbacks()
                 return Chosen(following, following.changes_since(batch) if staged else Changes(), earlier=batch)
+            if staged is not None and staged.digest == latest.digest != "":
+                staged = None  # nothing has changed but what --skip leaves out
         else:
             writer.end_rollbacks()
         again = 0

@@ -291,6 +291,15 @@ def test_a_changed_manifest_goes_by_what_it_says_now(tenant: Tenant) -> None:
     assert tenant.query("SELECT name FROM wanted_name ORDER BY 1") == [("Night",), ("queue:账单",)]
 
 
+def test_a_number_that_went_in_the_middle_of_a_batch_is_skipped_in_that_batch(tenant: Tenant) -> None:
+    tenant.run(max_rows=1)
+    del tenant.routes[B]
+    assert tenant.run().refused[0].error == "unknown_id"
+    told = tenant.run(skip=frozenset({FailureKind.UNKNOWN_ID}))
+    assert told.summary is not None
+    assert (told.summary.batch, told.summary.total, told.summary.skipped, told.summary.exit_code) == (1, 3, 1, 0)
+
+
 def test_the_next_batch_looks_for_its_numbers_anew(tenant: Tenant) -> None:
     assert len(tenant.run().calls) == 3
     tenant.renumber(B, "7777")
