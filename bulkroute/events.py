@@ -40,7 +40,7 @@ class RunStarted(NamedTuple):
     refused: int
     """Rows that failed without a call."""
     drifted: int
-    """Rows that were done and that another hand has changed since; found now."""
+    """Of the rows to be sent, those that were done and that another hand has changed since."""
     live_read: bool
     """Whether live bindings were read; else rows are done as the ledger says."""
     rate_per_s: float | None

@@ -95,9 +95,10 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
     width = max((len(f"{rows:,}") for rows, _text in pairs), default=0)
     lines += [("change", f"{rows:>{width},} {text}") for rows, text in pairs]
     if proposal.drifted:
-        lines.append(
-            ("drifted", f"{proposal.drifted:,} of these rows were done, and another hand has changed them since")
-        )
+        these = "1 of these rows was done, and another hand has changed it since"
+        if proposal.drifted > 1:
+            these = f"{proposal.drifted:,} of these rows were done, and another hand has changed them since"
+        lines.append(("drifted", these))
     if proposal.refused:
         refused = ", ".join(f"{rows:,} {error}" for error, rows in sorted(proposal.refused.items()))
         lines.append(("refused", f"{refused}; nothing is sent for them"))

@@ -221,6 +221,15 @@ def tried_earlier(connection: sqlite3.Connection, batch: Batch) -> int:
     return int(rows)
 
 
+def drifted_to_send(connection: sqlite3.Connection, batch: Batch) -> int:
+    """Return how many of the rows still to be sent were done, and changed by another hand since."""
+    (rows,) = connection.execute(
+        f"SELECT count(*) FROM row WHERE batch = ? AND drifted AND listed AND status = '{Status.PENDING}'",
+        (batch.number,),
+    ).fetchone()
+    return int(rows)
+
+
 def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
     """Tell whether rows are still to be sent."""
     return next(pending(connection, batch), None) is not None

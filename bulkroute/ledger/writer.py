@@ -87,6 +87,11 @@ class BatchWriter(BatchReader):
         return batches.tried_earlier(self._connection, self.facts)
 
     @guarded(PREPARE)
+    def drifted_to_send(self) -> int:
+        """Return how many of the rows still to be sent were done, and changed by another hand since."""
+        return batches.drifted_to_send(self._connection, self.facts)
+
+    @guarded(PREPARE)
     def decide(self, live: LiveBindings, skip: Iterable[FailureKind] = ()) -> Decided:
         """Give pending rows that need no call, or must get none, their outcome; those of a kind to `skip` are no failures."""
         return settle.decide(self._connection, self.facts, live.path, skip=skip)

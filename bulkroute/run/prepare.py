@@ -300,7 +300,7 @@ class Preparation:
             batch.tried_earlier(),
             again,
             decided=decided,
-            drifted=drifted,
+            drifted=batch.drifted_to_send(),
             live=live,
         )
 

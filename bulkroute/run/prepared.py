@@ -35,7 +35,7 @@ class Prepared(NamedTuple):
     decided: Decided = Decided()
     """What live bindings decided: nothing if they were not read."""
     drifted: int = 0
-    """Rows that were done and that another hand has changed since; found now."""
+    """Of the rows to be sent, how many were done and have been changed by another hand since."""
     halted: BulkrouteError | None = None
     """Why nothing may be sent: the live bindings could not be read."""
     live: LiveBindings | None = None
