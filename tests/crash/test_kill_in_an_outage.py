@@ -19,7 +19,7 @@ DONE_FIRST = 10
 AWAY = Faults(outages=(f"{DONE_FIRST / 50}s+1000s:503@modify", f"{DONE_FIRST / 50}s+1000s:503@read"))
 
 STATES = {
-    "withheld rows": {"call": (13, 15, 18), "commit": (30, 36)},
+    "withheld rows": {"call": (13, 15, 18), "commit": (27, 31)},
     "probing": {"call": (19, 20, 21), "commit": (46, 50)},
 }
 """At which call, or commit, a run is in which state; from the 19th call on each is a probe."""
