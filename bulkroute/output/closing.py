@@ -107,7 +107,8 @@ def closing_line(summary: Summary) -> str:
     how = "stopped" if summary.stopped else "all done" if all_done else "ended"
     text = f"{how}: {_counts(summary)}"
     if summary.attempts:
-        text += f"; {summary.attempts:,} calls in {duration(summary.seconds)}, {rate(summary.rate)} on average"
+        calls = "1 call" if summary.attempts == 1 else f"{summary.attempts:,} calls"
+        text += f"; {calls} in {duration(summary.seconds)}, {rate(summary.rate)} on average"
     return f"{text}; {summary.stopped}" if summary.stopped else text
 
 

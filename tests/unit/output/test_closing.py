@@ -30,6 +30,11 @@ def test_rows_in_doubt_are_settled_by_reading() -> None:
     assert advice.command == "bulkroute run 'a b.csv' --rate 5 --snapshot"
 
 
+def test_one_call_is_no_calls() -> None:
+    assert "; 1 call in 2.0 s," in closing_line(replace(SUMMARY, attempts=1, seconds=2.0))
+    assert "; 2 calls in 2.0 s," in closing_line(replace(SUMMARY, attempts=2, seconds=2.0))
+
+
 def test_no_advice_onto_a_file_that_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for taken, free in (("failed.csv", "failed-2.csv"), ("failed-2.csv", "failed-3.csv")):
