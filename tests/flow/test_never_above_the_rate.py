@@ -63,7 +63,7 @@ def test_rows_in_backoff_hold_no_slot(tmp_path: Path) -> None:
         backoff_cap_s=20,
         max_attempts=4,
     )
-    assert 25 < night.summary.failed < 100
+    assert 20 <= night.summary.failed < 100  # a run ends once twenty in a row have failed
     assert night.summary.failures == {"server": night.summary.failed}
     starts = night.starts()
     # Until the last row has had its first try there is work enough all the time.
