@@ -62,6 +62,7 @@ def test_rows_in_backoff_hold_no_slot(tmp_path: Path) -> None:
         backoff_s=4,
         backoff_cap_s=20,
         max_attempts=4,
+        max_consecutive_failures=None,
     )
     assert 20 <= night.summary.failed < 100  # a run ends once twenty in a row have failed
     assert night.summary.failures == {"server": night.summary.failed}
