@@ -28,7 +28,7 @@ from bulkroute.simulator import Faults
 from tests.flow.test_signals_stop_in_good_order import wait_for
 from tests.harness import Service, bulkroute, ids, serving, started, targets, write_csv
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncounted_commands")]
 
 
 @contextmanager

@@ -7,6 +7,8 @@ import pytest
 from tests.docs.blocks import PAGES, ROOT
 from tests.docs.walk import steps, walk
 
+pytestmark = pytest.mark.usefixtures("uncounted_commands")
+
 WALKED = [page for page in PAGES if steps(page.read_text("utf-8"))]
 
 

@@ -13,6 +13,8 @@ import pytest
 from bulkroute.simulator import Flow, Route
 from tests.harness import ROOT, TOKEN, environment, serving
 
+pytestmark = pytest.mark.usefixtures("uncounted_commands")
+
 FEW, MANY = 10_000, 100_000
 FLAT = 1.10
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.harness import Service, bulkroute, command, environment, ids, serving, targets, write_csv
 
+pytestmark = pytest.mark.usefixtures("uncounted_commands")
+
 QUICK = ("--rate", "unlimited", "--yes")
 
 

@@ -18,6 +18,8 @@ from aiohttp import web
 from bulkroute.simulator import Faults
 from tests.harness import bulkroute, environment, ids, serving, started, targets, write_csv
 
+pytestmark = pytest.mark.usefixtures("uncounted_commands")
+
 SECRET = 'hush"secret\\of/the+night'
 TOKEN = "eyJhbGciOi.hush-token-of-the-night_123"
 KEYS = {"BULKROUTE_APP_KEY": "night-key", "BULKROUTE_APP_SECRET": SECRET}

@@ -9,7 +9,7 @@ import pytest
 from bulkroute.simulator import Faults
 from tests.harness import Result, bulkroute, command, environment, ids, serving, targets, write_csv
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncounted_commands")]
 
 FAST = ("--rate", "unlimited", "--backoff", "0.01")
 

@@ -13,6 +13,8 @@ import pytest
 from tests.flow.test_signals_stop_in_good_order import wait_for
 from tests.harness import bulkroute, ids, serving, started, targets, write_csv
 
+pytestmark = pytest.mark.usefixtures("uncounted_commands")
+
 
 @pytest.mark.slow
 def test_of_twenty_at_once_one_works(tmp_path: Path) -> None:
