@@ -204,7 +204,7 @@ def test_while_a_rollback_goes_on_and_after_it_the_page_is_about_that(tmp_path: 
 
 @pytest.mark.slow
 def test_the_target_follows_what_is_asked_for_while_the_run_goes_on_and_after_it(tmp_path: Path) -> None:
-    wanted = targets(ids(400))
+    wanted = targets(ids(2000))
     write_csv(tmp_path / "night.csv", wanted)
     ledger = tmp_path / "night.ledger.db"
     command = ("run", "night.csv", "--no-snapshot", "--rate", "60", "--base-url")

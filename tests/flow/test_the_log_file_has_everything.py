@@ -26,7 +26,7 @@ def test_every_night_is_appended_whatever_stderr_is_told(tmp_path: Path) -> None
         assert "rows to do" not in first.err
         text = log.read_text()
         assert re.search(STAMP + r"run 1: 40 of 40 rows to do", text, re.MULTILINE)
-        assert re.search(STAMP + r"failed: \d{19}: business", text, re.MULTILINE)
+        assert re.search(STAMP + r"failed: .*\(id \d{19}\): business", text, re.MULTILINE)
         assert "to try them again:" in text
         assert stat.S_IMODE(log.stat().st_mode) == 0o600
         bulkroute(*run, "--wait-for-lock", "soon", cwd=tmp_path)
