@@ -16,24 +16,35 @@ from bulkroute.ledger.batches import NUMBER, Batch, QueuedRow, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
 from bulkroute.ledger.numbers import moved, number_of, route_of
-from bulkroute.model import REFUSED, Binding, FailureKind, Row, Status
+from bulkroute.model import REFUSED, FailureKind, NamedTarget, Row, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
 IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.before_device_id"
 IS_WRITTEN = "live.devicetype = row.written_devicetype AND live.device_id = row.written_device_id"
 
-_BEFORE = "coalesce(target_text(row.before_devicetype, row.before_device_id), 'not recorded')"
-_WANTED = "target_text(row.devicetype, row.device_id)"
-_LIVE = "iif(live.id IS NULL, 'not listed', coalesce(target_text(live.devicetype, live.device_id), 'without a target'))"
+
+def _target(table: str, prefix: str = "") -> str:
+    """Return SQL of a target with its name, as live routes or else the ledger have it; live bindings are attached."""
+    target = f"{table}.{prefix}devicetype, {table}.{prefix}device_id"
+    which = f"(devicetype, device_id) = ({target})"
+    batches = "row.batch, (SELECT parent FROM batch WHERE batch.batch = row.batch)"
+    live = f"SELECT name FROM seen.target WHERE {which}"
+    kept = f"SELECT max(name) FROM main.target WHERE batch IN ({batches}) AND {which}"
+    return f"target_text({target}, coalesce(({live}), ({kept}), ''))"
+
+
+_BEFORE = f"coalesce({_target('row', 'before_')}, 'not recorded')"
+_WANTED = _target("row")
+_LIVE = f"iif(live.id IS NULL, 'not listed', coalesce({_target('live')}, 'without a target'))"
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
     """Let SQL on this connection write a target as people read it; once, before anything here is done over it."""
-    connection.create_function("target_text", 2, _target_text, deterministic=True)
+    connection.create_function("target_text", 3, _target_text, deterministic=True)
 
 
-def _target_text(devicetype: int | None, device_id: int | None) -> str | None:
-    return None if devicetype is None or device_id is None else str(Binding(devicetype, device_id))
+def _target_text(devicetype: int | None, device_id: int | None, name: str) -> str | None:
+    return None if devicetype is None or device_id is None else str(NamedTarget(devicetype, device_id, name))
 
 
 def story(batch: Batch) -> str:

@@ -13,7 +13,7 @@ from bulkroute.ledger.settle import Doubts, Refusal
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.ledger.writer import BatchWriter
 from bulkroute.manifest import Faults
-from bulkroute.model import FailureKind, Row
+from bulkroute.model import Binding, FailureKind, Row
 
 ROWS = [Row(2, "a", 1, 101), Row(3, "b", 3, 201), Row(4, "c", 1, 101), Row(5, "d", 1, 102)]
 
@@ -51,6 +51,20 @@ def test_a_conflict_says_what_was_what_was_wanted_and_what_is(batch: BatchWriter
     with live(a=(1, 101), b=(3, 900), c=(1, 999), d=(7, 900)) as found:
         batch.settle_doubts(found)
     assert set(failures(batch)) == {"c"}, "a row in conflict goes on once its binding is an expected one"
+
+
+def test_targets_are_told_with_their_names_wherever_these_are_known_from(batch: BatchWriter) -> None:
+    with live(a=(1, 900)) as found:
+        batch.decide(found)
+    batch._connection.execute("UPDATE row SET status = 'sent'")
+    batch.note_names({Binding(1, 900): "Billing", Binding(1, 101): "Sales"})
+    with LiveBindings() as found:
+        found.take([LiveRoute("a", 3, 999, "", "", None, "Holiday", "0")], 1)
+        found.finish(1)
+        batch.settle_doubts(found)
+        (told,) = batch.canary_differences([1], found)
+    assert failures(batch)["a"] == "was skill_queue 900 (Billing), wanted skill_queue 101 (Sales), is ivr 999 (Holiday)"
+    assert told == "a: wanted skill_queue 101 (Sales), is ivr 999 (Holiday)"
 
 
 def test_a_settled_row_keeps_nothing_of_its_last_answer_and_says_when(batch: BatchWriter) -> None:
