@@ -127,6 +127,10 @@ class Decided(NamedTuple):
     """Rows that are not sent, now or as decided earlier, the commonest reason first."""
     changed_earlier: int = 0
     """Rows found right, never sent as far as is known, whose recorded earlier binding is another: calls were forgotten."""
+    moved_since: int = 0
+    """Rows that are done, by numbers, and whose ids carry other numbers now or are gone."""
+    moved_example: str = ""
+    """What moved, of one of them."""
 
 
 _PENDING = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
@@ -148,6 +152,7 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
         )
 
     with _deciding(connection, live):
+        moved_since, moved_example = _moved_since(connection, batch) if batch.by_number else (0, "")
         if batch.by_number:
             _refuse_moved(connection, batch, now)
         changed_earlier = _finish_changed_earlier(connection, batch, now) if batch.parent is None else 0
@@ -168,7 +173,16 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
         )
         if batch.parent is not None:
             refuse(FailureKind.CONFLICT, story(batch), f"{_KNOWN} AND ({IS_BEFORE}) IS NOT TRUE")
-    return Decided(tuple(_refusals(connection, batch)), changed_earlier)
+    return Decided(tuple(_refusals(connection, batch)), changed_earlier, moved_since, moved_example)
+
+
+def _moved_since(connection: sqlite3.Connection, batch: Batch) -> tuple[int, str]:
+    """Count rows that are done and whose numbers are other routes now, and say it of one of them."""
+    done = f"row.batch = ?1 AND row.listed AND row.status IN ('{Status.SUCCEEDED}', '{Status.UNCHANGED}')"
+    rows, example = connection.execute(
+        f"SELECT count(DISTINCT id), min(id || ': ' || story) FROM ({moved('row', 'row', done)})", (batch.number,)
+    ).fetchone()
+    return rows, example or ""
 
 
 def _refuse_moved(connection: sqlite3.Connection, batch: Batch, now: float) -> None:

@@ -290,6 +290,11 @@ class Preparation:
                 f"{decided.changed_earlier:,} rows were changed by calls that this ledger does not know of, as an older"
                 " copy would not: they count as changed by this batch, and a rollback puts them back"
             )
+        if decided.moved_since:
+            self._on_notice(
+                f"warning: {decided.moved_since:,} done {'row has' if decided.moved_since == 1 else 'rows have'} moved since"
+                f" the numbers were looked up, e.g. {decided.moved_example}; --fresh looks all numbers up anew"
+            )
         counts = batch.counts()
         if is_wrong_tenant(counts.failures.get(FailureKind.UNKNOWN_ID, 0), counts.total):
             self._on_notice(f"warning: {WRONG_TENANT}")

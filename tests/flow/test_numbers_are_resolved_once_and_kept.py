@@ -245,6 +245,17 @@ def test_a_number_that_is_another_route_s_in_the_middle_of_a_batch_is_not_sent(t
     assert tenant.run().calls == {B: (1, 101)}
 
 
+def test_a_done_row_that_moved_in_the_middle_of_a_batch_is_told(tenant: Tenant) -> None:
+    assert list(tenant.run(max_rows=1).calls) == [A]
+    tenant.renumber(A, "7777")
+    told = tenant.run()
+    assert set(told.calls) == {B, C}
+    assert [text for text in told.notices if "moved since" in text] == [
+        "warning: 1 done row has moved since the numbers were looked up,"
+        f" e.g. {A}: the id carries 7777 now, no longer 4008001234 ext 2; --fresh looks all numbers up anew"
+    ]
+
+
 def test_a_number_that_is_only_written_in_another_way_has_not_moved(tenant: Tenant) -> None:
     tenant.run(max_rows=1)
     tenant.renumber(B, "+551140028922")
