@@ -43,9 +43,9 @@ class NamedTarget(NamedTuple):
     """Empty where none is known."""
 
     def __str__(self) -> str:
-        """Return it with its name, if it has one: `ivr 3015 (Night)`."""
+        """Return it with its name, if it has one: `Night (ivr 3015)`."""
         binding = Binding(self.devicetype, self.device_id)
-        return f"{binding} ({printable(self.name, NAME_CHARS)})" if self.name else str(binding)
+        return f"{printable(self.name, NAME_CHARS)} ({binding})" if self.name else str(binding)
 
     def named_by(self, names: Mapping[Binding, str]) -> "NamedTarget":
         """Return it with the name that these names have for it, if they have one."""
@@ -67,7 +67,7 @@ class Pair(NamedTuple):
     """How many."""
 
     def __str__(self) -> str:
-        """Return `from skill_queue 101 (Billing) to ivr 3015 (Night)`."""
+        """Return `from Billing (skill_queue 101) to Night (ivr 3015)`."""
         return f"from {self.before or 'no target'} to {self.after}"
 
     def named_by(self, names: Mapping[Binding, str]) -> "Pair":

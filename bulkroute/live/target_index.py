@@ -54,7 +54,7 @@ class KnownTarget(NamedTuple):
         return Binding(self.devicetype, self.device_id)
 
     def __str__(self) -> str:
-        """Return it with its name, if it has one: `ivr 3015 (Night)`."""
+        """Return it with its name, if it has one: `Night (ivr 3015)`."""
         return str(NamedTarget(*self.binding, self.name))
 
 

@@ -50,9 +50,9 @@ def test_select_plan_run_verify(service: Service, tmp_path: Path) -> None:
     selected = bulkroute(*words, cwd=tmp_path, env=url)
     assert selected.code == 0, selected.err
     assert selected.out.splitlines() == [
-        "30 routes lead to ivr 3001 (旧流程): 27 written to old-to-new.csv, to lead to ivr 3002 (Night);"
+        "30 routes lead to 旧流程 (ivr 3001): 27 written to old-to-new.csv, to lead to Night (ivr 3002);"
         " 3 left out (2 excepted, 1 locked, listed in old-to-new.left-out.csv)",
-        "still leading to ivr 3001 (旧流程), not changed by bulkroute: skill queue VIP (busy, no agents)",
+        "still leading to 旧流程 (ivr 3001), not changed by bulkroute: skill queue VIP (busy, no agents)",
     ]
     assert service.modified == 0
 
@@ -105,7 +105,7 @@ def test_select_plan_run_verify(service: Service, tmp_path: Path) -> None:
     assert "none.ledger.db" in story.err
     route, batch, call = story.out.splitlines()
     assert route == f"+551140028922 ext 1 (id {ids(40)[1]}), voice, in old-to-new.ledger.db"
-    assert "old-to-new.csv, line 2: from ivr 3001 (旧流程) to ivr 3002 (Night): succeeded, " in batch
+    assert "old-to-new.csv, line 2: from 旧流程 (ivr 3001) to Night (ivr 3002): succeeded, " in batch
     assert ", try 1: done, HTTP 200, 0, data update success, " in call
     nothing = bulkroute("status", "old-to-new.ledger.db", "old-to-new.ledger.db", "--find", "nobody", cwd=tmp_path)
     assert nothing.out == "2 of 2 ledgers: no number, id or target's name holds 'nobody'\n"
@@ -143,4 +143,4 @@ def test_nothing_is_written_that_was_not_meant(service: Service, tmp_path: Path)
 
     straight = bulkroute(*words, "/dev/stdout", "--ext-code", "1", cwd=tmp_path, env=url)
     assert [line.split(",")[0] for line in straight.out.splitlines()] == ["accessCode", "'+551140028922"]
-    assert "1 of 30 routes that lead to ivr 3001 (旧流程): 1 written to /dev/stdout" in straight.err
+    assert "1 of 30 routes that lead to 旧流程 (ivr 3001): 1 written to /dev/stdout" in straight.err

@@ -72,7 +72,7 @@ def test_eight_hundred_numbers(tmp_path: Path) -> None:
         assert checked.out.startswith("sheet.csv: 800 rows, no faults")
         planned = bulkroute("plan", "sheet.csv", *flags, "--rows", cwd=tmp_path)
         assert planned.out.startswith("      800 to change\n")
-        assert "from ivr 3001 (Old menu) to skill_queue 102 (客服)" in planned.out
+        assert "from Old menu (ivr 3001) to 客服 (skill_queue 102)" in planned.out
         assert "line 3: 4008000" in planned.out
         ran = bulkroute("run", "sheet.csv", *flags, "--canary", 5, "--expect", 800, "--json", cwd=tmp_path)
         assert (ran.code, ran.summary["succeeded"]) == (0, 800), ran.err

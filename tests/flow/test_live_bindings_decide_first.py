@@ -212,11 +212,11 @@ def test_targets_that_calls_cannot_reach(tmp_path: Path) -> None:
         for text in (strict.err, plan.out, run.err):
             for warning in (
                 "skill_queue 777 does not exist",
-                "ivr 201 (closed) is not loaded",
+                "closed (ivr 201) is not loaded",
                 "ivr 888 does not exist",
             ):
                 assert warning in text
-            assert "skill_queue 101 " not in text.replace(f"to skill_queue 101 ({queue_name(101)})", "")
+            assert "skill_queue 101 " not in text.replace(f"to {queue_name(101)} (skill_queue 101)", "")
 
 
 @pytest.mark.slow
@@ -225,7 +225,7 @@ def test_a_target_is_looked_up_whatever_leads_there_and_before_the_way_back(tmp_
     routes = [Route(row_id, 3, 3010) for row_id in known[:2]] + [Route(row_id, 3, 3008) for row_id in known[2:]]
     flows = [Flow(3010, "Night", loaded=False), Flow(3008, "Day")]
     write_csv(tmp_path / "night.csv", dict.fromkeys(known, (3, 3010)))
-    warning = "ivr 3010 (Night) is not loaded: 3 rows lead there"
+    warning = "Night (ivr 3010) is not loaded: 3 rows lead there"
     with serving(routes, flows=flows) as service:
         there = ("night.csv", "--base-url", service.url, *FAST)
         for command in ("plan", "run"):
@@ -254,7 +254,7 @@ def test_a_target_is_looked_up_whatever_leads_there_and_before_the_way_back(tmp_
         warned = bulkroute(*back, cwd=tmp_path)
         assert (warned.code, service.modified) == (0, 3)
         for result in (strict, warned):
-            assert "ivr 3008 (Day) is not loaded: 3 rows lead there" in result.err
+            assert "Day (ivr 3008) is not loaded: 3 rows lead there" in result.err
 
 
 @pytest.mark.slow

@@ -170,7 +170,7 @@ def test_every_fault_has_its_line_and_nothing_is_sent_or_made(tenant: Tenant) ->
             "3: 66881 means 2 routes: 6688 ext 1 (id 1125397061153369093, voice, ivr 3001 Day) and 66881"
             " (id 1125397061153369094, video, ivr 3001 Day); split it into accessCode and extCode or add mediaType",
             "4: no skill queue or IVR flow is called 'night'; did you mean 'Night'?",
-            "5: ivr 3016 (Closed) is not loaded: no call can enter it; load it, or give --allow-unloaded",
+            "5: Closed (ivr 3016) is not loaded: no call can enter it; load it, or give --allow-unloaded",
             "6: no route 551140028922; +55 11 4002-8922 exists: has a leading 0 or + been lost?",
         ]
         assert told.error is not None
@@ -189,7 +189,7 @@ def test_flags_take_what_is_a_fault_without_them(tenant: Tenant) -> None:
     assert told.calls == {B: (3, 3016)}
     assert any("1 row has a number that no route has" in text for text in told.notices)
     assert "--rewrite-number '^00=+' changed 1 numbers" in told.notices
-    assert "warning: ivr 3016 (Closed) is not loaded: 1 row leads there" in told.notices
+    assert "warning: Closed (ivr 3016) is not loaded: 1 row leads there" in told.notices
     planned = tenant.plan(skip=frozenset({FailureKind.UNKNOWN_ID}), rewrite_number=(parse_rewrite_rule("^00=+"),))
     assert isinstance(planned.error, ManifestError)  # a plan asks for the flag again, as a run does
     (tenant.ledger).unlink()
@@ -203,7 +203,7 @@ def test_flags_take_what_is_a_fault_without_them(tenant: Tenant) -> None:
 def test_a_media_type_that_does_not_fit_is_a_fault_with_its_line_if_targets_must_be_sound(tenant: Tenant) -> None:
     tenant.manifest.write_text("accessCode,extCode,target\n4008001234,2,Video\n")
     told = tenant.run(strict_targets=True)
-    assert told.faults == ["2: 4008001234 ext 2: voice routes do not fit skill_queue 102 (Video), a queue for video"]
+    assert told.faults == ["2: 4008001234 ext 2: voice routes do not fit Video (skill_queue 102), a queue for video"]
     assert tenant.run().calls == {A: (1, 102)}
 
 
@@ -335,7 +335,7 @@ def test_a_name_that_means_something_else_stops_the_batch(tenant: Tenant, how: s
     reason = {
         "renamed": "now no skill queue or IVR flow is called 'Night'",
         "taken": "and is ivr 3022 now",
-        "unloaded": "now ivr 3015 (Night) is not loaded",
+        "unloaded": "now Night (ivr 3015) is not loaded",
     }[how]
     for told in (tenant.run(), tenant.plan()):
         assert not told.calls

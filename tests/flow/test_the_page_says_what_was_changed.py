@@ -54,16 +54,16 @@ def test_what_was_changed_and_what_was_said_stands_on_the_page(tmp_path: Path) -
             (1, 0, 1, 0),
             (1, 1, 0, 0),
         ]
-        billing, night = "skill_queue 101 (Billing)", "ivr 3015 (Night)"
+        billing, night = "Billing (skill_queue 101)", "Night (ivr 3015)"
         assert [(each["before"], each["after"]) for each in data["pairs"]["rows"]] == [
             (billing, night),
             ("", night),
-            (billing, "ivr 3010 (Holiday)"),
+            (billing, "Holiday (ivr 3010)"),
         ]
         assert said(data)[:3] == [
             ("check", None, True, "7 of 7 rows done are as the ledger says"),
             ("canary", 1, True, "2 rows were sent and read back right"),
-            ("warning", 1, False, "ivr 3010 (Holiday) is not loaded: 1 row leads there"),
+            ("warning", 1, False, "Holiday (ivr 3010) is not loaded: 1 row leads there"),
         ]
         assert data["state"]["text"] == "went through: 2 refused"
         assert {each["error"]: each["refused"] for each in data["reasons"]["rows"]} == {

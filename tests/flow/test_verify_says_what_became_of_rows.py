@@ -61,16 +61,16 @@ def test_rows_are_grouped_by_what_became_of_them(tmp_path: Path, service: Servic
         [
             "batch 1 in night.ledger.db: rows that are not as the ledger says",
             "found      rows  should lead to    leads to                   for example",
-            f"put back      2  ivr 3015 (Night)  skill_queue 101 (Billing)  {known_as(0)}, {known_as(1)}",
-            f"elsewhere     1  ivr 3015 (Night)  ivr 3016 (Other)           {known_as(2)}",
-            f"gone          1  ivr 3015 (Night)  not listed                 {known_as(3)}",
-            f"locked        1  ivr 3015 (Night)  ivr 3016 (Other)           {known_as(4)}",
+            f"put back      2  Night (ivr 3015)  Billing (skill_queue 101)  {known_as(0)}, {known_as(1)}",
+            f"elsewhere     1  Night (ivr 3015)  Other (ivr 3016)           {known_as(2)}",
+            f"gone          1  Night (ivr 3015)  not listed                 {known_as(3)}",
+            f"locked        1  Night (ivr 3015)  Other (ivr 3016)           {known_as(4)}",
             "3 of 8 rows done are as the ledger says; 2 put back, 1 elsewhere, 1 gone, 1 locked",
         ],
     )
     rows = give("verify", "night.ledger.db", "--rows").out.splitlines()
     assert rows[0] == (
-        f"{known_as(0)}: put back: was skill_queue 101 (Billing), wanted ivr 3015 (Night), is skill_queue 101 (Billing)"
+        f"{known_as(0)}: put back: was Billing (skill_queue 101), wanted Night (ivr 3015), is Billing (skill_queue 101)"
     )
     assert len(rows) == 6
     told = give("verify", "night.ledger.db", "--json").summary
@@ -97,7 +97,7 @@ def test_rows_are_grouped_by_what_became_of_them(tmp_path: Path, service: Servic
     service.rebind({ROWS[7]: NIGHT})
     again = give("verify", "night.ledger.db", *metrics)
     assert again.code == 6
-    assert f"set again     1  skill_queue 101 (Billing)  ivr 3015 (Night)  {known_as(7)}\n" in again.out
+    assert f"set again     1  Billing (skill_queue 101)  Night (ivr 3015)  {known_as(7)}\n" in again.out
     assert give("verify", "night.ledger.db", "--batch", "2").out.splitlines()[-1].startswith("7 of 8 rows done are")
     both = metrics_in(tmp_path / "night.prom")
     assert (both["bulkroute_verify_rows", "set_again"], both["bulkroute_verify_rows", "right"]) == (1, 7)

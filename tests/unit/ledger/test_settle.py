@@ -63,8 +63,8 @@ def test_targets_are_told_with_their_names_wherever_these_are_known_from(batch: 
         found.finish(1)
         batch.settle_doubts(found)
         (told,) = batch.canary_differences([1], found)
-    assert failures(batch)["a"] == "was skill_queue 900 (Billing), wanted skill_queue 101 (Sales), is ivr 999 (Holiday)"
-    assert told == "a: wanted skill_queue 101 (Sales), is ivr 999 (Holiday)"
+    assert failures(batch)["a"] == "was Billing (skill_queue 900), wanted Sales (skill_queue 101), is Holiday (ivr 999)"
+    assert told == "a: wanted Sales (skill_queue 101), is Holiday (ivr 999)"
 
 
 def test_a_settled_row_keeps_nothing_of_its_last_answer_and_says_when(batch: BatchWriter) -> None:

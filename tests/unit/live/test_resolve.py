@@ -70,7 +70,7 @@ def test_every_fault_has_its_line_and_a_row_may_have_two() -> None:
         "night.csv:3: no route 1140028922",
         "night.csv:4: no skill queue or IVR flow is called 'night'",
         "night.csv:9: no route 77",
-        "night.csv:9: ivr 3016 (Closed) is not loaded: no call can enter it",
+        "night.csv:9: Closed (ivr 3016) is not loaded: no call can enter it",
     ]
 
 
@@ -204,8 +204,8 @@ def test_what_stands_beside_an_id_and_is_so(same: dict[str, object]) -> None:
             "name a media type that is not that of their id",
             "id 1125397061153369092 has another media",
         ),
-        ({"target": "Day"}, "name a target that is not called so", "target 'Day' is not ivr 3015 (Night)"),
-        ({"target": "ivr:"}, "name a target that is not called so", "target 'ivr:' is not ivr 3015 (Night)"),
+        ({"target": "Day"}, "name a target that is not called so", "target 'Day' is not Night (ivr 3015)"),
+        ({"target": "ivr:"}, "name a target that is not called so", "target 'ivr:' is not Night (ivr 3015)"),
     ],
 )
 def test_what_stands_beside_an_id_and_is_not_so(other: dict[str, object], warning: str, fault: str) -> None:

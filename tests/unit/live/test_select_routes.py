@@ -78,7 +78,7 @@ def test_what_is_gone_can_be_left() -> None:
 
 
 def test_from_and_to_must_differ() -> None:
-    with pytest.raises(UsageError, match=r"--from and --to are the same, ivr 3002 \(New\)") as refused:
+    with pytest.raises(UsageError, match=r"--from and --to are the same, New \(ivr 3002\)") as refused:
         select("ivr:#3002", "New")
     assert refused.value.exit_code is ExitCode.USAGE
 

@@ -170,7 +170,7 @@ def test_routes_that_do_not_fit_are_warned_of() -> None:
     routes = [route("1", media=53), route("2", media=53), route("3")]
     found = choose(routes, [], NEW, OLD, Filters())
     assert len(found.routes) == 3
-    assert found.warnings == ["2 rows: multimedia routes cannot lead to ivr 3002 (New)"]
+    assert found.warnings == ["2 rows: multimedia routes cannot lead to New (ivr 3002)"]
 
 
 INDEX = TargetIndex([OLD, KnownTarget(3, 3003, "Closed", is_loaded=False), SALES, KnownTarget(1, 9, "Old")])
@@ -187,11 +187,11 @@ def test_a_target_may_be_named_or_numbered(text: str, device_id: int) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("Old", "--to: 'Old' may be ivr 3001 (Old) or skill_queue 9 (Old); write ivr:Old or queue:Old"),
+        ("Old", "--to: 'Old' may be Old (ivr 3001) or Old (skill_queue 9); write ivr:Old or queue:Old"),
         ("ivr:old", "--to: no IVR flow is called 'old'; did you mean 'Old'?"),
         ("ivr:#77", "--to: ivr 77 does not exist"),
-        ("Closed", "--to: ivr 3003 (Closed) is not loaded"),
-        ("ivr:#3003", "--to: ivr 3003 (Closed) is not loaded"),
+        ("Closed", "--to: Closed (ivr 3003) is not loaded"),
+        ("ivr:#3003", "--to: Closed (ivr 3003) is not loaded"),
         ("ivr:#30x", "--to: target 'ivr:#30x': deviceId '30x' is not a decimal integer"),
         ("#3001", "--to: target '#3001' has no name"),
         ("ivr-file:#1", "--to: target 'ivr-file:#1' has no name"),

@@ -67,18 +67,18 @@ def test_exactly_one(cells: tuple[str, ...], binding: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("cells", "says"),
     [
-        (("Twin",), "'Twin' may be skill_queue 102 (Twin) or ivr 3018 (Twin); write queue:Twin or ivr:Twin"),
-        (("Two",), "'Two' may be ivr 3022 (Two) or ivr 3023 (Two); write ivr:Two#3022 or ivr:Two#3023"),
-        (("ivr-file:night.xml",), "'night.xml' may be ivr 3015 (Night) or ivr 3016 (Closed); add deviceId"),
+        (("Twin",), "'Twin' may be Twin (skill_queue 102) or Twin (ivr 3018); write queue:Twin or ivr:Twin"),
+        (("Two",), "'Two' may be Two (ivr 3022) or Two (ivr 3023); write ivr:Two#3022 or ivr:Two#3023"),
+        (("ivr-file:night.xml",), "'night.xml' may be Night (ivr 3015) or Closed (ivr 3016); add deviceId"),
         (("night",), "no skill queue or IVR flow is called 'night'; did you mean 'Night'?"),
         (("B i lling",), "no skill queue or IVR flow is called 'B i lling'; did you mean 'Billing'?"),
         (("TWO",), "did you mean 'Two ' or 'Two'?"),
-        (("queue:Night",), "no skill queue is called 'Night', but ivr 3015 (Night) is; correct the type"),
-        (("ivr:Billing",), "no IVR flow is called 'Billing', but skill_queue 101 (Billing) is; correct the type"),
-        (("Night#3016",), "'Night' is ivr 3015 (Night), not 3016; correct the name or the id"),
-        (("Night", "", "3016"), "'Night' is ivr 3015 (Night), not 3016; correct the name or the id"),
+        (("queue:Night",), "no skill queue is called 'Night', but Night (ivr 3015) is; correct the type"),
+        (("ivr:Billing",), "no IVR flow is called 'Billing', but Billing (skill_queue 101) is; correct the type"),
+        (("Night#3016",), "'Night' is Night (ivr 3015), not 3016; correct the name or the id"),
+        (("Night", "", "3016"), "'Night' is Night (ivr 3015), not 3016; correct the name or the id"),
         (("Night#3015", "", "3016"), "'Night#3015' and deviceId 3016 disagree; correct one of them"),
-        (("Closed",), "ivr 3016 (Closed) is not loaded: no call can enter it; load it, or give --allow-unloaded"),
+        (("Closed",), "Closed (ivr 3016) is not loaded: no call can enter it; load it, or give --allow-unloaded"),
         (("Dawn",), "no skill queue or IVR flow is called 'Dawn'"),
         (("ivr:3016",), "no IVR flow is called '3016'; if it is the number of one, give it as deviceId"),
         (("ivr-file:dawn.xml",), "no IVR flow has the file name 'dawn.xml'"),
@@ -91,7 +91,7 @@ def test_none_or_several(cells: tuple[str, ...], says: str) -> None:
 
 
 def test_a_name_that_ends_in_a_sign_and_digits_may_be_read_in_two_ways() -> None:
-    assert "may be ivr 7 (Night#8) or ivr 8 (Night)" in str(find("Night#8", index=INDEX))
+    assert "may be Night#8 (ivr 7) or Night (ivr 8)" in str(find("Night#8", index=INDEX))
     assert find("Night#8#7", index=INDEX) == Binding(3, 7)
     assert find("Night#8", device_id="8", index=INDEX) == Binding(3, 8)
     assert find("Night#8", device_id="7", index=INDEX) == Binding(3, 7)
@@ -135,12 +135,12 @@ def test_whether_a_name_may_stand_for_a_target(text: str, binding: tuple[int, in
         (
             MediaType.VOICE,
             KnownTarget(1, 7, "Video", MediaType.VIDEO),
-            "voice routes do not fit skill_queue 7 (Video), a",
+            "voice routes do not fit Video (skill_queue 7), a",
         ),
         (MediaType.VOICE, KnownTarget(1, 7, "Voice", MediaType.VOICE), None),
         (MediaType.VOICE, KnownTarget(1, 7, "?"), None),
         (None, KnownTarget(1, 7, "Video", MediaType.VIDEO), None),
-        (MediaType.MULTIMEDIA, KnownTarget(3, 7, "Night"), "multimedia routes cannot lead to ivr 7 (Night)"),
+        (MediaType.MULTIMEDIA, KnownTarget(3, 7, "Night"), "multimedia routes cannot lead to Night (ivr 7)"),
         (MediaType.VIDEO, KnownTarget(3, 7, "Night"), None),
         (None, KnownTarget(3, 7, "Night"), None),
     ],
@@ -177,5 +177,5 @@ def test_what_the_service_calls_them_is_harmless_on_a_terminal() -> None:
     index = TargetIndex([KnownTarget(3, 1, bad), KnownTarget(3, 2, bad), KnownTarget(3, 3, "dawn\x07")])
     for text in ("Night", "dawn", "ivr:x#1", "DAWN\u200a"):
         assert str(find(text, index=index)).isprintable()
-    assert "ivr 1 (" in str(index.known(Binding(3, 1)))
+    assert str(index.known(Binding(3, 1))).endswith("(ivr 1)")
     assert str(index.known(Binding(3, 1))).isprintable()

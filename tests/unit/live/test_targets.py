@@ -62,8 +62,8 @@ def test_each_target_is_looked_up_and_named_with_its_rows() -> None:
         flows=[Flow(3010, "Night", loaded=False), Flow(3011, "", file_name="day.xml")],
     )
     assert found.warnings == [
-        "ivr 3010 (Night) is not loaded: 124 rows lead there",
-        "skill_queue 777 (old name) does not exist: 1 row leads there",
+        "Night (ivr 3010) is not loaded: 124 rows lead there",
+        "old name (skill_queue 777) does not exist: 1 row leads there",
     ]
     assert found.names == ["Billing", "old name", "Night", "day.xml"]
     assert found.calls["queryIVRFlowList"] == found.calls["querySkills"] == 1
@@ -85,8 +85,8 @@ def test_what_does_not_fit_the_media_type_of_a_route_is_told_apart() -> None:
         flows=[Flow(3010, "Night")],
     )
     assert found.warnings == [
-        "video routes do not fit skill_queue 101 (Billing), a queue for voice: 2 rows lead there",
-        "multimedia routes cannot lead to ivr 3010 (Night): 4 rows lead there",
+        "video routes do not fit Billing (skill_queue 101), a queue for voice: 2 rows lead there",
+        "multimedia routes cannot lead to Night (ivr 3010): 4 rows lead there",
     ]
 
 
@@ -94,8 +94,8 @@ def test_what_does_not_fit_the_media_type_of_a_route_is_told_apart() -> None:
     ("target", "text"),
     [
         (leading(1, 777, "", VOICE), "skill_queue 777 does not exist: 1 row leads there"),
-        (leading(3, 3010, "", VOICE), r"ivr 3010 \(Night\) is not loaded"),
-        (leading(3, 3011, "", {53: 1}), "multimedia routes cannot lead to ivr 3011"),
+        (leading(3, 3010, "", VOICE), r"Night \(ivr 3010\) is not loaded"),
+        (leading(3, 3011, "", {53: 1}), r"multimedia routes cannot lead to flow3011.xml \(ivr 3011\)"),
         (leading(2, 5, "", VOICE), "devicetype 2 5 could not be checked"),
     ],
 )
@@ -109,7 +109,7 @@ def test_strict_refuses_each_of_them(target: Target, text: str) -> None:
 @pytest.mark.parametrize(("name", "shown"), [(f"x {TOKEN} y", "x *** y"), ("a\x1b[2Jb\nc", "a\ufffd[2Jb c")])
 def test_a_name_is_fit_to_be_shown(name: str, shown: str) -> None:
     found = check(leading(3, 3010, "", VOICE), flows=[Flow(3010, name, loaded=False)])
-    assert found.warnings == [f"ivr 3010 ({shown}) is not loaded: 1 row leads there"]
+    assert found.warnings == [f"{shown} (ivr 3010) is not loaded: 1 row leads there"]
     assert found.names == [shown]
 
 

@@ -45,18 +45,18 @@ def told(
 def test_number_first_then_what_became_of_it() -> None:
     lines = told(row(calls=[CALL]), row(2, parent=1, wanted=OLD, before=NEW, status=Status.FAILED, error="conflict"))
     assert lines[0] == "4008001234 ext 2 (id 1125397061153369092), voice"
-    assert lines[1] == "  batch 1  night.csv, line 7: from ivr 3001 (Old) to ivr 3002 (Night): succeeded"
+    assert lines[1] == "  batch 1  night.csv, line 7: from Old (ivr 3001) to Night (ivr 3002): succeeded"
     assert lines[2].startswith("    run 1  ")
     assert lines[2].endswith(", try 1: done, HTTP 200, 0, data update success, 81 ms")
-    assert lines[3] == "  batch 2  rollback of batch 1: from ivr 3002 (Night) to ivr 3001 (Old): failed: conflict"
+    assert lines[3] == "  batch 2  rollback of batch 1: from Night (ivr 3002) to Old (ivr 3001): failed: conflict"
 
 
 def test_each_standing_has_its_words() -> None:
     def last(**facts: Any) -> str:
         return told(row(**facts), media=None)[1].partition(": ")[2]
 
-    assert last(status=Status.PENDING, before=None) == "to ivr 3002 (Night): still to be sent"
-    assert last(before=None).endswith("to ivr 3002 (Night) (where it led before is not on record): succeeded")
+    assert last(status=Status.PENDING, before=None) == "to Night (ivr 3002): still to be sent"
+    assert last(before=None).endswith("to Night (ivr 3002) (where it led before is not on record): succeeded")
     assert last(status=Status.SENT).endswith(": its call is in flight, or in doubt after a crash")
     assert last(status=Status.UNCHANGED).endswith(": unchanged: it led there already")
     assert last(status=Status.SKIPPED, error="locked").endswith(": skipped: locked")
@@ -68,7 +68,7 @@ def test_each_standing_has_its_words() -> None:
 
 def test_a_row_that_was_put_back_is_not_just_pending() -> None:
     (_route, line) = told(row(status=Status.PENDING, put_back_by=2))
-    assert line.endswith("to ivr 3002 (Night): put back since by batch 2")
+    assert line.endswith("to Night (ivr 3002): put back since by batch 2")
 
 
 def test_of_many_calls_the_last_ones_are_shown() -> None:

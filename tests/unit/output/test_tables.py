@@ -64,8 +64,8 @@ def test_no_frame_is_wider_than_its_terminal(columns: int) -> None:
     cells = (
         "put back",
         "2",
-        "ivr 3015 (Night)",
-        "skill_queue 101 (Billing)",
+        "Night (ivr 3015)",
+        "Billing (skill_queue 101)",
         "4008100001 (id 1125397061153377011), ...",
     )
     heads = [Column("found"), Column("rows", right=True), *map(Column, ("should lead to", "leads to"))]

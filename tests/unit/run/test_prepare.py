@@ -457,7 +457,7 @@ def test_a_rollback_puts_back_what_was_overwritten_and_leaves_alone_what_others_
     assert night.statuses(2) == {A: "pending", B: "failed"}
     (conflict,) = found.prepared.decided.refusals
     assert (conflict.example_id, conflict.error, conflict.rows) == (B, "conflict", 1)
-    assert conflict.description == "was skill_queue 900, wrote skill_queue 102 (客服-102), is skill_queue 999"
+    assert conflict.description == "was skill_queue 900, wrote 客服-102 (skill_queue 102), is skill_queue 999"
     assert night.take_back().prepared.batch.number == 2, "the same rollback is gone on with"
     assert night.take_in().prepared.batch.number == 3, "a rollback ends its batch"
     night.execute("UPDATE row SET status = 'succeeded', attempts = 1 WHERE batch = 3")
