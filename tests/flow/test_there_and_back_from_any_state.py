@@ -73,7 +73,7 @@ def nights(draw: st.DrawFn) -> Night:
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(nights())
 def test_there_and_back(night: Night) -> None:
     with (
