@@ -172,7 +172,7 @@ def test_hostile_text_stays_text_in_a_browser(tmp_path: Path) -> None:
         assert page.locator("#waits tbody tr td:nth-child(4)").text_content() == HOSTILE
         assert HOSTILE in page.locator("#remarks li").inner_text()
         assert page.locator("#origin b").all_text_contents() == [HOSTILE, HOSTILE]
-        assert "(</script><script>" in page.locator("#pairs td").all_text_contents()[1]
+        assert "</script> (skill_queue 101)" in page.locator("#pairs td").all_text_contents()[1]
         assert page.evaluate("window.hit") is None
         assert page.locator("img").count() == 0
 
