@@ -24,7 +24,8 @@ PASSING_4XX = frozenset({408, 421, 425})
 THROTTLING_CODES = frozenset({"APIG.0308", "APIGW.0308"})
 """What API Gateway says when it throttles, whatever the status."""
 
-THROTTLING_CODE = b".0308"
+MAY_BE_THROTTLING = b".0308"
+"""Part of all of these: a quick look at a body before it is parsed."""
 
 CODES = frozenset({"returnCode", "retCode"})
 
@@ -42,7 +43,7 @@ class Reply(NamedTuple):
     @classmethod
     def of(cls, http_status: int, body: bytes, headers: Mapping[str, str], *, whole: bool) -> Self:
         """Make one, with the headers that count; nearly all answers are successes, which have none."""
-        if http_status == 200 and THROTTLING_CODE not in body:
+        if http_status == 200 and MAY_BE_THROTTLING not in body:
             return cls(http_status, body, whole, content_type=headers.get("Content-Type"))
         fields = of_limits(headers.items())
         return cls(http_status, body, whole, fields, headers.get("Date"), headers.get("Content-Type"))

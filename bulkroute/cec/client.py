@@ -106,9 +106,8 @@ class Client:
     async def _call(self, endpoint: str, body: str, token: str, depart: Depart) -> Reply | NoReply:
         path, headers = SERVICE_PATH + endpoint, self._headers_with(token)
         if self._exchange is None:
-            while (
-                waiting := depart()
-            ) is not None:  # its connection may take a while yet: aiohttp makes it and sends in one
+            # Its connection may take a while yet: aiohttp makes it and sends in one.
+            while (waiting := depart()) is not None:
                 await waiting
             return await self._post(self._root.join(URL(path)), body.encode(), headers, self._service_proxy)
         try:

@@ -144,9 +144,8 @@ class Outage:
 
     def answered(self, tries: Tries, sign: Sign, started_s: float, now_s: float, words: str = "") -> Fate:
         """Take the end of a call, and return what follows for its row. `words`: what to tell people of a failure."""
-        if (
-            sign is Sign.SUCCESS and self._stretch.since_s is None and not self._blamed
-        ):  # nothing is to be learnt from it
+        # Most calls: nothing is to be learnt from them.
+        if sign is Sign.SUCCESS and self._stretch.since_s is None and not self._blamed:
             if not tries.failed_before:
                 self._first_tries.add(failed=False)
             tries.used += 1

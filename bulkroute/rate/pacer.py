@@ -202,11 +202,6 @@ class Pacer:
                 async with asyncio.timeout(None if held_s == math.inf else max(held_s, MIN_SLEEP_S)):
                     await self._holds_changed.wait()
 
-    def until_s(self, key: str) -> float | None:
-        """Return when the hold of that key ends by itself; None if it does not, or none stands."""
-        hold = self._holds.get(key)
-        return hold.until_s if hold else None
-
     def holds(self) -> list[Hold]:
         """Return the holds that stand now, the oldest key first."""
         self._held_until_s(self.clock())

@@ -26,6 +26,9 @@ LONGEST_WAIT_S = 300.0
 EASED_SHARE = 0.25
 """The share of the rate at which a service that was down is asked at first; twice as much each second."""
 
+EASED_FOR_S = 2.0
+"""By then that is the whole rate."""
+
 LEAST_CHANGE = 0.05
 """By so much the rate must have been lowered to be worth a word."""
 
@@ -38,7 +41,7 @@ class Call(NamedTuple):
 
 
 class Pauses(Protocol):
-    """Where a pause of all calls is begun and ended: a pacer, or what tells of pauses as well."""
+    """Where a pause of all calls is begun and ended."""
 
     def begin(self, key: str, reason: str, until_s: float | None = None, probe_at_s: float | None = None) -> None:
         """Let no call start until `end(key)`, or `until_s` on the pacer's clock; but for one from `probe_at_s` on."""
@@ -151,8 +154,7 @@ class Throttle:
         latest_s = self._since_s + self._max_wait_s
         self._reason = f"the service throttles ({words})"
         if self._door.is_shut:
-            knock_s = min(max(self._door.knock_s, self._until_s), latest_s)
-            self._pauses.begin(HOLD, self._reason, probe_at_s=knock_s)
+            self._pauses.begin(HOLD, self._reason, probe_at_s=min(self._knock_s(), latest_s))
         elif retry_after_s is not None:
             self._pauses.begin(HOLD, self._reason, until_s=min(self._until_s, latest_s))
         self._apply()
@@ -163,10 +165,15 @@ class Throttle:
         now_s = self._pacer.clock()
         if self._door.is_knocked_by(call.started_s):
             self._door.lost(call.started_s, now_s)
-            self._pauses.begin(HOLD, self._reason, probe_at_s=max(self._door.knock_s, self._until_s))
+            self._pauses.begin(HOLD, self._reason, probe_at_s=self._knock_s())
         elif not self._door.is_shut:
             self._learned.lost(call.part, now_s)
             self._apply()
+
+    def _knock_s(self) -> float:
+        """Return when the next call may knock: after the wait that was named, as far as patience goes."""
+        ends_s = math.inf if self._since_s is None else self._since_s + self._max_wait_s
+        return max(self._door.knock_s, min(self._until_s, ends_s))
 
     def _refuse(self, call: Call, now_s: float, retry_after_s: float | None) -> None:
         if self._door.is_knocked_by(call.started_s):
@@ -189,10 +196,11 @@ class Throttle:
         learnt = self._applied_per_s = self._learned.rate_per_s
         self._pacer.learn(learnt)
         rate, told = self._pacer.rate_per_s, self._told_per_s
-        if rate is not None and self._eased_s is not None:
-            share = EASED_SHARE * 2 ** math.floor(self._pacer.clock() - self._eased_s)
-            if share < 1:
-                self._pacer.learn(share * rate)
+        if self._eased_s is not None:
+            eased_for_s = self._pacer.clock() - self._eased_s
+            if eased_for_s < EASED_FOR_S:
+                if rate is not None:
+                    self._pacer.learn(EASED_SHARE * 2 ** math.floor(eased_for_s) * rate)
                 return
             self._eased_s = None
         if rate == told:

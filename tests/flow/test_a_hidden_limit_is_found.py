@@ -17,7 +17,7 @@ from bulkroute.progress import Summary
 from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
 from tests.harness import TOKEN, ids
-from tests.lab import SEEDS
+from tests.lab import seeds
 from tests.virtual_time import run_virtual
 
 pytestmark = pytest.mark.slow
@@ -66,11 +66,9 @@ SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-GRID = [(shape, latency_ms) for shape in SHAPES for latency_ms in (0, 20, 100)]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize(("shape", "latency_ms"), GRID if len(SEEDS) > 1 else GRID[::4])
+@pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("latency_ms", [0, 20, 100])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_hidden_limit_is_found_and_kept_to(shape: str, latency_ms: int, seed: int) -> None:
     faults = Faults(**SHAPES[shape], latency_ms=latency_ms, jitter_ms=latency_ms / 2)
     found = night(faults, seed=seed)
@@ -101,7 +99,7 @@ def test_waits_and_rates_are_announced() -> None:
     assert all(rate is not None and 20 < rate <= 40 for rate in rates)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(3))
 def test_never_above_the_rate_asked_for(seed: int) -> None:
     found = night(Faults(throttle=15, retry_after="seconds"), rows=400, rate_per_s=20.0, seed=seed)
     assert found.statuses[429]

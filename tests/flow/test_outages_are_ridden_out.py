@@ -55,14 +55,16 @@ def assert_all_done(night: Night) -> None:
     assert dict(night.simulator.bindings) == targets(ids(summary.total))
 
 
-@pytest.mark.parametrize(("kind", "seconds"), [*((kind, 20) for kind in KINDS), ("refused", 2), ("503", 300)])
+@pytest.mark.parametrize("seconds", [2, 20, 300])
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_outage_of_any_kind_and_length_fails_no_row(tmp_path: Path, kind: str, seconds: int) -> None:
     night = night_of(tmp_path, f"{BEGIN_S}s+{seconds}s:{kind}")
     assert_all_done(night)
     assert calls_between(night, BEGIN_S, BEGIN_S + seconds) <= 60
     assert night.virtual_s <= BEGIN_S + seconds + 2 * 15 + 10, "it was under way again soon"
     rows = exported(tmp_path / "night.ledger.db").values()
-    assert {row["attempts"] for row in rows} == {"1"}, "no call into the outage used up a try"
+    if kind != "hang" or seconds > 2:
+        assert {row["attempts"] for row in rows} == {"1"}, "no call into the outage used up a try"
     if kind != "refused":  # of those the service knows nothing
         assert night.summary.attempts == night.simulator.calls_per_endpoint["modifyCalledRoute"]
     with closing(sqlite3.connect(tmp_path / "night.ledger.db")) as connection:
@@ -71,7 +73,7 @@ def test_an_outage_of_any_kind_and_length_fails_no_row(tmp_path: Path, kind: str
     assert given_back == all_calls - sum(int(row["attempts"]) for row in rows)
 
 
-@pytest.mark.parametrize("kind", ["500", "hang"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_service_that_stays_away_stops_the_run_and_the_same_command_goes_on(tmp_path: Path, kind: str) -> None:
     night = night_of(tmp_path, f"{BEGIN_S}s+100000s:{kind}", max_outage_wait_s=120.0)
     summary = night.summary
@@ -87,7 +89,7 @@ def test_a_service_that_stays_away_stops_the_run_and_the_same_command_goes_on(tm
 
 
 def test_a_brown_out_fails_no_row(tmp_path: Path) -> None:
-    night = night_of(tmp_path, "2s+10s:503*0.5", rows=300)
+    night = night_of(tmp_path, "2s+20s:503*0.5", rows=600)
     assert_all_done(night)
 
 
@@ -142,11 +144,12 @@ def assert_fails_alike(folder: Path, with_it: Night, without: Night, later_s: fl
     ("places", "later_s"),
     [
         (range(60, 80), 5),
+        (range(0, 200, 10), 5),
         ([199], 5),
         ([197, 198, 199], 5),
         (range(188, 200), 28),
     ],
-    ids=["20 in a row", "the last one", "the last three", "the last twelve"],
+    ids=["20 in a row", "a tenth", "the last one", "the last three", "the last twelve"],
 )
 def test_bad_rows_fail_with_the_same_tries_and_hardly_later(
     tmp_path: Path, places: "range | list[int]", later_s: float

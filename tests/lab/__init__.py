@@ -2,5 +2,7 @@
 
 import os
 
-SEEDS = tuple(range(1, 1 + int(os.environ.get("LAB_SEEDS", "1"))))
-"""What chance is seeded with, on each night."""
+
+def seeds(count: int) -> range:
+    """Return what chance is seeded with on each night: `count` seeds, or LAB_SEEDS of them if that is more."""
+    return range(1, 1 + max(count, int(os.environ.get("LAB_SEEDS", "0"))))

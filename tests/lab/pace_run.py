@@ -33,7 +33,6 @@ class Figures(NamedTuple):
     """Refused calls of the others, of all theirs."""
     over: int
     """Starts with which more than the rate asked for fell into one half-open second."""
-    calls: int
 
 
 class Run:
@@ -145,7 +144,6 @@ class Run:
             worst_minute=min(minutes, default=1.0),
             harm=service.refused / max(1, service.asked) if isinstance(service, Shared) else None,
             over=starts_above(self._starts_s, asked),
-            calls=len(self._starts_s),
         )
 
 

@@ -3,12 +3,12 @@
 import pytest
 
 from bulkroute.rate.outage import Turn
-from tests.lab import SEEDS
 from tests.lab import outage_nights as nights
+from tests.lab import seeds as lab_seeds
 from tests.lab.outage_nights import Night
 from tests.lab.outage_run import TIMEOUT_S, Result, spend, spend_without
 
-seeds = pytest.mark.parametrize("seed", SEEDS)
+seeds = pytest.mark.parametrize("seed", lab_seeds(3))
 
 
 def of(*some: Night) -> pytest.MarkDecorator:

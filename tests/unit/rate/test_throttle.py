@@ -160,3 +160,34 @@ def test_a_rate_that_is_none_is_refused(lab: Lab, rate: float) -> None:
     with pytest.raises(ValueError, match="above 0 calls per second"):
         lab.throttle.ask(rate)
     assert lab.throttle.asked_per_s == 50
+
+
+@pytest.mark.parametrize("rate", [50.0, None])
+def test_calls_tell_of_a_limit_again_soon_after_a_service_is_back(rate: float | None) -> None:
+    lab = Lab(rate)
+    lab.throttle.ease_in()
+    assert lab.start().part is None
+    lab.now_s += 3
+    lab.accept()
+    assert lab.start().part is not None
+    assert lab.pacer.rate_per_s == rate
+
+
+@pytest.mark.parametrize("rate", [50.0, None])
+def test_a_service_may_be_back_for_hours_before_the_first_call(rate: float | None) -> None:
+    lab = Lab(rate)
+    lab.throttle.ease_in()
+    lab.now_s += 7200
+    lab.accept()
+    assert lab.pacer.rate_per_s == rate
+
+
+def test_a_knock_that_nobody_answers_is_made_again_within_the_patience_whatever_wait_was_named() -> None:
+    lab = Lab(max_wait_s=60.0)
+    lab.accept(30)
+    began_s = lab.now_s
+    lab.refuse(200.0)
+    lab.throttle.lost(lab.start())
+    assert lab.now_s - began_s == pytest.approx(60.0, abs=0.2)
+    assert lab.pacer.delay_s() < 1
+    assert lab.refuse() is not None
