@@ -52,7 +52,6 @@ from bulkroute.live.target_routes import ListedTargets as ListedTargets
 from bulkroute.live.verify import DifferenceGroup as DifferenceGroup
 from bulkroute.live.verify import Verified as Verified
 from bulkroute.manifest.given_rows import GivenRow as GivenRow
-from bulkroute.manifest.numbers import RewriteRule as RewriteRule
 from bulkroute.model import Binding as Binding
 from bulkroute.model import DeviceType as DeviceType
 from bulkroute.model import FailureKind as FailureKind
@@ -69,4 +68,5 @@ from bulkroute.run.prepare_rollback import WayBack as WayBack
 from bulkroute.run.run import Run as Run
 from bulkroute.settings import FailureLimit as FailureLimit
 from bulkroute.settings import OnDrift as OnDrift
+from bulkroute.settings import RewriteRule as RewriteRule
 from bulkroute.settings import Settings as Settings

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
-from bulkroute.manifest.numbers import RewriteRule
 from bulkroute.model import FailureKind
 
 MOST_IN_FLIGHT = 10_000
@@ -50,6 +49,19 @@ class FailureLimit(NamedTuple):
     def __str__(self) -> str:
         """Return the limit as it is written on the command line."""
         return str(self.rows) if self.share is None else f"{self.share * 100:g}%"
+
+
+class RewriteRule(NamedTuple):
+    """One `--rewrite-number REGEX=REPLACEMENT`."""
+
+    pattern: re.Pattern[str]
+    """What is looked for in a number."""
+    replacement: str
+    """What takes its place, as `re.sub` reads it."""
+
+    def __str__(self) -> str:
+        """Return the rule as it was given."""
+        return f"{self.pattern.pattern}={self.replacement}"
 
 
 @dataclass(frozen=True)
@@ -293,3 +305,16 @@ def parse_header(text: str) -> tuple[str, str]:
     if name.lower() in _OWN_HEADERS:
         raise ValueError(f"the header {name} is set by bulkroute itself")
     return name, value
+
+
+def parse_rewrite_rule(text: str) -> RewriteRule:
+    """Read a rule such as `^00=+`; what follows the last `=` is the replacement. Raises ValueError."""
+    pattern, equals, replacement = text.rpartition("=")
+    if not equals or not pattern:
+        raise ValueError(f"{text!r} is no rule; write REGEX=REPLACEMENT, '^00=+' for example")
+    try:
+        compiled = re.compile(pattern)
+        compiled.sub(replacement, "")
+    except (re.error, IndexError) as error:
+        raise ValueError(f"{text!r} is no rule: {error}") from error
+    return RewriteRule(compiled, replacement)

@@ -91,7 +91,8 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
         *((label, text) for label, text in labels if text),
         ("rows", f"{proposal.pending:,} {verb}, {proposal.done:,} {known}"),
     ]
-    pairs = list(pair_lines(proposal.pairs, whence=proposal.live_read, most=MOST_PAIRS))
+    all_by = "plan --json" if proposal.puts_back is None else "rollback --dry-run --json"
+    pairs = list(pair_lines(proposal.pairs, whence=proposal.live_read, most=MOST_PAIRS, all_by=all_by))
     width = max((len(f"{rows:,}") for rows, _text in pairs), default=0)
     lines += [("change", f"{rows:>{width},} {text}") for rows, text in pairs]
     if proposal.drifted:

@@ -20,7 +20,13 @@ from bulkroute.model import Status
     multiple=True,
     help="Only these rows; repeatable.",
 )
-@click.option("--find", metavar="TEXT", default="", help="Only rows whose number, id or target's name holds TEXT.")
+@click.option(
+    "--find",
+    metavar="TEXT",
+    default="",
+    show_default=False,
+    help="Only rows whose number, id or target's name holds TEXT.",
+)
 @of_batch
 @of_rollback
 def export(

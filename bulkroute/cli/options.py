@@ -13,7 +13,6 @@ from bulkroute.cli.messages import log_format
 from bulkroute.cli.profile import config_options, environment_of_credentials
 from bulkroute.cli.times import parse_until
 from bulkroute.credentials import Credentials
-from bulkroute.manifest.numbers import parse_rewrite_rule
 from bulkroute.settings import (
     OnDrift,
     Settings,
@@ -21,6 +20,7 @@ from bulkroute.settings import (
     parse_failure_limit,
     parse_header,
     parse_rate,
+    parse_rewrite_rule,
     parse_share,
     parse_skip,
 )

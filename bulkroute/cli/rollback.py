@@ -81,7 +81,7 @@ def _print(preview: "Preview") -> None:
         click.echo(f"{rows:>9,} refused: {error}")
     if preview.left_behind:
         click.echo(f"{preview.left_behind:>9,} without a recorded earlier binding")
-    for rows, text in pair_lines(preview.pairs):
+    for rows, text in pair_lines(preview.pairs, all_by="rollback --dry-run --json"):
         click.echo(f"{rows:>9,} {text}")
 
 

@@ -24,7 +24,7 @@ from bulkroute.errors import BulkrouteError, LedgerError, StopKind, UsageError
 from bulkroute.events import WARNING, Event, Notice, OnEvent
 from bulkroute.ledger import intake
 from bulkroute.ledger.ledger import Ledger
-from bulkroute.ledger.paths import quoted, require_apart
+from bulkroute.ledger.paths import quoted
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.status import ended_by
 from bulkroute.manifest import Faults, open_manifest
@@ -136,9 +136,7 @@ def _metrics(options: dict[str, Any], ledger: Callable[[], Path]) -> Any:
     if (file := options["metrics_file"]) is None:
         return None
     from bulkroute.output.metrics import Metrics  # here, since only who asks for it needs the library
-    from bulkroute.output.metrics_file import HINT
 
-    require_apart(file, ledger(), hint=HINT)
     return Metrics(file, ledger=ledger(), tenant=options["tenant"])
 
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from bulkroute.cli.options import CONTEXT, Parsed, connection_options, settings_
 from bulkroute.cli.output_file import output_to
 from bulkroute.cli.profile import PREFIX
 from bulkroute.errors import ExitCode
-from bulkroute.manifest.spelling import devicetype_of, media_type_of
 from bulkroute.model import NAME_CHARS, DeviceType, printable
 
 if TYPE_CHECKING:
@@ -27,17 +25,26 @@ LEAST = 16
 """Characters that a name keeps on one line, if the terminal allows it."""
 
 
-def _read(meaning: Callable[[str], int | None], example: str) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if (meant := meaning(text)) is None:
-            raise ValueError(f"{text!r} is unknown; say {example}, for example")
-        return meant
+def _devicetype(text: str) -> int:
+    from bulkroute.manifest.spelling import devicetype_of  # here, since help must not wait for it
 
-    return read
+    return _known(text, devicetype_of(text), "queue or ivr")
 
 
-DEVICETYPE = Parsed("type", _read(devicetype_of, "queue or ivr"))
-MEDIA = Parsed("media type", _read(media_type_of, "voice, video or multimedia"))
+def _media_type(text: str) -> int:
+    from bulkroute.manifest.spelling import media_type_of  # here, as above
+
+    return _known(text, media_type_of(text), "voice, video or multimedia")
+
+
+def _known(text: str, meant: int | None, example: str) -> int:
+    if meant is None:
+        raise ValueError(f"{text!r} is unknown; say {example}, for example")
+    return meant
+
+
+DEVICETYPE = Parsed("type", _devicetype)
+MEDIA = Parsed("media type", _media_type)
 
 
 @click.command(context_settings=CONTEXT)

@@ -22,9 +22,6 @@ DRAWS = 64
 CHUNK_ROWS = 256
 """Rows read ahead of the work: few enough to stay small, many enough that reading costs nothing."""
 
-NUMBER = "(access_code || iif(ext_code <> '', ' ext ' || ext_code, ''))"
-"""SQL of a row's number as people write it; '' where it is not known."""
-
 _RESULT = ("error", "http_status", "return_code", "description", "latency_ms", "finished_at")
 
 
@@ -235,6 +232,11 @@ def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
     return next(pending(connection, batch), None) is not None
 
 
+def number_of(table: str) -> str:
+    """Return SQL of a row's number as people write it; '' where it is not known."""
+    return f"({table}.access_code || iif({table}.ext_code <> '', ' ext ' || {table}.ext_code, ''))"
+
+
 def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[QueuedRow]:
     """Yield the rows still to be sent, in the manifest's order, reading a few ahead.
 
@@ -253,7 +255,7 @@ def draw_pending(connection: sqlite3.Connection, batch: Batch) -> QueuedRow | No
         "SELECT coalesce(min(row), 0), coalesce(max(row), 0) FROM row WHERE batch = ?", (batch.number,)
     ).fetchone()
     pending = (
-        f"SELECT row, line, id, devicetype, device_id, tried, {NUMBER} FROM row"
+        f"SELECT row, line, id, devicetype, device_id, tried, {number_of('row')} FROM row"
         f" WHERE batch = ? AND listed AND status = '{Status.PENDING}' AND row"
     )
     places = [random.randint(lowest, highest) for _ in range(DRAWS)]
@@ -270,7 +272,7 @@ def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> It
     after = 0
     while True:
         chunk = connection.execute(
-            f"SELECT row, line, id, devicetype, device_id, {NUMBER} FROM row"
+            f"SELECT row, line, id, devicetype, device_id, {number_of('row')} FROM row"
             f" WHERE batch = ? AND tried = ? AND row > ? AND listed AND status = '{Status.PENDING}'"
             f" ORDER BY row LIMIT {CHUNK_ROWS}",
             (batch.number, tried, after),

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from bulkroute.ledger.batches import NUMBER
+from bulkroute.ledger.batches import number_of
 from bulkroute.ledger.pair_queries import PAIR, PairKey
 from bulkroute.ledger.queries import COUNTED, TRIES
 from bulkroute.ledger.search import NAMES, add_functions, condition
@@ -146,7 +146,7 @@ def finished(connection: sqlite3.Connection, batch: int, after: int) -> list[Fin
     # "+batch" keeps SQLite from walking through the whole batch for a few rows. What a success says tells nothing.
     found = connection.execute(
         f"SELECT status, error, iif(status = '{Status.FAILED}', description, NULL), count(*), min(id),"
-        f" {NUMBER}, {PAIR} FROM row"
+        f" {number_of('row')}, {PAIR} FROM row"
         " WHERE row IN (SELECT row FROM attempt WHERE attempt > ?)"
         f" AND +batch = ? AND status IN ('{Status.SUCCEEDED}', '{Status.FAILED}') GROUP BY 1, 2, 3, {PAIR}",
         (after, batch),

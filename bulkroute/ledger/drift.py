@@ -28,7 +28,7 @@ _OURS = (
     "((live.devicetype = {0}.before_devicetype AND live.device_id = {0}.before_device_id) IS TRUE"
     " OR (live.devicetype = {0}.written_devicetype AND live.device_id = {0}.written_device_id) IS TRUE)"
 )
-_DRIFTS_ON = f"({_WAS_DONE.format('old')} OR {_IN_CONFLICT.format('old')} AND NOT {_OURS.format('old')})"
+_DRIFTS_ON = f"({_WAS_DONE} OR {_IN_CONFLICT} AND NOT {_OURS})"
 """Which rows of a batch another hand has changed, for the batch that follows it, where they are not as wanted."""
 
 _SAME_TARGET = "{0}.devicetype = {1}.devicetype AND {0}.device_id = {1}.device_id"
@@ -86,7 +86,9 @@ def reopen(connection: sqlite3.Connection, batch: Batch, live: Path, *, earlier:
         table, drifted = "row", f"row.listed AND {_WAS_DONE.format('row')}"
     else:
         table = f"row JOIN row AS old ON old.id = row.id AND old.batch = {earlier.number}"
-        drifted = f"row.status = '{Status.PENDING}' AND {_SAME_TARGET.format('old', 'row')} AND {_DRIFTS_ON}"
+        drifted = (
+            f"row.status = '{Status.PENDING}' AND {_SAME_TARGET.format('old', 'row')} AND {_DRIFTS_ON.format('old')}"
+        )
     found = (
         f"FROM (SELECT row.row AS key, live.* FROM {table} LEFT JOIN seen.binding AS live ON live.id = row.id"
         f" WHERE row.batch = ?1 AND {drifted} AND ({IS_WANTED}) IS NOT TRUE) AS live WHERE row.row = live.key"
@@ -133,7 +135,7 @@ def foresee(
             else f"({_IN_CONFLICT.format('row')} AND NOT {_OURS.format('row')} OR row.status = '{Status.SENT}'"
             f" AND live.id IS NOT NULL AND row.before_devicetype IS NOT NULL AND NOT {_OURS.format('row')})"
         )
-        drifted = _DRIFTS_ON.replace("old.", "row.") if is_next else _WAS_DONE.format("row")
+        drifted = (_DRIFTS_ON if is_next else _WAS_DONE).format("row")
         for row_id, has_drifted in connection.execute(
             f"SELECT row.id, {drifted} FROM incoming.staged AS staged JOIN row ON row.id = staged.id"
             f" AND row.batch = ? AND {_SAME_TARGET.format('staged', 'row')}"

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from bulkroute.ledger.temp_db import Scratch
 from bulkroute.model import Binding, NamedTarget
 
-LOCKED = "('1', '3')"
-"""Values of `editable` under which a called route must not be changed (queryCalledRoute, cec_07_0043)."""
+_LOCKED = ("1", "3")
+LOCKED = f"({', '.join(map(repr, _LOCKED))})"
+"""SQL of the values of `editable` under which a called route must not be changed (queryCalledRoute, cec_07_0043)."""
 
 
 class LiveRoute(NamedTuple):
@@ -40,7 +41,7 @@ class LiveRoute(NamedTuple):
     @property
     def is_locked(self) -> bool:
         """Whether it must not be changed."""
-        return f"'{self.editable}'" in LOCKED
+        return self.editable in _LOCKED
 
     @property
     def binding(self) -> Binding | None:

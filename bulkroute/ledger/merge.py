@@ -9,15 +9,12 @@ that are in no order took 20 s, the walk takes 0.3 s.)
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bulkroute.ledger.batches import Batch, Changes, Tenant, blank
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.live_bindings import attached
+from bulkroute.ledger.staging import Staged
 from bulkroute.model import Status
-
-if TYPE_CHECKING:
-    from bulkroute.ledger.staging import Staged
 
 TABLES = {
     "moved": "place INTEGER PRIMARY KEY",  # rows of the manifest that do not stand in the ledger where they used to
@@ -57,9 +54,7 @@ _VALUES = (
 _RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
 
 
-def merge(
-    connection: sqlite3.Connection, batch: Batch | None, staged: "Staged", tenant: Tenant
-) -> tuple[Batch, Changes]:
+def merge(connection: sqlite3.Connection, batch: Batch | None, staged: Staged, tenant: Tenant) -> tuple[Batch, Changes]:
     """Take the staged manifest over: into `batch`, or into a new one of that tenant if it is None."""
     with attached(connection, incoming=staged.rows.path), transaction(connection):
         connection.execute("PRAGMA incoming.cache_size=-500")
@@ -79,7 +74,7 @@ def merge(
     return batch._replace(manifest=staged.name, digest=staged.digest, by_number=staged.by_number), changes
 
 
-def _create(connection: sqlite3.Connection, staged: "Staged", tenant: Tenant) -> Batch:
+def _create(connection: sqlite3.Connection, staged: Staged, tenant: Tenant) -> Batch:
     """Make a batch of the staged rows. Their keys keep the distances they have in the staging, which `_update` uses."""
     made = connection.execute(
         "INSERT INTO batch (created_at, manifest, digest, service, app_key) VALUES (?, ?, '', ?, ?)",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.batches import Batch, number_of
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.live_bindings import attached
 from bulkroute.ledger.staging import FoundRow
@@ -30,11 +30,6 @@ class WantedName(NamedTuple):
 def add_functions(connection: sqlite3.Connection) -> None:
     """Let SQL on this connection compare numbers; once, before anything here is done over it."""
     connection.create_function("compared", 1, normalised, deterministic=True)
-
-
-def number_of(table: str) -> str:
-    """Return SQL of a row's number as people write it; '' where it is not known."""
-    return f"({table}.access_code || iif({table}.ext_code <> '', ' ext ' || {table}.ext_code, ''))"
 
 
 def route_of(table: str) -> str:

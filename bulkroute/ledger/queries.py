@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from bulkroute.ledger import lifecycle
-from bulkroute.ledger.batches import NUMBER
+from bulkroute.ledger.batches import number_of
 from bulkroute.ledger.file import sql_list
 from bulkroute.ledger.search import NAMES, add_functions, condition
 from bulkroute.model import REFUSED, Status, iso
@@ -129,7 +129,7 @@ def reasons(connection: sqlite3.Connection, batch: int) -> list[Reason]:
     """Return why rows failed, the commonest reason first."""
     found = connection.execute(
         # Of the columns beside min(), those of the row that holds the minimum are meant: SQLite promises that.
-        f"SELECT error, description, count(*) AS rows, min(id), {NUMBER} FROM row"
+        f"SELECT error, description, count(*) AS rows, min(id), {number_of('row')} FROM row"
         f" WHERE batch = ? AND {COUNTED} AND status = '{Status.FAILED}' GROUP BY error, description ORDER BY rows DESC",
         (batch,),
     )

@@ -84,7 +84,7 @@ CREATE TABLE row (
     access_code TEXT NOT NULL DEFAULT '',   -- what callers dial, as the service lists it; '': not known
     ext_code    TEXT NOT NULL DEFAULT '',   -- what they dial after it; may be empty
     media_type  INTEGER,                    -- what the route carries; NULL: not known
-    wave        INTEGER                     -- as the manifest says; NULL: last
+    wave        INTEGER                     -- as the manifest says; NULL: none
 ) STRICT;
 
 -- Not (batch, id): walking a batch along it would visit the rows in the order of their ids, which is no order at all.

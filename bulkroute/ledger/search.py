@@ -4,6 +4,7 @@ import re
 import sqlite3
 from typing import Any
 
+from bulkroute.ledger import numbers
 from bulkroute.manifest.numbers import normalised
 
 _DIGITS = re.compile(r"[0-9*#+]+")
@@ -19,7 +20,7 @@ NAMES = (
 
 def add_functions(connection: sqlite3.Connection) -> None:
     """Let SQL on this connection compare numbers and names as `condition` does."""
-    connection.create_function("digits", 1, normalised, deterministic=True)
+    numbers.add_functions(connection)
     connection.create_function("folded", 1, _folded, deterministic=True)
 
 
@@ -31,10 +32,10 @@ def condition(text: str) -> tuple[str, dict[str, Any]]:
     parts = ["instr(folded(row.id), :text)", "instr(folded(wanted.name), :text)", "instr(folded(earlier.name), :text)"]
     parameters: dict[str, Any] = {"text": text.strip().casefold()}
     if with_extension := _WITH_EXTENSION.fullmatch(text.strip()):
-        parts.append("(digits(row.access_code) = :access_code AND digits(row.ext_code) = :ext_code)")
+        parts.append("(compared(row.access_code) = :access_code AND compared(row.ext_code) = :ext_code)")
         parameters |= {"access_code": normalised(with_extension[1]), "ext_code": normalised(with_extension[2])}
     elif _DIGITS.fullmatch(number := normalised(text)):
-        parts.append("instr(digits(row.access_code) || digits(row.ext_code), :number)")
+        parts.append("instr(compared(row.access_code) || compared(row.ext_code), :number)")
         parameters["number"] = number
     return f"({' OR '.join(parts)})", parameters
 

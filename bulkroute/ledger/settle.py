@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batches import NUMBER, Batch, QueuedRow, blank
+from bulkroute.ledger.batches import Batch, QueuedRow, blank, number_of
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
-from bulkroute.ledger.numbers import moved, number_of, route_of
-from bulkroute.model import REFUSED, FailureKind, NamedTarget, Row, Status
+from bulkroute.ledger.numbers import moved, route_of
+from bulkroute.ledger.wanted import PENDING, target
+from bulkroute.model import REFUSED, FailureKind, Row, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
 IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.before_device_id"
@@ -44,7 +45,8 @@ def add_functions(connection: sqlite3.Connection) -> None:
 
 
 def _target_text(devicetype: int | None, device_id: int | None, name: str) -> str | None:
-    return None if devicetype is None or device_id is None else str(NamedTarget(devicetype, device_id, name))
+    found = target(devicetype, device_id, name)
+    return None if found is None else str(found)
 
 
 def story(batch: Batch) -> str:
@@ -133,8 +135,7 @@ class Decided(NamedTuple):
     """What moved, of one of them."""
 
 
-_PENDING = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
-_KNOWN = f"FROM seen.binding AS live WHERE {_PENDING} AND live.id = row.id"
+_KNOWN = f"FROM seen.binding AS live WHERE {PENDING} AND live.id = row.id"
 
 
 def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: Iterable[FailureKind] = ()) -> Decided:
@@ -152,8 +153,9 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
         )
 
     with _deciding(connection, live):
-        moved_since, moved_example = _moved_since(connection, batch) if batch.by_number else (0, "")
+        moved_since = 0, ""
         if batch.by_number:
+            moved_since = _moved_since(connection, batch)
             _refuse_moved(connection, batch, now)
         changed_earlier = _finish_changed_earlier(connection, batch, now) if batch.parent is None else 0
         _note_before(connection, batch)
@@ -164,7 +166,7 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
         refuse(
             FailureKind.UNKNOWN_ID,
             "'no called route has this id'",
-            f"WHERE {_PENDING} AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id)",
+            f"WHERE {PENDING} AND NOT EXISTS (SELECT 1 FROM seen.binding AS live WHERE live.id = row.id)",
         )
         refuse(
             FailureKind.LOCKED,
@@ -173,7 +175,7 @@ def decide(connection: sqlite3.Connection, batch: Batch, live: Path, *, skip: It
         )
         if batch.parent is not None:
             refuse(FailureKind.CONFLICT, story(batch), f"{_KNOWN} AND ({IS_BEFORE}) IS NOT TRUE")
-    return Decided(tuple(_refusals(connection, batch)), changed_earlier, moved_since, moved_example)
+    return Decided(tuple(_refusals(connection, batch)), changed_earlier, *moved_since)
 
 
 def _moved_since(connection: sqlite3.Connection, batch: Batch) -> tuple[int, str]:
@@ -189,7 +191,7 @@ def _refuse_moved(connection: sqlite3.Connection, batch: Batch, now: float) -> N
     """Fail rows whose id carries another number now than when the number was looked up."""
     connection.execute(
         f"UPDATE row SET status = '{Status.FAILED}', error = '{FailureKind.MOVED}', finished_at = ?2,"
-        f" description = moved.story FROM ({moved('row', 'row', _PENDING.replace('?', '?1'))}) AS moved"
+        f" description = moved.story FROM ({moved('row', 'row', PENDING.replace('?', '?1'))}) AS moved"
         " WHERE row.batch = ?1 AND row.id = moved.id",
         (batch.number, now),
     )
@@ -240,7 +242,7 @@ def _refusals(connection: sqlite3.Connection, batch: Batch) -> Iterator[Refusal]
 def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[QueuedRow]:
     """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
     found = connection.execute(
-        f"SELECT row.row, row.tried, {NUMBER}, line, id, devicetype, device_id FROM (SELECT row, place FROM (SELECT row, row_number()"
+        f"SELECT row.row, row.tried, {number_of('row')}, line, id, devicetype, device_id FROM (SELECT row, place FROM (SELECT row, row_number()"
         " OVER (PARTITION BY tried, devicetype, device_id ORDER BY row) AS place, tried"
         f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY tried, place, row LIMIT ?)"
         " JOIN row USING (row) ORDER BY tried, place, row",

@@ -38,7 +38,7 @@ class FoundRow(NamedTuple):
     media_type: int | None
     """A `MediaType`; None where the service names none."""
     wave: int | None
-    """When it is sent; None for last."""
+    """As the manifest says, for `rollback --wave`; None where it says none."""
 
 
 class Staging(Scratch):

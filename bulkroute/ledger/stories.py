@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from bulkroute.ledger import lifecycle
 from bulkroute.ledger.queries import TRIES
 from bulkroute.ledger.search import NAMES, add_functions, condition
+from bulkroute.ledger.wanted import target
 from bulkroute.model import NamedTarget, Status, iso, number_text, route_text
 
 
@@ -189,10 +190,6 @@ def _row(facts: list[Any], calls: list[CallRecord]) -> RowStory:
     status, error, description, attempts, drifted, finished_at = facts[11:]
     wanted = NamedTarget(devicetype, device_id, name or "")
     return RowStory(
-        number, parent, manifest, line, bool(listed), wanted, _target(*before),
+        number, parent, manifest, line, bool(listed), wanted, target(*before),
         Status(status), error, description, attempts, bool(drifted), finished_at, None, calls,
     )  # fmt: skip
-
-
-def _target(devicetype: int | None, device_id: int | None, name: str | None) -> NamedTarget | None:
-    return None if devicetype is None or device_id is None else NamedTarget(devicetype, device_id, name or "")

@@ -9,7 +9,8 @@ from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.live_bindings import Target, attached, gathered
 from bulkroute.model import NamedTarget, Pair, Status
 
-_PENDING = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
+PENDING = f"row.batch = ? AND row.listed AND row.status = '{Status.PENDING}'"
+"""SQL of the rows of a batch that are still to be sent."""
 
 
 def targets(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> list[Target]:
@@ -17,7 +18,7 @@ def targets(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> 
     if live is None:
         return gathered(
             connection.execute(
-                f"SELECT devicetype, device_id, '', NULL, count(*) FROM row WHERE {_PENDING} GROUP BY 1, 2 ORDER BY 1, 2",
+                f"SELECT devicetype, device_id, '', NULL, count(*) FROM row WHERE {PENDING} GROUP BY 1, 2 ORDER BY 1, 2",
                 (batch.number,),
             )
         )
@@ -26,7 +27,7 @@ def targets(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> 
             "SELECT row.devicetype, row.device_id, target.name, live.media_type, count(*) FROM row"
             " LEFT JOIN seen.binding AS live ON live.id = row.id"
             " LEFT JOIN seen.target AS target USING (devicetype, device_id)"
-            f" WHERE {_PENDING} GROUP BY 1, 2, 4 ORDER BY 1, 2",
+            f" WHERE {PENDING} GROUP BY 1, 2, 4 ORDER BY 1, 2",
             (batch.number,),
         ).fetchall()
     return gathered(found)
@@ -37,7 +38,7 @@ def pairs(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> li
     if live is None:
         found = connection.execute(
             "SELECT NULL, NULL, NULL, devicetype, device_id, '', count(*) AS rows FROM row"
-            f" WHERE {_PENDING} GROUP BY 4, 5 ORDER BY rows DESC, 4, 5",
+            f" WHERE {PENDING} GROUP BY 4, 5 ORDER BY rows DESC, 4, 5",
             (batch.number,),
         ).fetchall()
         return list(as_pairs(found))
@@ -47,7 +48,7 @@ def pairs(connection: sqlite3.Connection, batch: Batch, live: Path | None) -> li
             " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
             " LEFT JOIN seen.target AS old ON old.devicetype = live.devicetype AND old.device_id = live.device_id"
             " LEFT JOIN seen.target AS new ON new.devicetype = row.devicetype AND new.device_id = row.device_id"
-            f" WHERE {_PENDING} GROUP BY 1, 2, 4, 5 ORDER BY rows DESC, 1, 2, 4, 5",
+            f" WHERE {PENDING} GROUP BY 1, 2, 4, 5 ORDER BY rows DESC, 1, 2, 4, 5",
             (batch.number,),
         ).fetchall()
     return list(as_pairs(found))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bulkroute.errors import UsageError
 from bulkroute.ledger.live_bindings import LiveRoute
-from bulkroute.live.route_index import KnownRoute, NotFound, RouteIndex
+from bulkroute.live.route_index import KnownRoute, RouteIndex
 from bulkroute.manifest import Faults, Kind, open_manifest
 from bulkroute.manifest.header import is_known
 from bulkroute.manifest.numbers import normalised, number_problem
@@ -74,10 +74,13 @@ class NamedRoutes:
     def _listed(self, routes: Callable[[], Iterable[LiveRoute]]) -> Iterator[Row]:
         known = [KnownRoute.of(route) for route in routes()]
         ids, index = {route.id for route in known}, RouteIndex(known)
+        is_first = True
         with self._file.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
-                text = line.strip()
-                if not text or (number == 1 and is_known(text)):
+                if not (text := line.strip()):
+                    continue
+                may_be_header, is_first = is_first, False
+                if may_be_header and is_known(text):
                     continue
                 row = NumberedRow(number, normalised(text), None, None, _NOWHERE)
                 problem = number_problem("number", text)
@@ -94,8 +97,8 @@ class NamedRoutes:
     def _of_number(self, row: NumberedRow, index: RouteIndex) -> Iterator[Row]:
         """Yield all routes that have a row's number, and its media type where it names one and they do."""
         fitting = [route for route in index.candidates(row) if _may_carry(route, row.media_type)]
-        if not fitting and isinstance(match := index.match(row), NotFound):
-            self.faults.add(row.line, match.reason)
+        if not fitting:
+            self.faults.add(row.line, index.why_not(row) if self.faults.keeps_more else "")
         for route in fitting:
             yield Row(row.line, route.id, *NO_TARGET)
 

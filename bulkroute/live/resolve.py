@@ -13,10 +13,11 @@ from bulkroute.ledger.export import defused
 from bulkroute.live.route_index import Ambiguous, KnownRoute, NotFound, RouteIndex
 from bulkroute.live.target_index import Meant, NotMeant, TargetIndex, media_misfit
 from bulkroute.manifest import Faults
-from bulkroute.manifest.numbers import RewriteRule, normalised, number_problem, rewritten
+from bulkroute.manifest.numbers import normalised, number_problem
 from bulkroute.manifest.rows import LabelledRow, NumberedRow, WantedTarget
 from bulkroute.manifest.targets import parse_target
 from bulkroute.model import Binding, number_text
+from bulkroute.settings import RewriteRule
 
 
 class ResolvedRow(NamedTuple):
@@ -233,3 +234,14 @@ class Remarks:
             verb, _, rest = text.partition(" ")
             rows = f"1 row {_OF_ONE[verb]}" if count == 1 else f"{count:,} rows {verb}"
             self._faults.warn(f"{rows} {rest} (first: line {self._first_lines[text]})")
+
+
+def rewritten(number: str, rules: Sequence[RewriteRule]) -> tuple[str, list[int]]:
+    """Return a compared number after all rules, in their order, and the places of those that changed it."""
+    changed = []
+    for place, rule in enumerate(rules):
+        after = rule.pattern.sub(rule.replacement, number)
+        if after != number:
+            changed.append(place)
+            number = after
+    return number, changed

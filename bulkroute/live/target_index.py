@@ -63,8 +63,6 @@ class Meant(NamedTuple):
 
     binding: Binding
     target: KnownTarget | None
-    is_unloaded: bool = False
-    """Whether it was named although calls cannot enter it now."""
 
 
 class NotMeant(NamedTuple):
@@ -106,7 +104,7 @@ class TargetIndex:
         target = found[0]
         if not target.is_loaded and not allow_unloaded:
             return NotMeant(f"{target} is not loaded: no call can enter it; load it, or give --allow-unloaded")
-        return Meant(target.binding, target, is_unloaded=not target.is_loaded)
+        return Meant(target.binding, target)
 
     def agrees(self, wanted: WantedTarget, binding: Binding) -> bool:
         """Tell whether a name may stand for this target; one that the lists do not have cannot be judged."""

@@ -35,7 +35,7 @@ def wave_problem(text: str) -> str | None:
     """Say what is wrong with the text of a wave, and what to do; None if nothing is, or if there is none."""
     if not text or (text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_WAVE)) and int(text) <= MAX_WAVE):
         return None
-    return f"wave {quote(text)} is no integer from 0 to {MAX_WAVE:,}; write one, or leave the cell empty for last"
+    return f"wave {quote(text)} is no integer from 0 to {MAX_WAVE:,}; write one, or leave the cell empty"
 
 
 def _media_type_problem(text: str) -> str | None:

@@ -1,12 +1,10 @@
 """Phone numbers as people write them, and as they are compared: access code, extension code, or both as dialled.
 
 Blanks and punctuation that people put between digits are dropped; leading zeros, `+`, `*` and `#` are kept, and nothing
-else is guessed. Other rules hold only where the operator states them (`RewriteRule`).
+else is guessed. Other rules hold only where the operator states them (`--rewrite-number`).
 """
 
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
 
 from bulkroute.manifest.faults import quote
 from bulkroute.manifest.spreadsheet import damage_to_number
@@ -66,40 +64,3 @@ def number_problem(field: str, written: str) -> str | None:
     if len(number) > limit:
         return f"{field} {quote(written)} has {len(number)} digits; at most {limit} are accepted"
     return None
-
-
-class RewriteRule(NamedTuple):
-    """One `--rewrite-number REGEX=REPLACEMENT`."""
-
-    pattern: re.Pattern[str]
-    """What is looked for in a number."""
-    replacement: str
-    """What takes its place, as `re.sub` reads it."""
-
-    def __str__(self) -> str:
-        """Return the rule as it was given."""
-        return f"{self.pattern.pattern}={self.replacement}"
-
-
-def parse_rewrite_rule(text: str) -> RewriteRule:
-    """Read a rule such as `^00=+`; what follows the last `=` is the replacement. Raises ValueError."""
-    pattern, equals, replacement = text.rpartition("=")
-    if not equals or not pattern:
-        raise ValueError(f"{text!r} is no rule; write REGEX=REPLACEMENT, '^00=+' for example")
-    try:
-        compiled = re.compile(pattern)
-        compiled.sub(replacement, "")
-    except (re.error, IndexError) as error:
-        raise ValueError(f"{text!r} is no rule: {error}") from error
-    return RewriteRule(compiled, replacement)
-
-
-def rewritten(number: str, rules: Sequence[RewriteRule]) -> tuple[str, list[int]]:
-    """Return a compared number after all rules, in their order, and the places of those that changed it."""
-    changed = []
-    for place, rule in enumerate(rules):
-        after = rule.pattern.sub(rule.replacement, number)
-        if after != number:
-            changed.append(place)
-            number = after
-    return number, changed

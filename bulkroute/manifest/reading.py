@@ -27,7 +27,7 @@ class Reading(ABC):
 
     @property
     def labels(self) -> frozenset[str]:
-        """What a manifest by id has beside id and target, of what can be held against live bindings, or orders waves."""
+        """What a manifest by id has beside id and target, of what can be held against live bindings, or names waves."""
         return self.columns & frozenset(LABELS) if self.kind is Kind.BY_ID else frozenset()
 
     def rows(self) -> Iterator[Row]:

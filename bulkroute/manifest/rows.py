@@ -45,7 +45,7 @@ class NumberedRow(NamedTuple):
     target: WantedTarget
     """Where the route is to lead."""
     wave: int | None = None
-    """When it is sent; None for last."""
+    """As the manifest says, for `rollback --wave`; None where it says none."""
 
     @property
     def number(self) -> str:
@@ -73,4 +73,4 @@ class LabelledRow(NamedTuple):
     target: str
     """The wanted target's name; "" where it is not said."""
     wave: int | None
-    """When it is sent; None for last. The one column here that decides something."""
+    """As the manifest says, for `rollback --wave`; None where it says none."""

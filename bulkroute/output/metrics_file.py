@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, Metric, disable_created_
 
 from bulkroute.atomic_file import replacing
 from bulkroute.errors import UsageError
+from bulkroute.ledger.paths import require_apart
 
 READABLE = 0o644
 """Mode of a new file: node_exporter is another user."""
@@ -42,7 +43,8 @@ class MetricsFile:
     """The metrics of one command in a file that others may share."""
 
     def __init__(self, file: Path, *, ledger: Path, tenant: str) -> None:
-        """Take the file, and whose metrics they are. Raises UsageError for a file with something else in it."""
+        """Take the file, and whose metrics they are. Raises UsageError for one with something else in it, or a ledger's."""
+        require_apart(file, ledger, hint=HINT)
         _require_metrics(file)
         self._file = file
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
@@ -66,7 +68,7 @@ class MetricsFile:
     def _there(self) -> str:
         """Return what the file holds now; nothing where that is no file, which writing says."""
         try:
-            return self._file.read_text() if self._file.is_file() else ""
+            return self._file.read_text(encoding="utf-8") if self._file.is_file() else ""
         except (OSError, UnicodeDecodeError):
             return ""
 

@@ -8,8 +8,13 @@ MOST_PAIRS = 20
 """Pairs of targets that people are shown, the commonest ones; nobody reads a thousand."""
 
 
-def pair_lines(pairs: Iterable[Pair], *, whence: bool = True, most: int = MOST_PAIRS) -> Iterator[tuple[int, str]]:
-    """Yield the commonest pairs, each with its rows, and what the others come to; without `whence` only where to."""
+def pair_lines(
+    pairs: Iterable[Pair], *, whence: bool = True, most: int = MOST_PAIRS, all_by: str = "plan --json"
+) -> Iterator[tuple[int, str]]:
+    """Yield the commonest pairs, each with its rows, and what the others come to; without `whence` only where to.
+
+    `all_by` is the command that shows all of them.
+    """
     more = more_rows = 0
     for number, pair in enumerate(pairs):
         if number < most:
@@ -17,4 +22,4 @@ def pair_lines(pairs: Iterable[Pair], *, whence: bool = True, most: int = MOST_P
         else:
             more, more_rows = more + 1, more_rows + pair.rows
     if more:
-        yield more_rows, f"in {more:,} more pairs of targets; `plan --json` shows all"
+        yield more_rows, f"in {more:,} more pairs of targets; `{all_by}` shows all"

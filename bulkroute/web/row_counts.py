@@ -12,7 +12,7 @@ from bulkroute.model import Status
 SHARE = 0.005
 """Of the time, at most, goes to counting all rows anew."""
 
-MOST_PAIRS = 100
+MOST_PAIRS = 20
 """Pairs of targets that are counted apart, the commonest ones."""
 
 

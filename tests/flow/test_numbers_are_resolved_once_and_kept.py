@@ -21,10 +21,9 @@ from bulkroute.events import Event, Notice, RowsRefused
 from bulkroute.ledger.compare import PlanCounts, PlanRow
 from bulkroute.ledger.export import write_csv
 from bulkroute.ledger.ledger import Ledger
-from bulkroute.manifest.numbers import parse_rewrite_rule
 from bulkroute.model import FailureKind
 from bulkroute.progress import Summary
-from bulkroute.settings import Settings
+from bulkroute.settings import Settings, parse_rewrite_rule
 from bulkroute.simulator import Faults, Flow, Route, Simulator, Skill
 from tests.virtual_time import run_virtual
 

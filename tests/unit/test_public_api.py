@@ -13,6 +13,7 @@ import pytest
 import bulkroute
 import bulkroute.errors
 from bulkroute import Credentials, Engine, ExitCode, LedgerError, ManifestError, Secret, Settings, UsageError
+from bulkroute.cli import COMMANDS
 from bulkroute.manifest import GivenRow
 from bulkroute.simulator import Simulator, routes_for
 from tests.harness import environment
@@ -33,6 +34,20 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
         [sys.executable, "-c", code], env=environment(measured=False), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_waits_for_nothing_that_only_work_needs(command: str) -> None:
+    code = (
+        "import sys; from bulkroute.cli import cli\n"
+        f"try: cli([{command!r}, '--help'])\n"
+        "finally: print('imported:', [m for m in ('aiohttp', 'rich', 'yaml', 'sqlite3', 'csv', 'bulkroute.manifest')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(measured=False), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "imported: []"
 
 
 async def test_rows_of_a_program(tmp_path: Path) -> None:

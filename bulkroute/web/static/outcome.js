@@ -38,7 +38,9 @@ const Outcome = (() => {
    * @param {PageData} data
    */
   function remarks({ remarks, runs }) {
-    const told = remarks.filter((remark) => remark.kind !== "notice");
+    const check = remarks.find((remark) => remark.kind === "check"); // the last one: the newest come first
+    const told = remarks.filter(({ kind }) => kind !== "notice" && kind !== "check");
+    if (check) told.unshift(check);
     byId("remarks-section").hidden = !told.length;
     const ordered = [...told.filter((remark) => !remark.is_good), ...told.filter((remark) => remark.is_good)];
     const last = runs.rows.at(-1);
@@ -91,20 +93,18 @@ const Outcome = (() => {
     table(
       "pairs",
       columns,
-      pairs.rows
-        .slice(0, MOST_SHOWN)
-        .map((pair) => [
-          pair.before || "not known",
-          pair.after,
-          pair.rows,
-          pair.done,
-          pair.failed,
-          ...(refused ? [pair.refused] : []),
-          pair.rows - pair.done - pair.failed - pair.refused,
-        ]),
+      pairs.rows.map((pair) => [
+        pair.before || "not known",
+        pair.after,
+        pair.rows,
+        pair.done,
+        pair.failed,
+        ...(refused ? [pair.refused] : []),
+        pair.rows - pair.done - pair.failed - pair.refused,
+      ]),
       "",
     );
-    const shown = Math.min(MOST_SHOWN, pairs.rows.length);
+    const shown = pairs.rows.length;
     note("pairs", pairs.total > shown ? `The ${shown} commonest of ${count(pairs.total)} pairs of targets.` : "");
   }
 

@@ -11,10 +11,10 @@ from bulkroute.live.resolve import AS_WRITTEN, LabelComparison, ResolvedRow, Res
 from bulkroute.live.route_index import KnownRoute, RouteIndex
 from bulkroute.live.target_index import KnownTarget, TargetIndex
 from bulkroute.manifest import Faults
-from bulkroute.manifest.numbers import parse_rewrite_rule
 from bulkroute.manifest.rows import LabelledRow, NumberedRow, WantedTarget
 from bulkroute.manifest.targets import parse_target
 from bulkroute.model import Binding
+from bulkroute.settings import parse_rewrite_rule
 from tests.fuzz_numbers import fuzz, outcomes_of
 from tests.plain_matcher import Route, Target, plain_outcomes
 

@@ -99,7 +99,7 @@ def test_a_name_that_ends_in_a_sign_and_digits_may_be_read_in_two_ways() -> None
 
 def test_an_unloaded_flow_may_be_allowed() -> None:
     wanted = WantedTarget(3, None, "Closed")
-    assert INDEX.find(wanted, allow_unloaded=True) == Meant(Binding(3, 3016), TARGETS[3], is_unloaded=True)
+    assert INDEX.find(wanted, allow_unloaded=True) == Meant(Binding(3, 3016), TARGETS[3])
     assert INDEX.find(WantedTarget(3, 3016, "")) == Meant(Binding(3, 3016), TARGETS[3])  # by id: as in a manifest by id
 
 

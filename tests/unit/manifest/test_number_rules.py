@@ -80,7 +80,7 @@ def test_the_largest_wave(make: Any) -> None:
 def test_waves_are_small_integers(make: Any, wave: str) -> None:
     _, faults = read(make, {"number": "1", "target": "Night", "wave": wave})
     assert faults.kept[0].endswith(
-        f": wave '{wave}' is no integer from 0 to 1,000,000; write one, or leave the cell empty for last"
+        f": wave '{wave}' is no integer from 0 to 1,000,000; write one, or leave the cell empty"
     )
 
 

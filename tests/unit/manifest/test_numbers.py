@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.manifest.numbers import normalised, number_problem, parse_rewrite_rule, rewritten
+from bulkroute.live.resolve import rewritten
+from bulkroute.manifest.numbers import normalised, number_problem
+from bulkroute.settings import parse_rewrite_rule
 
 
 @pytest.mark.parametrize(
