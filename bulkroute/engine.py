@@ -35,9 +35,10 @@ from bulkroute.live.target_routes import ALL_KINDS, ListedTargets, read_targets,
 from bulkroute.live.verify import Verified, verify
 from bulkroute.progress import Proposal, Summary
 from bulkroute.rate.pacer import Pacer
-from bulkroute.run import control, neighbours
+from bulkroute.run import control
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
+from bulkroute.run.holding import hold
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation
 from bulkroute.run.prepare_plan import PlanPreparation
@@ -45,9 +46,6 @@ from bulkroute.run.prepare_rollback import LATEST_BATCH, Preview, RollbackPrepar
 from bulkroute.run.prepared import Prepared
 from bulkroute.run.run import Run
 from bulkroute.settings import Settings
-
-TRY_LOCK_EVERY_S = 0.5
-"""How often a ledger is tried that another run holds."""
 
 MOST_SAID = 200
 """Remarks kept for the run that may follow."""
@@ -247,30 +245,8 @@ class Engine:
         return await select(self._reader, to, filters, self._notice, excepted=excepted, allow_unloaded=allow_unloaded)
 
     async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
-        """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for; say who else is at work.
-
-        Raises LedgerBusy, LedgerError.
-        """
-        clock = asyncio.get_running_loop().time
-        give_up_at_s = clock() + self._settings.wait_for_lock_s
-        told = False
-        while True:
-            try:
-                held = exits.enter_context(ledger.hold())
-                break
-            except LedgerBusy as busy:
-                left_s = give_up_at_s - clock()
-                if left_s <= 0:
-                    raise
-                if not told:
-                    self._notice(f"{busy.where}: {busy.what}; waiting up to {left_s:.0f} s for it to end")
-            told = True
-            await asyncio.sleep(min(left_s, TRY_LOCK_EVERY_S))
-        if doubt := ledger.doubt_of_owner():
-            self._notice(f"warning: {doubt}")
-        if not self._settings.is_rehearsal:
-            exits.enter_context(neighbours.announced(Tenant.of(self._settings), ledger.path, self._notice))
-        return held
+        """Hold a ledger as long as `exits`. Raises LedgerBusy, LedgerError."""
+        return await hold(ledger, self._settings, exits, self._notice)
 
     async def _agree(self, prepared: Prepared) -> None:
         """Ask whoever is to be asked. Raises StoppedEarly for a no."""

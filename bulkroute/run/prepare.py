@@ -20,10 +20,7 @@ from bulkroute.errors import (
     BulkrouteError,
     CredentialsRefused,
     KeysRefused,
-    LedgerError,
     ReadingRefused,
-    StopKind,
-    StoppedEarly,
 )
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import Changes, Tenant
@@ -35,14 +32,11 @@ from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.staging import Staged
 from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.live.called_routes import LiveReader
-from bulkroute.live.plan import WRONG_TENANT, is_wrong_tenant
 from bulkroute.live.read_calls import Asker
 from bulkroute.live.resolution import Resolution
-from bulkroute.model import FailureKind
+from bulkroute.run.decide import Chosen, Unread, decide, require_few_refused
 from bulkroute.run.prepared import Prepared, check_targets
 from bulkroute.settings import OnDrift, Settings
-
-MOST_DRIFTED_SHOWN = 20
 
 
 class Opened(NamedTuple):
@@ -54,36 +48,6 @@ class Opened(NamedTuple):
     """The manifest as it is written; None if it was not read."""
     is_known: bool
     """Whether the batch holds this very manifest already, with the ids that its numbers had."""
-
-
-class Unread(NamedTuple):
-    """Live bindings that were not read."""
-
-    halted: BulkrouteError | None = None
-    """Why they could not be; None if nothing depends on them."""
-
-
-class Chosen(NamedTuple):
-    """The batch to be worked on, with the manifest taken over."""
-
-    batch: BatchWriter
-    changes: Changes = Changes()
-    earlier: BatchReader | None = None
-    """The batch that has ended and that this one follows."""
-    again: int = 0
-    """Rows in doubt that were settled, and are sent again."""
-    is_kept: bool = False
-    """Whether its rows go by what numbers and names meant when it was begun."""
-
-
-def drift_stops(rows: int, *, where: str) -> StoppedEarly:
-    """Return the error of rows that drifted where nothing may be sent then."""
-    return StoppedEarly(
-        f"{rows:,} rows that were done have been changed by another hand, nothing was sent",
-        where=where,
-        hint="--on-drift send overwrites that, --on-drift keep leaves it",
-        stop=StopKind.DRIFT,
-    )
 
 
 class Blocking:
@@ -145,8 +109,8 @@ class Preparation:
             writer = exits.enter_context(held.write())
             with writer.preparing(self._on_notice):
                 chosen = await self._choose(writer, opened.batch, staged, live, stage)
-                prepared = self._decide(chosen, live)
-                self._require_few_refused(prepared)
+                prepared = decide(chosen, live, self._settings, self._on_notice)
+                require_few_refused(prepared, self._settings.max_refused)
                 if chosen.is_kept and not prepared.halted:
                     await self._resolution.require_as_named(chosen.batch.manifest, chosen.batch.wanted_names())
                 prepared = await check_targets(prepared, self._settings, self._asker, self._on_notice)
@@ -258,72 +222,3 @@ class Preparation:
                 error.hint = f"{error.hint}; " * bool(error.hint) + f"{only_here}--no-snapshot goes without reading it"
             return Unread(error)
         return live
-
-    def _decide(self, chosen: Chosen, live: LiveBindings | Unread) -> Prepared:
-        """Reopen what earlier runs left undone, and let the live bindings decide what they can.
-
-        Raises LedgerError, and StoppedEarly for rows that drifted where nothing may be sent then.
-        """
-        batch, changes, earlier, again, _is_kept = chosen
-        if isinstance(live, Unread) and live.halted:
-            return Prepared(batch, changes, batch.counts(), halted=live.halted)
-        in_doubt = batch.reopen(skipped=isinstance(live, LiveBindings))
-        if isinstance(live, Unread):
-            if earlier is not None:
-                batch.carry_over(earlier)
-            counts = batch.counts()
-            failed = batch.tried_earlier() - in_doubt if counts.pending else 0
-            return Prepared(batch, changes, counts, failed, in_doubt)
-        if in_doubt:
-            raise LedgerError(
-                "rows in doubt were not settled", where=str(batch.path), hint="run the same command again"
-            )
-        send = self._settings.on_drift == OnDrift.SEND
-        drifted = batch.reopen_drifted(live, earlier=earlier, keep=not send)
-        if drifted and self._settings.on_drift == OnDrift.STOP:
-            raise self._drifted(batch, drifted)
-        batch.note_routes(live)
-        decided = batch.decide(live, self._settings.skip)
-        batch.note_targets(live)
-        if decided.changed_earlier:
-            self._on_notice(
-                f"{decided.changed_earlier:,} rows were changed by calls that this ledger does not know of, as an older"
-                " copy would not: they count as changed by this batch, and a rollback puts them back"
-            )
-        if decided.moved_since:
-            self._on_notice(
-                f"warning: {decided.moved_since:,} done {'row has' if decided.moved_since == 1 else 'rows have'} moved since"
-                f" the numbers were looked up, e.g. {decided.moved_example}; --fresh looks all numbers up anew"
-            )
-        counts = batch.counts()
-        if is_wrong_tenant(counts.failures.get(FailureKind.UNKNOWN_ID, 0), counts.total):
-            self._on_notice(f"warning: {WRONG_TENANT}")
-        return Prepared(
-            batch,
-            changes,
-            counts,
-            batch.tried_earlier(),
-            again,
-            decided=decided,
-            drifted=batch.drifted_to_send(),
-            live=live,
-        )
-
-    def _drifted(self, batch: BatchWriter, rows: int) -> StoppedEarly:
-        """Return the error of rows that drifted; each is told on a line of its own."""
-        for text in batch.drifted_rows(MOST_DRIFTED_SHOWN):
-            self._on_notice(f"drifted: {text}")
-        return drift_stops(rows, where=str(batch.path))
-
-    def _require_few_refused(self, prepared: Prepared) -> None:
-        """Refuse to begin where more rows are refused than may be. Raises StoppedEarly."""
-        most, counts = self._settings.max_refused, prepared.counts
-        if most is None or counts.refused <= (most.rows if most.rows is not None else (most.share or 0) * counts.total):
-            return
-        kinds = ", ".join(f"{each.rows:,} {each.error}" for each in prepared.decided.refusals if not each.skipped)
-        raise StoppedEarly(
-            f"{counts.refused:,} of {counts.total:,} rows are refused ({kinds}), more than --max-refused {most} allows;"
-            " nothing was sent",
-            hint="correct the manifest, or accept known ones with --skip",
-            stop=StopKind.MAX_REFUSED,
-        )

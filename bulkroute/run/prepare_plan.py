@@ -14,7 +14,8 @@ from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
 from bulkroute.live.resolution import Resolution
-from bulkroute.run.prepare import Blocking, drift_stops
+from bulkroute.run.decide import drift_stops
+from bulkroute.run.prepare import Blocking
 from bulkroute.settings import OnDrift, Settings
 
 
@@ -51,10 +52,10 @@ class PlanPreparation:
             staged = intake.kept(written, batch.kept_rows(), inputs)
         else:
             staged = await resolution.staged(written, live, inputs)
-        keep = settings.on_drift is OnDrift.KEEP
+        keep = settings.on_drift == OnDrift.KEEP
         plan = Plan(staged, live, batch=batch, kept=goes_on, skip=settings.skip, keep=keep)
         inputs.callback(plan.close)
-        if plan.counts.drifted and settings.on_drift is OnDrift.STOP:
+        if plan.counts.drifted and settings.on_drift == OnDrift.STOP:
             raise drift_stops(plan.counts.drifted, where=str(ledger or staged.name))
         await plan.check_targets(self._asker, self._notice, strict=settings.strict_targets)
         return plan

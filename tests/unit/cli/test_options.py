@@ -12,7 +12,7 @@ from bulkroute.cli import COMMANDS, cli
 from bulkroute.cli.options import FIELDS, settings_from
 from bulkroute.run.control import obey
 from bulkroute.run.verbs import VERBS
-from bulkroute.settings import _named
+from bulkroute.settings.settings import _named
 
 NO_OPTION = {"credentials", "service", "command_line"}
 """Fields that no option sets: secrets are never on a command line, a rehearsal alone is named otherwise, and what was

@@ -1,16 +1,15 @@
 """Settings of a run: checked and frozen."""
 
 import math
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind
+from bulkroute.settings.parsing import parse_header
+from bulkroute.settings.values import FailureLimit, OnDrift, RewriteRule
 
 MOST_IN_FLIGHT = 10_000
 """Each call in flight holds a connection; a process may have some thousands of them at the very most."""
@@ -25,43 +24,6 @@ SIMULATOR = "the simulator"
 """What a ledger knows the embedded simulator by: the service of a rehearsal."""
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class OnDrift(StrEnum):
-    """What is done about rows that were done and that another hand has changed since."""
-
-    SEND = "send"
-    """They are sent again."""
-    KEEP = "keep"
-    """They are left alone, as failed `drifted`."""
-    STOP = "stop"
-    """Nothing is sent: the rows are listed, exit 6."""
-
-
-class FailureLimit(NamedTuple):
-    """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
-
-    rows: int | None = None
-    """So many rows."""
-    share: float | None = None
-    """Or such a share of the finished rows, 0 to 1; it counts from 20 of them on."""
-
-    def __str__(self) -> str:
-        """Return the limit as it is written on the command line."""
-        return str(self.rows) if self.share is None else f"{self.share * 100:g}%"
-
-
-class RewriteRule(NamedTuple):
-    """One `--rewrite-number REGEX=REPLACEMENT`."""
-
-    pattern: re.Pattern[str]
-    """What is looked for in a number."""
-    replacement: str
-    """What takes its place, as `re.sub` reads it."""
-
-    def __str__(self) -> str:
-        """Return the rule as it was given."""
-        return f"{self.pattern.pattern}={self.replacement}"
 
 
 @dataclass(frozen=True)
@@ -228,93 +190,3 @@ def _require_root_url(name: str, url: str, *, allow_http: bool) -> None:
             f"{name} {url} would send the token unencrypted",
             hint=f"use https://, or allow it with {_named('allow_http')} if you must",
         )
-
-
-_RATE = re.compile(r"(?P<calls>\d+(\.\d+)?|\.\d+)(/(?P<unit>s|m|h))?", re.ASCII)
-_UNIT_S = {"s": 1, "m": 60, "h": 3600}
-_DURATION = re.compile(r"(?=.)((?P<h>\d+(\.\d+)?)h)?((?P<m>\d+(\.\d+)?)m)?((?P<s>\d+(\.\d+)?)s?)?", re.ASCII)
-
-
-def parse_rate(text: str) -> float | None:
-    """Read `20`, `0.5`, `600/m`, `3600/h` or `unlimited` (None) as calls per second. Raises ValueError."""
-    if text.strip().lower() == "unlimited":
-        return None
-    match = _RATE.fullmatch(text.strip())
-    if not match or not (rate := float(match["calls"]) / _UNIT_S[match["unit"] or "s"]):
-        raise ValueError(f"{text!r} is not a rate; write 20, 0.5, 600/m or unlimited")
-    return rate
-
-
-def parse_duration(text: str) -> float:
-    """Read `90`, `90s`, `15m`, `2h` or `1h30m` as seconds. Raises ValueError."""
-    match = _DURATION.fullmatch(text.strip())
-    seconds = sum(float(match[unit] or 0) * _UNIT_S[unit] for unit in "hms") if match else 0
-    if not seconds:
-        raise ValueError(f"{text!r} is not a duration; write 90s, 15m, 2h or 1h30m")
-    return seconds
-
-
-SKIPPABLE = (FailureKind.LOCKED, FailureKind.UNKNOWN_ID)
-
-
-def parse_skip(text: str) -> frozenset[FailureKind]:
-    """Read `locked,unknown_id`, either or both. Raises ValueError."""
-    kinds = frozenset(kind for name in text.split(",") for kind in SKIPPABLE if kind == name.strip().lower())
-    if not kinds or len(kinds) != len(text.split(",")):
-        raise ValueError(f"{text!r} cannot be skipped; write {' or '.join(SKIPPABLE)}, or both with a comma")
-    return kinds
-
-
-def parse_share(text: str) -> float:
-    """Read `20%` or `20`, below 100, as a share of 1. Raises ValueError."""
-    match = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%?", text.strip(), re.ASCII)
-    if not match:
-        raise ValueError(f"{text!r} is not a share; write 20% for instance")
-    return float(match[1]) / 100
-
-
-def parse_failure_limit(text: str) -> FailureLimit:
-    """Read `50` or `2.5%`. Raises ValueError."""
-    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?|\.\d+)\s*%", text.strip(), re.ASCII)
-    if match and match[1] and int(match[1]) > 0:
-        return FailureLimit(rows=int(match[1]))
-    if match and match[2] and 0 < float(match[2]) <= 100:
-        return FailureLimit(share=float(match[2]) / 100)
-    raise ValueError(f"{text!r} is not a limit of failures; write a number of rows, 1 or more, or a share such as 5%")
-
-
-NO_VALUE = "***"
-"""What stands for a header's value wherever a command is shown."""
-
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding", "connection"})
-
-
-def parse_header(text: str) -> tuple[str, str]:
-    """Read `Name: value`. Raises ValueError, which never shows a value; also for headers that bulkroute sets itself."""
-    name, colon, value = text.partition(":")
-    name, value = name.strip(), value.strip()
-    if not colon or not _HEADER_NAME.fullmatch(name):
-        raise ValueError("what is given is not a header; write 'Name: value'")
-    if not value.isprintable() or not value.isascii():
-        raise ValueError(f"the value of the header {name} has characters that no HTTP header can carry")
-    if value == NO_VALUE:
-        raise ValueError(
-            f"{NO_VALUE} stands for the value of the header {name}, which is shown nowhere; write it there"
-        )
-    if name.lower() in _OWN_HEADERS:
-        raise ValueError(f"the header {name} is set by bulkroute itself")
-    return name, value
-
-
-def parse_rewrite_rule(text: str) -> RewriteRule:
-    """Read a rule such as `^00=+`; what follows the last `=` is the replacement. Raises ValueError."""
-    pattern, equals, replacement = text.rpartition("=")
-    if not equals or not pattern:
-        raise ValueError(f"{text!r} is no rule; write REGEX=REPLACEMENT, '^00=+' for example")
-    try:
-        compiled = re.compile(pattern)
-        compiled.sub(replacement, "")
-    except (re.error, IndexError) as error:
-        raise ValueError(f"{text!r} is no rule: {error}") from error
-    return RewriteRule(compiled, replacement)

@@ -1,0 +1,43 @@
+"""How a run takes hold of its ledger, which no other run may write then."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from bulkroute.errors import LedgerBusy
+from bulkroute.ledger.batches import Tenant
+from bulkroute.ledger.ledger import HeldLedger, Ledger
+from bulkroute.run import neighbours
+from bulkroute.settings import Settings
+
+TRY_LOCK_EVERY_S = 0.5
+"""How often a ledger is tried that another run holds."""
+
+
+async def hold(
+    ledger: Ledger, settings: Settings, exits: contextlib.ExitStack, on_notice: Callable[[str], None]
+) -> HeldLedger:
+    """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for; say who else is at work.
+
+    Raises LedgerBusy, LedgerError.
+    """
+    clock = asyncio.get_running_loop().time
+    give_up_at_s = clock() + settings.wait_for_lock_s
+    told = False
+    while True:
+        try:
+            held = exits.enter_context(ledger.hold())
+            break
+        except LedgerBusy as busy:
+            left_s = give_up_at_s - clock()
+            if left_s <= 0:
+                raise
+            if not told:
+                on_notice(f"{busy.where}: {busy.what}; waiting up to {left_s:.0f} s for it to end")
+        told = True
+        await asyncio.sleep(min(left_s, TRY_LOCK_EVERY_S))
+    if doubt := ledger.doubt_of_owner():
+        on_notice(f"warning: {doubt}")
+    if not settings.is_rehearsal:
+        exits.enter_context(neighbours.announced(Tenant.of(settings), ledger.path, on_notice))
+    return held

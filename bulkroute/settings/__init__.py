@@ -1,0 +1,34 @@
+"""Settings: checked and frozen values, and how their texts are read. Reads no file and no environment."""
+
+from bulkroute.settings.parsing import (
+    NO_VALUE,
+    SKIPPABLE,
+    parse_duration,
+    parse_failure_limit,
+    parse_header,
+    parse_rate,
+    parse_rewrite_rule,
+    parse_share,
+    parse_skip,
+)
+from bulkroute.settings.settings import LOOPBACK_HOSTS, MOST_IN_FLIGHT, SIMULATOR, Settings
+from bulkroute.settings.values import FailureLimit, OnDrift, RewriteRule
+
+__all__ = [
+    "LOOPBACK_HOSTS",
+    "MOST_IN_FLIGHT",
+    "NO_VALUE",
+    "SIMULATOR",
+    "SKIPPABLE",
+    "FailureLimit",
+    "OnDrift",
+    "RewriteRule",
+    "Settings",
+    "parse_duration",
+    "parse_failure_limit",
+    "parse_header",
+    "parse_rate",
+    "parse_rewrite_rule",
+    "parse_share",
+    "parse_skip",
+]

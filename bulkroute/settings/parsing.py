@@ -1,0 +1,95 @@
+"""How the texts of flags, environment and settings file are read. Each function raises ValueError for what it does not accept."""
+
+import re
+
+from bulkroute.model import FailureKind
+from bulkroute.settings.values import FailureLimit, RewriteRule
+
+_RATE = re.compile(r"(?P<calls>\d+(\.\d+)?|\.\d+)(/(?P<unit>s|m|h))?", re.ASCII)
+_UNIT_S = {"s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(?=.)((?P<h>\d+(\.\d+)?)h)?((?P<m>\d+(\.\d+)?)m)?((?P<s>\d+(\.\d+)?)s?)?", re.ASCII)
+
+
+def parse_rate(text: str) -> float | None:
+    """Read `20`, `0.5`, `600/m`, `3600/h` or `unlimited` (None) as calls per second. Raises ValueError."""
+    if text.strip().lower() == "unlimited":
+        return None
+    match = _RATE.fullmatch(text.strip())
+    if not match or not (rate := float(match["calls"]) / _UNIT_S[match["unit"] or "s"]):
+        raise ValueError(f"{text!r} is not a rate; write 20, 0.5, 600/m or unlimited")
+    return rate
+
+
+def parse_duration(text: str) -> float:
+    """Read `90`, `90s`, `15m`, `2h` or `1h30m` as seconds. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    seconds = sum(float(match[unit] or 0) * _UNIT_S[unit] for unit in "hms") if match else 0
+    if not seconds:
+        raise ValueError(f"{text!r} is not a duration; write 90s, 15m, 2h or 1h30m")
+    return seconds
+
+
+SKIPPABLE = (FailureKind.LOCKED, FailureKind.UNKNOWN_ID)
+
+
+def parse_skip(text: str) -> frozenset[FailureKind]:
+    """Read `locked,unknown_id`, either or both. Raises ValueError."""
+    kinds = frozenset(kind for name in text.split(",") for kind in SKIPPABLE if kind == name.strip().lower())
+    if not kinds or len(kinds) != len(text.split(",")):
+        raise ValueError(f"{text!r} cannot be skipped; write {' or '.join(SKIPPABLE)}, or both with a comma")
+    return kinds
+
+
+def parse_share(text: str) -> float:
+    """Read `20%` or `20`, below 100, as a share of 1. Raises ValueError."""
+    match = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%?", text.strip(), re.ASCII)
+    if not match:
+        raise ValueError(f"{text!r} is not a share; write 20% for instance")
+    return float(match[1]) / 100
+
+
+def parse_failure_limit(text: str) -> FailureLimit:
+    """Read `50` or `2.5%`. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?|\.\d+)\s*%", text.strip(), re.ASCII)
+    if match and match[1] and int(match[1]) > 0:
+        return FailureLimit(rows=int(match[1]))
+    if match and match[2] and 0 < float(match[2]) <= 100:
+        return FailureLimit(share=float(match[2]) / 100)
+    raise ValueError(f"{text!r} is not a limit of failures; write a number of rows, 1 or more, or a share such as 5%")
+
+
+NO_VALUE = "***"
+"""What stands for a header's value wherever a command is shown."""
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding", "connection"})
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Read `Name: value`. Raises ValueError, which never shows a value; also for headers that bulkroute sets itself."""
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not _HEADER_NAME.fullmatch(name):
+        raise ValueError("what is given is not a header; write 'Name: value'")
+    if not value.isprintable() or not value.isascii():
+        raise ValueError(f"the value of the header {name} has characters that no HTTP header can carry")
+    if value == NO_VALUE:
+        raise ValueError(
+            f"{NO_VALUE} stands for the value of the header {name}, which is shown nowhere; write it there"
+        )
+    if name.lower() in _OWN_HEADERS:
+        raise ValueError(f"the header {name} is set by bulkroute itself")
+    return name, value
+
+
+def parse_rewrite_rule(text: str) -> RewriteRule:
+    """Read a rule such as `^00=+`; what follows the last `=` is the replacement. Raises ValueError."""
+    pattern, equals, replacement = text.rpartition("=")
+    if not equals or not pattern:
+        raise ValueError(f"{text!r} is no rule; write REGEX=REPLACEMENT, '^00=+' for example")
+    try:
+        compiled = re.compile(pattern)
+        compiled.sub(replacement, "")
+    except (re.error, IndexError) as error:
+        raise ValueError(f"{text!r} is no rule: {error}") from error
+    return RewriteRule(compiled, replacement)

@@ -1,0 +1,42 @@
+"""Values that settings are made of: what a flag means once it is read."""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class OnDrift(StrEnum):
+    """What is done about rows that were done and that another hand has changed since."""
+
+    SEND = "send"
+    """They are sent again."""
+    KEEP = "keep"
+    """They are left alone, as failed `drifted`."""
+    STOP = "stop"
+    """Nothing is sent: the rows are listed, exit 6."""
+
+
+class FailureLimit(NamedTuple):
+    """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
+
+    rows: int | None = None
+    """So many rows."""
+    share: float | None = None
+    """Or such a share of the finished rows, 0 to 1; it counts from 20 of them on."""
+
+    def __str__(self) -> str:
+        """Return the limit as it is written on the command line."""
+        return str(self.rows) if self.share is None else f"{self.share * 100:g}%"
+
+
+class RewriteRule(NamedTuple):
+    """One `--rewrite-number REGEX=REPLACEMENT`."""
+
+    pattern: re.Pattern[str]
+    """What is looked for in a number."""
+    replacement: str
+    """What takes its place, as `re.sub` reads it."""
+
+    def __str__(self) -> str:
+        """Return the rule as it was given."""
+        return f"{self.pattern.pattern}={self.replacement}"
