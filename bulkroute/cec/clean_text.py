@@ -26,10 +26,19 @@ class CleanText:
 
     def __call__(self, text: str) -> str:
         """Return `text` fit to be kept and shown: printable, and without any secret the service may have echoed."""
+        return printable(self.blot_out(text), TEXT_LIMIT)
+
+    def blot_out(self, text: str) -> str:
+        """Return `text` with stars for each secret, else as it is."""
         for secret in chain(self._fixed, *self._tokens):
             if secret in text:
                 text = text.replace(secret, "***")
-        return printable(text, TEXT_LIMIT)
+        return text
+
+    @property
+    def longest(self) -> int:
+        """How many characters the longest spelling of a secret has."""
+        return max(map(len, chain(self._fixed, *self._tokens)), default=0)
 
 
 def _spellings(secret: str) -> list[str]:

@@ -20,3 +20,16 @@ def test_what_is_kept_is_printable_and_short() -> None:
     clean = CleanText([])
     assert "\x1b" not in clean("red \x1b[31m")
     assert len(clean("x" * 10 * TEXT_LIMIT)) <= TEXT_LIMIT
+
+
+def test_a_long_text_keeps_its_lines_and_its_length() -> None:
+    clean = CleanText(["hush"])
+    assert clean.blot_out("a hush\n" + "x" * 10 * TEXT_LIMIT) == "a ***\n" + "x" * 10 * TEXT_LIMIT
+
+
+def test_the_longest_spelling_counts() -> None:
+    assert CleanText([]).longest == 0
+    clean = CleanText(["a/b", "four"])
+    assert clean.longest == len("a%2Fb")
+    clean.learn("a token")
+    assert clean.longest == len("a%20token")
