@@ -39,6 +39,13 @@ class Deadlines:
         if self._until is not None:
             self._look_at_clock(self._until)
 
+    def left_s(self) -> float | None:
+        """Return in how many seconds the first of them passes, below 0 once it has; None where there is none."""
+        left_s = [] if self._until is None else [self._until.timestamp() - time.time()]
+        if self._max_duration_s is not None:
+            left_s.append(self._started_s + self._max_duration_s - self._loop.time())
+        return min(left_s, default=None)
+
     def close(self) -> None:
         """Stop watching."""
         for timer in self._timers.values():

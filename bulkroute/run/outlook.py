@@ -28,11 +28,16 @@ class Outlook:
         `rate_per_s`: the rate in force in calls per second, None for unlimited. `waits_s`: how long no call starts
         now; None in it if nobody can say.
         """
+        pace_per_s = self.pace_per_s(now_s, settled, rate_per_s)
+        held_up_s = [wait_s for wait_s in waits_s if wait_s is not None]
+        if pace_per_s is None or len(held_up_s) < len(waits_s):
+            return None
+        return left / pace_per_s + max(held_up_s, default=0.0)
+
+    def pace_per_s(self, now_s: float, settled: int, rate_per_s: float | None) -> float | None:
+        """Return at which pace rows are done: the rate in force, or their own if that is lower; None if nothing tells."""
         seconds, rows = now_s - self._since_s, settled - self._settled
         paces = [] if rate_per_s is None else [rate_per_s]
         if rows and (rate_per_s is None or (seconds >= MEASURED_S and rows >= MEASURED_ROWS)):
             paces.append(rows / seconds if seconds else float("inf"))
-        held_up_s = [wait_s for wait_s in waits_s if wait_s is not None]
-        if not paces or len(held_up_s) < len(waits_s):
-            return None
-        return left / min(paces) + max(held_up_s, default=0.0)
+        return min(paces, default=None)

@@ -90,3 +90,18 @@ def test_a_moment_follows_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> Non
     ended_s, reasons = run_virtual(scenario())
     assert 600 <= ended_s <= 602
     assert "--until" in reasons[0]
+
+
+def test_what_is_left_is_what_is_left_of_the_nearer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> tuple[float | None, ...]:
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr("time.time", lambda: 1_000_000_000 + loop.time())
+        hour_on = datetime.fromtimestamp(1_000_003_600 + loop.time(), UTC)
+        windows = Deadlines(None, None), Deadlines(7200, hour_on), Deadlines(1800, hour_on)
+        await asyncio.sleep(100)
+        return tuple(window.left_s() for window in windows)
+
+    none, by_clock, by_duration = run_virtual(scenario())
+    assert none is None
+    assert by_clock == pytest.approx(3500, abs=0.01)
+    assert by_duration == pytest.approx(1700, abs=0.01)
