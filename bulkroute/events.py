@@ -28,7 +28,9 @@ class RunStarted(NamedTuple):
     total: int
     """Rows of the batch."""
     done: int
-    """Rows that are done already."""
+    """Rows that are done already; those skipped count as done."""
+    skipped: int
+    """Rows that are left alone, as asked for."""
     failed_before: int
     """Of the rows to be sent, how many failed in an earlier run."""
     in_doubt: int

@@ -94,6 +94,14 @@ def printable(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def escaped(text: str) -> str:
+    """Return `text` with control characters, and bytes that are no text, written as escapes: nothing of it is lost.
+
+    Fit for any terminal, and to be kept.
+    """
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 def number_text(access_code: str, ext_code: str | None) -> str:
     """Return a number as people write it: `4008001234 ext 2`."""
     return f"{access_code} ext {ext_code}" if ext_code else access_code

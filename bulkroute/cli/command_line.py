@@ -6,12 +6,13 @@ from collections.abc import Container
 
 import click
 
+from bulkroute.model import escaped
 from bulkroute.settings import NO_VALUE
 
 
 def as_given() -> str:
-    """Return the command under way."""
-    return shlex.join(_words())
+    """Return the command under way; bytes of names that are no text are escaped, so that it can be kept."""
+    return escaped(shlex.join(_words()))
 
 
 def _words() -> list[str]:

@@ -162,6 +162,7 @@ skip = setting(
 on_drift = setting(
     "--on-drift",
     type=click.Choice([choice.value for choice in OnDrift]),
+    callback=lambda _context, _option, value: OnDrift(value),
     help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
 )
 fresh = setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")

@@ -102,7 +102,7 @@ def reopen(connection: sqlite3.Connection, batch: Batch, live: Path, *, earlier:
         if keep:
             return connection.execute(
                 f"UPDATE row SET drifted = 1, status = '{Status.FAILED}', error = '{FailureKind.DRIFTED}',"
-                f" description = {story(batch)}, finished_at = ?2 {found}",
+                f" description = {story(batch, earlier)}, finished_at = ?2 {found}",
                 (batch.number, time.time()),
             ).rowcount
         before = ", ".join(

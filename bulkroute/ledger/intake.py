@@ -13,6 +13,7 @@ from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.number_staging import NumberStaging
 from bulkroute.ledger.staging import FoundRow, Staged, Staging
 from bulkroute.manifest import Faults, GivenReader, GivenRow, Kind, Reading, open_manifest
+from bulkroute.model import escaped
 
 Source = str | Path | Iterable[GivenRow]
 """A manifest's path, `-` for standard input, or rows that a program hands over."""
@@ -105,7 +106,7 @@ def check_form(source: str | Path, format_: str | None, on_notice: Callable[[str
 
 def name_of(source: Source) -> str:
     """Return what the ledger and messages call a manifest."""
-    return str(source) if isinstance(source, str | Path) else "rows given by a program"
+    return escaped(str(source)) if isinstance(source, str | Path) else "rows given by a program"
 
 
 def ledger_beside(source: Source, *, rehearsal: bool = False) -> Path | None:

@@ -146,7 +146,7 @@ def attached(connection: sqlite3.Connection, **databases: Path) -> Iterator[None
 
     Within a transaction they stay attached until `detach`, since SQLite lets none of them go before its end.
     """
-    there = {name for _number, name, _file in connection.execute("PRAGMA database_list")}
+    there = set(_databases(connection))
     with contextlib.ExitStack() as exits:
         for name in databases.keys() - there:
             connection.execute(f"ATTACH ? AS {name}", (str(databases[name]),))
@@ -155,8 +155,13 @@ def attached(connection: sqlite3.Connection, **databases: Path) -> Iterator[None
         yield
 
 
+def _databases(connection: sqlite3.Connection) -> list[str]:
+    """Return what databases are attached as; their paths need not be text."""
+    return [name for (name,) in connection.execute("SELECT name FROM pragma_database_list")]
+
+
 def detach(connection: sqlite3.Connection) -> None:
     """Let go of all databases that are attached."""
-    for _number, name, _file in connection.execute("PRAGMA database_list").fetchall():
+    for name in _databases(connection):
         if name not in ("main", "temp"):
             connection.execute(f"DETACH {name}")

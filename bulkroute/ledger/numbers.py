@@ -56,8 +56,11 @@ def moved(source: str, table: str, where: str) -> str:
     )
 
 
-def note_routes(connection: sqlite3.Connection, batch: Batch, live: Path) -> None:
-    """Keep number and media type of the batch's rows as they are listed, unless the ids were found by them."""
+def note_routes(connection: sqlite3.Connection, batch: Batch, live: Path, earlier: Batch | None) -> None:
+    """Keep number and media type of the batch's rows as they are listed, unless the ids were found by them.
+
+    Of a route that is not there any more, as the earlier batch has them, which this one follows.
+    """
     if batch.by_number:
         return
     differs = " OR ".join(f"row.{name} IS NOT live.{name}" for name in (*_CODES, "media_type"))
@@ -67,6 +70,12 @@ def note_routes(connection: sqlite3.Connection, batch: Batch, live: Path) -> Non
             f" FROM seen.binding AS live WHERE row.batch = ? AND live.id = row.id AND ({differs})",
             (batch.number,),
         )
+        if earlier is not None:
+            connection.execute(
+                "UPDATE row SET access_code = old.access_code, ext_code = old.ext_code, media_type = old.media_type"
+                " FROM row AS old WHERE row.batch = ? AND row.access_code = '' AND old.batch = ? AND old.id = row.id",
+                (batch.number, earlier.number),
+            )
 
 
 def note_targets(connection: sqlite3.Connection, batch: Batch, live: Path) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bulkroute.events import WARNING
 from bulkroute.ledger.batches import Batch
 from bulkroute.ledger.file import transaction
+from bulkroute.model import escaped
 
 
 class RemarkKind(StrEnum):
@@ -36,7 +37,7 @@ class Remark(NamedTuple):
     @classmethod
     def now(cls, kind: RemarkKind, text: str, *, is_good: bool) -> "Remark":
         """Return a remark of this moment."""
-        return cls(time.time(), kind, is_good, text)
+        return cls(time.time(), kind, is_good, escaped(text))
 
     @classmethod
     def of_notice(cls, text: str) -> "Remark":

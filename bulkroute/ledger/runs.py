@@ -12,6 +12,7 @@ from bulkroute.errors import StopKind
 from bulkroute.ledger.batches import Batch, Tenant
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.lock import Holder, Process
+from bulkroute.model import escaped
 from bulkroute.settings import Settings
 from bulkroute.version import __version__
 
@@ -176,7 +177,7 @@ def end(connection: sqlite3.Connection, run: int, end: RunEnd) -> None:
     connection.execute(
         "UPDATE run SET ended_at = ?, seconds = ?, attempts = ?, retries = ?, throttled = ?, stopped = ?, exit_code = ?,"
         " stop = ? WHERE run = ?",
-        (time.time(), end.seconds, *end.calls, end.stopped, end.exit_code, end.stop, run),
+        (time.time(), end.seconds, *end.calls, end.stopped and escaped(end.stopped), end.exit_code, end.stop, run),
     )
 
 

@@ -34,7 +34,6 @@ def _target(table: str, prefix: str = "") -> str:
     return f"target_text({target}, coalesce(({live}), ({kept}), ''))"
 
 
-_BEFORE = f"coalesce({_target('row', 'before_')}, 'not recorded')"
 _WANTED = _target("row")
 _LIVE = f"iif(live.id IS NULL, 'not listed', coalesce({_target('live')}, 'without a target'))"
 
@@ -49,11 +48,19 @@ def _target_text(devicetype: int | None, device_id: int | None, name: str) -> st
     return None if found is None else str(found)
 
 
-def story(batch: Batch) -> str:
-    """Return SQL that says what a row was bound to, what it should be or was made, and what it is."""
+def story(batch: Batch, earlier: Batch | None = None) -> str:
+    """Return SQL that says what a row was bound to, what it should be or was made, and what it is.
+
+    What it was is what this batch recorded, or else the earlier one that it follows.
+    """
+    recorded = _target("row", "before_")
+    if earlier is not None:
+        of_earlier = f"FROM row AS old WHERE old.batch = {earlier.number} AND old.id = row.id"
+        recorded = f"{recorded}, (SELECT {_target('old', 'before_')} {of_earlier})"
+    before = f"coalesce({recorded}, 'not recorded')"
     if batch.parent is None:
-        return f"'was ' || {_BEFORE} || ', wanted ' || {_WANTED} || ', is ' || {_LIVE}"
-    return f"'was ' || {_WANTED} || ', wrote ' || {_BEFORE} || ', is ' || {_LIVE}"
+        return f"'was ' || {before} || ', wanted ' || {_WANTED} || ', is ' || {_LIVE}"
+    return f"'was ' || {_WANTED} || ', wrote ' || {before} || ', is ' || {_LIVE}"
 
 
 class Doubts(NamedTuple):

@@ -107,9 +107,9 @@ class BatchWriter(BatchReader):
         return wanted.pairs(self._connection, self.facts, live.path if live else None)
 
     @guarded(PREPARE)
-    def note_routes(self, live: LiveBindings) -> None:
-        """Keep the numbers of its rows as they are listed, unless the ids were found by them."""
-        numbers.note_routes(self._connection, self.facts, live.path)
+    def note_routes(self, live: LiveBindings, earlier: BatchReader | None = None) -> None:
+        """Keep the numbers of its rows as they are listed or the earlier batch has them, unless the ids were found by them."""
+        numbers.note_routes(self._connection, self.facts, live.path, earlier.facts if earlier else None)
 
     @guarded(PREPARE)
     def note_targets(self, live: LiveBindings) -> None:

@@ -53,6 +53,8 @@ class Verified(NamedTuple):
     """Rows that the ledger calls done, those that were put back since among them."""
     put_back: int
     """Of these, rows that a rollback has put back since: they should lead to where they led before."""
+    left: int
+    """Rows of a batch that has not ended that are not done yet, or in doubt: nothing is said of these."""
     differences: list[Difference]
     """Rows among them whose live binding is another one: `id`, `accessCode`, `extCode`, `kind`, `was`, `wanted` and `is`."""
     settled: bool
@@ -91,9 +93,12 @@ class Verified(NamedTuple):
             done = self.checked - self.put_back
             what = f"rows put back or done ({self.put_back:,} and {done:,})" if done else "rows put back"
         counts = self.counts
-        text = f"{counts['right']:,} of {self.checked:,} {what} are as the ledger says"
-        kinds = ", ".join(f"{counts[kind]:,} {kind.words}" for kind in DifferenceKind if counts[kind])
-        return f"{text}; {kinds}" if kinds else text
+        parts = [
+            f"{counts['right']:,} of {self.checked:,} {what} are as the ledger says",
+            ", ".join(f"{counts[kind]:,} {kind.words}" for kind in DifferenceKind if counts[kind]),
+            f"{self.left:,} more rows are not done yet" * bool(self.left),
+        ]
+        return "; ".join(filter(None, parts))
 
 
 async def verify(batch: BatchReader, reader: LiveReader, backoff_s: float, tell: Callable[[str], None]) -> Verified:
@@ -109,10 +114,18 @@ async def verify(batch: BatchReader, reader: LiveReader, backoff_s: float, tell:
         if not found or not fresh or wait_s is None:
             named = await _named(reader.asker, found)
             rows = checked.done + checked.put_back
-            return Verified(str(batch.path), batch.number, rows, checked.put_back, named, live.settled)
+            return Verified(str(batch.path), batch.number, rows, checked.put_back, _left(batch), named, live.settled)
         differences = "1 difference" if len(found) == 1 else f"{len(found):,} differences"
         tell(f"{differences}; the list may lag behind, it is read again in {wait_s:g} s")
         await asyncio.sleep(wait_s)
+
+
+def _left(batch: BatchReader) -> int:
+    """Return how many rows of a batch are not done yet: what one that has ended leaves was refused or put back."""
+    if batch.has_ended():
+        return 0
+    counts = batch.counts()
+    return counts.pending + counts.in_doubt
 
 
 async def _named(asker: Asker, found: list[Difference]) -> list[Difference]:

@@ -12,11 +12,6 @@ FAULTS_KEPT = 50
 QUOTED_CHARS = 40
 
 
-def escaped(text: str) -> str:
-    """Return `text` with control characters and the like written as escapes; harmless on a terminal."""
-    return text if text.isprintable() else repr(text)[1:-1]
-
-
 def quote(text: str) -> str:
     """Return `text` in quotes, escaped and cut to about 40 characters, fit for a message."""
     return repr(text if len(text) <= QUOTED_CHARS else f"{text[: QUOTED_CHARS - 3]}...")

@@ -12,10 +12,10 @@ from typing import BinaryIO
 from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest.csv_reader import CsvReader
 from bulkroute.manifest.decoding import AS_CSV, TextBlocks
-from bulkroute.manifest.faults import Faults, escaped, quote
+from bulkroute.manifest.faults import Faults, quote
 from bulkroute.manifest.header import Kind
 from bulkroute.manifest.reading import Reading
-from bulkroute.model import Row
+from bulkroute.model import Row, escaped
 
 RULES_VERSION = 2
 """Part of the digest: goes up when the same bytes may give other rows than before."""

@@ -13,10 +13,11 @@ from typing import Any
 import yaml
 
 from bulkroute.manifest.decoding import TextBlocks, UnreadableError
-from bulkroute.manifest.faults import Faults, escaped, quote
+from bulkroute.manifest.faults import Faults, quote
 from bulkroute.manifest.header import FIELDS, NAMES_SHOWN, Kind, field_of, ignored, kind_of, problems_of
 from bulkroute.manifest.reading import Reading
 from bulkroute.manifest.row_rules import MAX_ID_CHARS, AnyRow, Check
+from bulkroute.model import escaped
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

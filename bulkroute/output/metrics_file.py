@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, Metric, disable_created_
 from bulkroute.atomic_file import replacing
 from bulkroute.errors import UsageError
 from bulkroute.ledger.paths import require_apart
+from bulkroute.model import escaped
 
 READABLE = 0o644
 """Mode of a new file: node_exporter is another user."""
@@ -49,7 +50,7 @@ class MetricsFile:
         self._file = file
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
         # In full: two jobs in two folders may have ledgers of one name.
-        labels = {"ledger": os.path.abspath(ledger)}  # noqa: PTH100 -- a link stays one
+        labels = {"ledger": escaped(os.path.abspath(ledger))}  # noqa: PTH100 -- a link stays one
         self.registry = Labelled({**labels, "tenant": tenant} if tenant else labels)
 
     def gauge(self, name: str, means: str, *labels: str) -> Gauge:

@@ -85,7 +85,9 @@ def _describe_start(event: RunStarted) -> str:
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
     by = "as live bindings show" if event.live_read else "by the ledger: live bindings were not read"
-    if others := _counted((event.done, f"done already, {by}"), (event.refused, "refused")):
+    if others := _counted(
+        (event.done - event.skipped, f"done already, {by}"), (event.skipped, "skipped"), (event.refused, "refused")
+    ):
         parts.append(others)
     if event.ends_at is not None:
         parts.append(f"no call starts after {clock(event.ends_at)}")

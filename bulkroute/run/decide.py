@@ -65,11 +65,11 @@ def decide(
         return Prepared(batch, changes, counts, failed, in_doubt)
     if in_doubt:
         raise LedgerError("rows in doubt were not settled", where=str(batch.path), hint="run the same command again")
+    batch.note_routes(live, earlier)
     send = settings.on_drift == OnDrift.SEND
     drifted = batch.reopen_drifted(live, earlier=earlier, keep=not send)
     if drifted and settings.on_drift == OnDrift.STOP:
         raise _drifted(batch, drifted, on_notice)
-    batch.note_routes(live)
     decided = batch.decide(live, settings.skip)
     batch.note_targets(live)
     if decided.changed_earlier:

@@ -95,6 +95,7 @@ class Run:
                 run=self._number,
                 total=self._counts.total,
                 done=self._counts.done,
+                skipped=self._counts.skipped,
                 command=command,
                 refused=self._counts.refused,
                 drifted=prepared.drifted,

@@ -125,6 +125,7 @@ def test_locked_rows_known_beforehand_stop_no_healthy_night(tmp_path: Path) -> N
         assert result.err.count("locked") <= 3, "one line for all of them"
         accepted = bulkroute(*run, "--skip", "locked", "--json", cwd=tmp_path)
         assert (accepted.code, accepted.summary["skipped"], service.modified) == (0, 26, 774)
+        assert "; 774 done already, as live bindings show, 26 skipped" in accepted.err
 
 
 def test_max_rows_stops_cleanly_and_goes_on(tmp_path: Path) -> None:

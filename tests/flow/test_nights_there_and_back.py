@@ -63,7 +63,13 @@ def test_two_manifests_for_evening_and_morning_are_absolute_states(tmp_path: Pat
         service.rebind({ROUTES[4]: FOREIGN})
         kept = {**NIGHT, ROUTES[4]: FOREIGN}
         service.rebind({row_id: target for row_id, target in NIGHT.items() if row_id != ROUTES[4]})
-        centre.give(*evening, "--on-drift", "stop", at=kept, code=6, says="1 rows that were done have been changed")
+        stays = f"4008865495 (id {ROUTES[4]}): was skill_queue 102, wanted Callback 201 (ivr 201), is skill_queue 999"
+        centre.give(*evening, "--on-drift", "stop", at=kept, code=6, says=stays)
+        foretold = centre.give("plan", "holiday.csv", "--on-drift", "stop", at=kept, code=6)
+        assert "1 rows that were done have been changed by another hand, nothing was sent" in foretold.err
+        foretold = centre.give("plan", "holiday.csv", "--on-drift", "keep", at=kept)
+        assert "1 drifted: they were done, and another hand has changed them since, which stays so" in foretold.out
+        assert "0 to change" in foretold.out
         centre.give(*evening, "--on-drift", "keep", at=kept, code=1, says="refused: 1 drifted")
         centre.give(*evening, at=NIGHT, says="1 of 30 rows to do (1 changed by another hand since they were done)")
 

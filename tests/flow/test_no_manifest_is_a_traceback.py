@@ -130,3 +130,22 @@ def test_files_as_other_programs_write_them(path: Path, launcher: Launcher, tmp_
     else:
         assert result.code == 0, result.err
         assert f" {expected.removeprefix('rows-')} rows" in result.out
+
+
+def test_no_name_of_a_folder_is_a_traceback(tmp_path: Path, launcher: Launcher) -> None:
+    folder = tmp_path / os.fsdecode(b"bad\xff")
+    folder.mkdir()
+    night, ledger, metrics = (str(folder / name) for name in ("night.csv", "night.rehearsal.db", "night.prom"))
+    Path(night).write_text("id,devicetype,deviceId\n112,1,101\n113,1,101\n")
+    for words in (
+        ("check", night),
+        ("run", night, "--simulate", "--json", "--metrics-file", metrics, "--log-file", f"{folder}/log", "--yes"),
+        ("run", night, "--simulate", "--fresh", "--max-rows", "1"),
+        ("status", ledger),
+        ("status", ledger, "--json"),
+        ("export", ledger),
+        ("report", ledger, "-o", str(folder / "night.html")),
+    ):
+        result = launcher.run(*words, cwd=tmp_path).result
+        assert (result.code, "Traceback" in result.err) == (0, False), result.err
+    assert "bad\\\\udcff" in Path(metrics).read_text()

@@ -1,5 +1,6 @@
 """What verify finds is grouped by what became of the rows, with the targets' names, before and after a rollback."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,9 @@ def known_as(place: int) -> str:
     return f"9911411 ext {place} (id {ROWS[place]})"
 
 
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
 def metrics_in(file: Path) -> dict[tuple[str, str], float]:
     """Return what metrics say, by name and their own label."""
     return {
@@ -36,9 +40,9 @@ def metrics_in(file: Path) -> dict[tuple[str, str], float]:
             each.name,
             "".join(value for label, value in each.labels.items() if label not in ("ledger", "tenant")),
         ): each.value
-        for family in text_string_to_metric_families(file.read_text())
+        for family in text_string_to_metric_families(file.read_text(encoding="utf-8"))
         for each in family.samples
-        if each.labels["tenant"] == "eu"
+        if each.labels["tenant"] == "夜"
     }
 
 
@@ -46,10 +50,15 @@ def test_rows_are_grouped_by_what_became_of_them(tmp_path: Path, service: Servic
     write_csv(tmp_path / "night.csv", dict.fromkeys(ROWS, NIGHT))
 
     def give(*words: str) -> Result:
-        return bulkroute(*words, "--base-url", service.url, "--rate", "unlimited", "--backoff", "0.01", cwd=tmp_path)
+        words = (*words, "--base-url", service.url, "--rate", "unlimited", "--backoff", "0.01")
+        return bulkroute(*words, cwd=tmp_path, env=ASCII if words[0] == "verify" else {})
 
     metrics = ("--metrics-file", "night.prom")
-    assert give("run", "night.csv", *metrics, "--tenant", "eu").code == 0
+    assert give("run", "night.csv", *metrics, "--max-rows", "3").code == 4
+    part = give("verify", "night.ledger.db")
+    assert (part.code, part.out) == (0, "3 of 3 rows done are as the ledger says; 5 more rows are not done yet\n")
+    assert json.loads(give("verify", "night.ledger.db", "--json").out)["left"] == 5
+    assert give("run", "night.csv", *metrics, "--tenant", "夜").code == 0
     tenant = service.simulator.tenant
     service.rebind({ROWS[0]: BILLING, ROWS[1]: BILLING, ROWS[2]: OTHER, ROWS[4]: OTHER})
     tenant.remove(ROWS[3])
@@ -91,7 +100,7 @@ def test_rows_are_grouped_by_what_became_of_them(tmp_path: Path, service: Servic
     tenant.insert(Route(ROWS[3], *NIGHT), 3)
     tenant.alter(replace(tenant.routes[ROWS[4]], editable="0"))
     service.rebind(dict.fromkeys(ROWS, NIGHT))
-    assert give("rollback", "night.ledger.db", *metrics, "--tenant", "eu").code == 0
+    assert give("rollback", "night.ledger.db", *metrics, "--tenant", "夜").code == 0
     good = give("verify", "night.ledger.db")
     assert (good.code, good.out) == (0, "8 of 8 rows put back are as the ledger says\n")
     service.rebind({ROWS[7]: NIGHT})

@@ -88,7 +88,7 @@ def nights(draw: st.DrawFn) -> Night:
         rolled_back=draw(st.sampled_from((False, False, True))),
         wanted=wanted,
         flags={
-            "on_drift": draw(st.sampled_from(OnDrift)),
+            "on_drift": draw(st.sampled_from(OnDrift)).value,  # as text, which is what a program may give
             "skip": draw(st.frozensets(st.sampled_from((FailureKind.LOCKED, FailureKind.UNKNOWN_ID)))),
             "fresh": draw(st.sampled_from((False, False, False, True))),
             "expect": draw(st.sampled_from((*[None] * 6, len(wanted), len(wanted) + 1))),

@@ -33,6 +33,7 @@ def named(folder: Path, text: str, name: str = "vip.txt") -> tuple[set[str], lis
     [
         (f"{ID}\n", {ID}),
         ("id\nvideo\n\n ext \n", {"video", "ext"}),
+        ("\nid\nvideo\n", {"video"}),
         ("\ufeffAccess Code\n+55 11 4002-8922\n", {"plus"}),
         ("4008001234\n", {ID, "video"}),  # whatever their media types
         ("40080012342\n", {"ext"}),

@@ -7,8 +7,8 @@ import pytest
 
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults, check_rows, open_manifest
-from bulkroute.manifest.faults import FAULTS_KEPT, escaped, quote
-from bulkroute.model import Row
+from bulkroute.manifest.faults import FAULTS_KEPT, quote
+from bulkroute.model import Row, escaped
 
 LONG = "1125397061153369092"
 

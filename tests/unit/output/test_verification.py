@@ -17,7 +17,7 @@ def test_groups_beyond_the_first_ones_are_counted() -> None:
         for place in range(MOST_GROUPS + 3)
     ]
     stream = io.StringIO()
-    print_verified(Verified("night.ledger.db", 1, 800, 0, differences, True), stream, rows=False)
+    print_verified(Verified("night.ledger.db", 1, 800, 0, 0, differences, True), stream, rows=False)
     lines = stream.getvalue().splitlines()
     assert len(lines) == MOST_GROUPS + 4
     assert lines[-2].split(maxsplit=2) == ["others", "3", "3 more groups; --rows shows each row"]

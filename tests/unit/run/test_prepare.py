@@ -272,6 +272,8 @@ def test_a_row_that_is_done_and_whose_route_is_gone_is_not_called_done(night: Ni
         night.take_in(on_drift="stop")
     prepared = night.take_in(on_drift=on_drift).prepared
     assert (prepared.counts.failures, prepared.drifted) == ({kind: 1}, 0)
+    numbers = night.execute("SELECT access_code, media_type FROM row WHERE id = ? ORDER BY batch", B)
+    assert numbers[0] == numbers[1] != ("", None), "people know it by its number still"
 
 
 def test_a_rollback_ends_its_batch(night: Night) -> None:
