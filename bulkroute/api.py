@@ -14,6 +14,7 @@ from bulkroute.errors import KeysRefused as KeysRefused
 from bulkroute.errors import LedgerBusy as LedgerBusy
 from bulkroute.errors import LedgerError as LedgerError
 from bulkroute.errors import ManifestError as ManifestError
+from bulkroute.errors import NotNow as NotNow
 from bulkroute.errors import NotRunning as NotRunning
 from bulkroute.errors import ProxyRefused as ProxyRefused
 from bulkroute.errors import ReadingRefused as ReadingRefused

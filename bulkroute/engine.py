@@ -39,6 +39,7 @@ from bulkroute.run import control
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.holding import hold
+from bulkroute.run.hooks import Hooks
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation
 from bulkroute.run.prepare_plan import PlanPreparation
@@ -69,7 +70,8 @@ class Engine:
         """`on_event` gets the events of a run as they happen; it must not block. `confirm` is asked before sending."""
         self._confirm = confirm
         self._settings = settings
-        self._on_event = on_event
+        self._watch = on_event
+        self._hooks: Hooks | None = None
         self._exits = contextlib.AsyncExitStack()
         self._blocking = Blocking()
         self._open = False
@@ -122,12 +124,14 @@ class Engine:
         """
         self._require_open()
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
-        intake.require_readable(source, format)
-        with contextlib.ExitStack() as exits:
-            held = await self._hold(Ledger(path), exits)
-            async with self._preparation.take_in(source, format, held, exits) as prepared:
-                await self._agree(prepared)
-            return await self._work_through(prepared)
+        async with self._hooked(path) as hooks:
+            intake.require_readable(source, format)
+            with contextlib.ExitStack() as exits:
+                held = await self._hold(Ledger(path), exits)
+                await hooks.before_run()
+                async with self._preparation.take_in(source, format, held, exits) as prepared:
+                    await self._agree(prepared)
+                return await self._work_through(prepared)
 
     @property
     def reading(self) -> bool:
@@ -147,12 +151,14 @@ class Engine:
         (throttled for too long).
         """
         self._require_open()
-        found = self._existing(ledger)
-        with contextlib.ExitStack() as exits:
-            held = await self._hold(found, exits)
-            async with self._rollbacks.take_back(held, exits, way) as prepared:
-                await self._agree(prepared)
-            return await self._work_through(prepared)
+        async with self._hooked(Path(ledger)) as hooks:
+            found = self._existing(ledger)
+            with contextlib.ExitStack() as exits:
+                held = await self._hold(found, exits)
+                await hooks.before_run()
+                async with self._rollbacks.take_back(held, exits, way) as prepared:
+                    await self._agree(prepared)
+                return await self._work_through(prepared)
 
     async def preview_rollback(self, ledger: str | Path, way: WayBack = LATEST_BATCH) -> Preview:
         """Return what `rollback` would do, and change nothing. Raises what that raises."""
@@ -247,6 +253,27 @@ class Engine:
     async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
         """Hold a ledger as long as `exits`. Raises LedgerBusy, LedgerError."""
         return await hold(ledger, self._settings, exits, self._notice)
+
+    def _hooked(self, ledger: Path) -> Hooks:
+        """Return what tells the operator's hooks and pings of the run that is about to begin."""
+        self._hooks = Hooks(
+            self._settings,
+            self._service.tokens.clean,
+            ledger,
+            on_notice=lambda text: self._on_event(Notice(text)),
+            keep=lambda remark: self._keep(remark),
+        )
+        return self._hooks
+
+    def cut_hooks_short(self) -> bool:
+        """Wait no longer for the hooks and pings of a run that has ended; return whether it has come to that."""
+        return self._hooks is not None and self._hooks.cut_short()
+
+    def _on_event(self, event: Event) -> None:
+        """Tell of an event, whoever watches first."""
+        self._watch(event)
+        if self._hooks is not None:
+            self._hooks.on_event(event)
 
     async def _agree(self, prepared: Prepared) -> None:
         """Ask whoever is to be asked. Raises StoppedEarly for a no."""

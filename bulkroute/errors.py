@@ -9,6 +9,7 @@
     │   └── ReadingRefused             69   the service does not let its bindings be read
     ├── NotRunning                     69   `ctl` found no run to talk to
     ├── LedgerBusy                     75   another run holds the ledger
+    ├── NotNow                         75   --before-run says that this is no moment for a run
     ├── CredentialsRefused             77   the service refuses the credentials (KeysRefused: the token service)
     └── ProxyRefused                   77   the proxy lets no call through
 
@@ -40,14 +41,14 @@ EXIT_MEANINGS = {
     ExitCode.DONE: "every row is done (succeeded, unchanged or skipped), now or earlier",
     ExitCode.SOME_FAILED: "the run went through, some rows failed",
     ExitCode.USAGE: "wrong usage or settings",
-    ExitCode.LIMIT: "stopped by a failure limit or the canary",
+    ExitCode.LIMIT: "stopped by a failure limit, the canary or --before-run",
     ExitCode.STOPPED: "stopped early and resumable: a signal, a limit in rows or time, or throttled for too long",
     ExitCode.LEDGER: "the ledger cannot be used; what was recorded stays",
     ExitCode.DIFFERENT: "verify found differences; plan --exit-code found changes; drift, and --on-drift stop",
     ExitCode.MANIFEST: "the manifest is invalid, nothing was sent",
     ExitCode.UNREACHABLE: "the service cannot be reached at all, no row could be tried",
     ExitCode.BUG: "a bug in bulkroute",
-    ExitCode.BUSY: "another run holds this ledger, nothing was done",
+    ExitCode.BUSY: "not now: another run holds this ledger, or --before-run said so; nothing was done",
     ExitCode.REFUSED: "the service refuses the credentials, rows stay pending",
 }
 """Each exit code in words, for the help and the README."""
@@ -83,6 +84,7 @@ class StopKind(StrEnum):
     MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
     MAX_REFUSED = "max_refused", ExitCode.LIMIT, "more rows are refused than --max-refused allows"
     CANARY = "canary", ExitCode.LIMIT, "the canary's rows failed, or were read back wrong"
+    BEFORE_RUN = "before_run", ExitCode.LIMIT, "--before-run did not say go"
     CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"
     PROXY = "proxy", ExitCode.REFUSED, "the proxy lets no call through"
     UNREACHABLE = "unreachable", ExitCode.UNREACHABLE, "no connection to the service came about"
@@ -93,7 +95,7 @@ class StopKind(StrEnum):
     EXPECT = "expect", ExitCode.MANIFEST, "the manifest has another number of rows than --expect says"
     MANIFEST = "manifest", ExitCode.MANIFEST, "the manifest is invalid"
     LEDGER = "ledger", ExitCode.LEDGER, "the ledger cannot be used"
-    BUSY = "busy", ExitCode.BUSY, "another run holds the ledger"
+    BUSY = "busy", ExitCode.BUSY, "another run holds the ledger, or --before-run said not now"
     BUG = "bug", ExitCode.BUG, "a bug in bulkroute"
 
 
@@ -172,6 +174,12 @@ class NotRunning(BulkrouteError):
 
 class LedgerBusy(BulkrouteError):
     """Another run holds this ledger; nothing was done."""
+
+    stop = StopKind.BUSY
+
+
+class NotNow(BulkrouteError):
+    """`--before-run` says that this is no moment for a run, and nothing to worry about; nothing was done."""
 
     stop = StopKind.BUSY
 

@@ -1,8 +1,8 @@
-"""The command as it was given, fit to be shown and kept: without the values of headers, which may be secrets."""
+"""The command as it was given, fit to be shown and kept: without the values of headers, which may be secrets, or a ping's URL."""
 
 import shlex
 import sys
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 import click
 
@@ -20,18 +20,23 @@ def _words() -> list[str]:
     given: str | None = ctx.obj if ctx else None
     shown: list[str] = []
     for word in shlex.split(given) if given else ["bulkroute", *sys.argv[1:]]:
-        if shown and shown[-1] == "--header":
-            shown.append(_hidden(word))
-        elif word.startswith("--header="):
-            shown.append("--header=" + _hidden(word.removeprefix("--header=")))
+        flag, given, value = word.partition("=")
+        if shown and shown[-1] in _HIDDEN:
+            shown.append(_HIDDEN[shown[-1]](word))
+        elif given and flag in _HIDDEN:
+            shown.append(f"{flag}={_HIDDEN[flag](value)}")
         else:
             shown.append(word)
     return shown
 
 
-def _hidden(header: str) -> str:
+def _header(header: str) -> str:
     name, colon, _value = header.partition(":")
     return f"{name}: {NO_VALUE}" if colon else NO_VALUE
+
+
+_HIDDEN: dict[str, Callable[[str], str]] = {"--header": _header, "--ping-url": lambda _url: NO_VALUE}
+"""What is shown of a value that is not to be seen."""
 
 
 def going_on(useless: Container[str] = ()) -> str:

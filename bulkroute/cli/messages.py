@@ -55,9 +55,9 @@ def streams(*, quiet: bool = False) -> list[TextIO]:
     return [*([] if quiet else [sys.stderr]), *([opened] if opened else [])]
 
 
-def report_error(error: Exception, code: ExitCode) -> None:
-    """Write the error that ends the command."""
-    for stream in streams():
+def report_error(error: Exception, code: ExitCode, *, quiet: bool = False) -> None:
+    """Write the error that ends the command; `quiet`: into the file alone."""
+    for stream in streams(quiet=quiet):
         with contextlib.suppress(OSError):  # a stream that is full or gone changes nothing of how it went
             (_record_error if log_format.get() == "json" else _say_error)(error, code, stream)
 

@@ -97,6 +97,10 @@ FIELDS = {
     "max_duration": "max_duration_s",
     "until": "until",
     "wait_for_lock": "wait_for_lock_s",
+    "before_run": "before_run",
+    "on_event": "on_event",
+    "ping_url": "ping_url",
+    "ping_ok": "ping_ok",
     "tenant": "tenant",
     "note": "note",
 }

@@ -24,6 +24,8 @@ VARIABLES = (KEY, *sorted(SECRETS), "BULKROUTE_TOKEN", "BULKROUTE_TOKEN_FILE")
 """What credentials are made of."""
 SIMULATOR = ("BULKROUTE_SIMULATOR_APP_KEY", "BULKROUTE_SIMULATOR_APP_SECRET", "BULKROUTE_SIMULATOR_TOKEN")
 """What `simulate` reads besides."""
+TO_HOOKS = ("BULKROUTE_EVENT", "BULKROUTE_REASON")
+"""What a run tells its hooks, which may call bulkroute themselves."""
 
 
 def config_options(*, after_command: bool = False) -> Callable[[F], F]:
@@ -88,7 +90,7 @@ def _half(name: str) -> str:
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return a notice for each BULKROUTE_* variable that nothing reads: a misspelt limit would be missed in silence."""
-    given = {name for name in environment if name.startswith(PREFIX)} - {*VARIABLES, *SIMULATOR}
+    given = {name for name in environment if name.startswith(PREFIX)} - {*VARIABLES, *SIMULATOR, *TO_HOOKS}
     if not given:
         return []
     from bulkroute.cli import known_options  # here, as above: it imports every command

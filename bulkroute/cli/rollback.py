@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkroute.cli.hook_options import hook_options
 from bulkroute.cli.options import (
     CONTEXT,
     PATH,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @service_moved
 @wait_for_lock
 @ask_nothing
+@hook_options
 @telling_options
 def rollback(
     ledger: Path,

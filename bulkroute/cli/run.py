@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from bulkroute.cli.hook_options import hook_options
 from bulkroute.cli.options import (
     CONTEXT,
     FAILURES,
@@ -58,6 +59,7 @@ from bulkroute.cli.options import (
 @fresh
 @wait_for_lock
 @ask_nothing
+@hook_options
 @telling_options
 @click.option("--simulate", is_flag=True, help="Run against the embedded simulator; nothing leaves this machine.")
 def run(manifest: str, **options: Any) -> int:

@@ -14,13 +14,14 @@ import click
 
 from bulkroute.cli.command_line import as_given, going_on
 from bulkroute.cli.confirm import confirm_with
-from bulkroute.cli.messages import STAMP, log_file, open_log, streams
+from bulkroute.cli.hook_options import leave_out_for_rehearsal
+from bulkroute.cli.messages import STAMP, log_file, open_log, report_error, streams
 from bulkroute.cli.options import settings_from
 from bulkroute.cli.profile import unknown_variables
 from bulkroute.cli.signals import Interrupts
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.errors import BulkrouteError, LedgerError, StopKind, UsageError
+from bulkroute.errors import BulkrouteError, LedgerError, NotNow, StopKind, UsageError
 from bulkroute.events import WARNING, Event, Notice, OnEvent
 from bulkroute.ledger import intake
 from bulkroute.ledger.ledger import Ledger
@@ -108,7 +109,9 @@ def work_to_the_end(
             with contextlib.suppress(OSError, UsageError):  # there is no reader, or no ledger is named
                 labels = {name: options[name] for name in ("tenant", "note")}
                 click.echo(ended_by(error, ledger(), **labels).to_json())
-        raise
+        if not (isinstance(error, NotNow) and options["quiet"]):
+            raise
+        report_error(error, error.exit_code, quiet=True)
     finally:
         if metrics:
             metrics.ended(code)
@@ -205,6 +208,7 @@ async def _work(
     options: dict[str, Any], interrupts: Interrupts, settle: Settle, work: Work, extra: Sequence[Face]
 ) -> Summary:
     async with AsyncExitStack() as exits:
+        left_out = leave_out_for_rehearsal(options) if options.get("simulate") else []
         settings = await settle(interrupts, exits)
         shown = [*faces(options), *extra]
         for face in shown:
@@ -219,7 +223,7 @@ async def _work(
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
                     face.on_event(event)
 
-        for text in (*unknown_variables(), *_long_window(options["until"])):
+        for text in (*unknown_variables(), *_long_window(options["until"]), *left_out):
             on_event(Notice(text))
         confirm = confirm_with(options, warnings)
         engine = await exits.enter_async_context(Engine(settings, on_event=on_event, confirm=confirm))

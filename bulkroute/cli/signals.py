@@ -3,6 +3,7 @@
 before the loop, or while a manifest is taken in    StoppedEarly is raised on the spot: nothing was sent
 in the loop, no run yet (live bindings are read)    the command is cancelled: nothing was sent
 in a run                                            Run.stop, then Run.abort
+after it, while hooks are waited for                they are cut off; the exit code stays
 """
 
 import asyncio
@@ -87,6 +88,8 @@ class Interrupts:
         self._cancel()
 
     def _in_loop(self, task: "asyncio.Task[Any]") -> None:
+        if self.engine is not None and self.engine.cut_hooks_short():
+            return
         run = self.engine.current if self.engine is not None else None
         if run is None:
             task.cancel()

@@ -23,6 +23,8 @@ class RemarkKind(StrEnum):
     """What came of reading the canary's rows back."""
     CHECK = "check"
     """What `bulkroute verify` found; of no run."""
+    HOOK = "hook"
+    """What a command of the operator's said, or that it or a ping failed."""
 
 
 class Remark(NamedTuple):

@@ -131,7 +131,7 @@ CREATE TABLE remark (
     batch       INTEGER NOT NULL REFERENCES batch,
     run         INTEGER REFERENCES run,     -- NULL: of a check, which is of no run
     at          REAL NOT NULL,              -- when
-    kind        TEXT NOT NULL,              -- notice, warning, canary, check
+    kind        TEXT NOT NULL,              -- notice, warning, canary, check, hook
     is_good     INTEGER NOT NULL,           -- 0: somebody has to do something
     text        TEXT NOT NULL               -- in words
 ) STRICT;

@@ -216,6 +216,11 @@ class LedgerWriter:
         """Keep what a check of a batch found."""
         remarks.keep_check(self._connection, batch.facts, remark)
 
+    @guarded("keep what was said of the run")
+    def keep_remarks(self, run: int, said: Iterable[Remark]) -> None:
+        """Keep what was said of a run, which may have ended."""
+        remarks.keep(self._connection, run, said)
+
     def work_on(self, batch: BatchReader) -> BatchWriter:
         """Return a batch of this ledger, to be worked on."""
         return self._writer(batch.facts)

@@ -1,6 +1,6 @@
 """One shell line of the operator's: a hook, or a gate's command.
 
-    ended = await run_shell("./approve.sh", clean=tokens.clean, stdin=b"{}", variables={"BULKROUTE_WAVE": "2"})
+    ended = await run_shell("./approve.sh", clean=tokens.clean, stdin=b"{}", variables={"BULKROUTE_EVENT": "gate"})
     if ended.exit_code == 0: ...
 
 However it ends is a value. Whatever the command does (hang, ignore signals, leave children behind, print without end,

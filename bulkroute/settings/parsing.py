@@ -59,7 +59,7 @@ def parse_failure_limit(text: str) -> FailureLimit:
 
 
 NO_VALUE = "***"
-"""What stands for a header's value wherever a command is shown."""
+"""What stands for a header's value, or a ping's URL, wherever a command is shown."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding", "connection"})
@@ -80,6 +80,23 @@ def parse_header(text: str) -> tuple[str, str]:
     if name.lower() in _OWN_HEADERS:
         raise ValueError(f"the header {name} is set by bulkroute itself")
     return name, value
+
+
+def parse_command(text: str) -> str:
+    """Read a line for the shell. Raises ValueError for an empty one: a check must not be left out for a variable that is not set."""
+    if not text.strip():
+        raise ValueError("the command is empty; leave the flag out if there is none")
+    if "\0" in text:
+        raise ValueError("the command holds a NUL character")
+    return text
+
+
+def parse_exit_codes(text: str) -> frozenset[int]:
+    """Read `0,4`. Raises ValueError."""
+    codes = [code.strip() for code in text.split(",")]
+    if not all(code.isascii() and code.isdigit() and int(code) <= 255 for code in codes):
+        raise ValueError(f"{text!r} is no list of exit codes; write 0,4")
+    return frozenset(map(int, codes))
 
 
 def parse_rewrite_rule(text: str) -> RewriteRule:

@@ -3,12 +3,12 @@
 import math
 from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind
-from bulkroute.settings.parsing import parse_header
+from bulkroute.settings.parsing import NO_VALUE, parse_command, parse_header
 from bulkroute.settings.values import FailureLimit, OnDrift, RewriteRule
 
 MOST_IN_FLIGHT = 10_000
@@ -100,6 +100,14 @@ class Settings:
     """Whose routes these are, in a name for people; shown and kept in the ledger."""
     note: str = ""
     """What the run is for, a change number say; shown and kept in the ledger."""
+    before_run: str | None = None
+    """A line for the shell that is asked before anything is read or sent; exit code 0: go, 75: not now, else: no."""
+    on_event: str | None = None
+    """A line for the shell that is told what happens, beside the run."""
+    ping_url: str | None = field(default=None, repr=False)
+    """What a monitor is told at, by the convention of healthchecks. Who knows it may silence the alarm."""
+    ping_ok: frozenset[int] = frozenset({0, 4})
+    """Exit codes that are no alarm for the monitor."""
     command_line: str = ""
     """The command as it was given, without secrets; kept in the ledger."""
 
@@ -131,12 +139,24 @@ class Settings:
             except ValueError as error:
                 raise UsageError(str(error)) from None
         self._require_numbers_in_range()
+        self._require_hooks()
         for name in ("tenant", "note"):
             text = getattr(self, name)
             if not text.isprintable() or len(text) > LONGEST_LABEL:
                 raise UsageError(f"{_named(name)} must be one printable line of at most {LONGEST_LABEL} characters")
         if self.until is not None and self.until.tzinfo is None:
             raise UsageError(f"{_named('until')} has no offset from UTC")
+
+    def _require_hooks(self) -> None:
+        for name in ("before_run", "on_event"):
+            try:
+                parse_command(getattr(self, name) or ":")
+            except ValueError as error:
+                raise UsageError(f"{_named(name)}: {error}") from None
+        if self.ping_url is not None:
+            _require_ping_url(_named("ping_url"), self.ping_url, allow_http=self.allow_http)
+        if not all(isinstance(code, int) and 0 <= code <= 255 for code in self.ping_ok):
+            raise UsageError(f"{_named('ping_ok')} must be exit codes, from 0 to 255")
 
     def _require_numbers_in_range(self) -> None:
         if self.concurrency > MOST_IN_FLIGHT:
@@ -173,15 +193,20 @@ def _named(field_name: str) -> str:
     return f"{field_name} (--{flag})"
 
 
-def _require_root_url(name: str, url: str, *, allow_http: bool) -> None:
-    """Refuse what is not `https://host[:port]` (http for this very host, or where it is allowed). Raises UsageError."""
+def _parts_of(url: str) -> SplitResult | None:
+    """Return the parts of an http or https address; None if it is no such address."""
     try:
         parts = urlsplit(url)
         port = not parts.netloc.endswith(":") and (parts.port is None or parts.port > 0)
-        valid = parts.scheme in ("https", "http") and bool(parts.hostname) and port
+        return parts if parts.scheme in ("https", "http") and bool(parts.hostname) and port else None
     except ValueError:
-        valid = False
-    if not valid or parts.path.strip("/") or parts.query or parts.fragment:
+        return None
+
+
+def _require_root_url(name: str, url: str, *, allow_http: bool) -> None:
+    """Refuse what is not `https://host[:port]` (http for this very host, or where it is allowed). Raises UsageError."""
+    parts = _parts_of(url)
+    if parts is None or parts.path.strip("/") or parts.query or parts.fragment:
         raise UsageError(f"{name} {url!r} is not the root of a service", hint="write https://host[:port]")
     if parts.username or parts.password:
         raise UsageError(f"{name} carries a user name or password", hint="credentials come from the environment only")
@@ -190,3 +215,16 @@ def _require_root_url(name: str, url: str, *, allow_http: bool) -> None:
             f"{name} {url} would send the token unencrypted",
             hint=f"use https://, or allow it with {_named('allow_http')} if you must",
         )
+
+
+def _require_ping_url(name: str, url: str, *, allow_http: bool) -> None:
+    """Refuse what is no address without user, query and fragment; http as above. Raises UsageError, which never shows it."""
+    if url == NO_VALUE:
+        raise UsageError(f"{name}: {NO_VALUE} stands for an address that is shown nowhere", hint="write it there")
+    parts = _parts_of(url) if url.isascii() and url.isprintable() and " " not in url else None
+    if parts is None or parts.query or parts.fragment or parts.username or parts.password:
+        hint = "write https://host/path, without user, `?` and `#`"
+        raise UsageError(f"{name} is no address that a ping can go to", hint=hint)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS and not allow_http:
+        hint = f"use https://, or allow it with {_named('allow_http')} if you must"
+        raise UsageError(f"{name} would be sent unencrypted, and who sees it can silence the alarm", hint=hint)

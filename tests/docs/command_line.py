@@ -35,6 +35,8 @@ ENVIRONMENT = {
     "BULKROUTE_SIMULATOR_APP_KEY": "The app key that `simulate` lets in, `demo-key` if it is not set.",
     "BULKROUTE_SIMULATOR_APP_SECRET": "Its secret, `demo-secret` if it is not set.",
     "BULKROUTE_SIMULATOR_TOKEN": "The ready token that `simulate` lets in, `demo-token` if it is not set.",
+    "BULKROUTE_EVENT": "Set for hooks alone: what they are told of, `before_run` or an event.",
+    "BULKROUTE_REASON": "Set for hooks alone: why, in words; empty if there is no reason to tell.",
 }
 """Variables that are no flag's, each with its line."""
 

@@ -39,13 +39,15 @@ const Outcome = (() => {
    */
   function remarks({ remarks, runs }) {
     const check = remarks.find((remark) => remark.kind === "check"); // the last one: the newest come first
-    const told = remarks.filter(({ kind }) => kind !== "notice" && kind !== "check");
+    /** @param {Remark} remark */
+    const isNotice = ({ kind, is_good }) => kind === "notice" || (kind === "hook" && is_good);
+    const told = remarks.filter((remark) => !isNotice(remark) && remark.kind !== "check");
     if (check) told.unshift(check);
     byId("remarks-section").hidden = !told.length;
     const ordered = [...told.filter((remark) => !remark.is_good), ...told.filter((remark) => remark.is_good)];
     const last = runs.rows.at(-1);
     /** @type {Record<string, string>} */
-    const titles = { warning: "Warning", canary: "Canary", check: "Verified" };
+    const titles = { warning: "Warning", canary: "Canary", check: "Verified", hook: "Hook" };
     const lines = ordered.slice(0, MOST_SHOWN).map((remark) => {
       const line = make("li", "", remark.is_good ? "good" : "bad");
       const old = remark.run === null && last !== undefined && last.started_at > remark.at;
@@ -57,7 +59,7 @@ const Outcome = (() => {
     const rest = ordered.length - lines.length;
     if (rest > 0) lines.push(make("li", `${count(rest)} more like these`));
     byId("remarks").replaceChildren(...lines);
-    notices(remarks.filter((remark) => remark.kind === "notice"));
+    notices(remarks.filter(isNotice));
   }
 
   /** @param {Remark[]} found */

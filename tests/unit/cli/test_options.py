@@ -71,7 +71,8 @@ def test_every_option_reaches_its_setting() -> None:
         --max-outage-wait 7 --service-moved --allow-http --no-snapshot --on-drift stop --skip locked --max-refused 3 --expect 5 --canary 4 --strict-targets
         --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11
         --wait-for-lock 5 --tenant eu --note CHG7 --max-duration 1h
-        --until 2099-01-01T00:00:00+00:00 --strict-numbers --allow-unloaded --rewrite-number ^00=+"""
+        --until 2099-01-01T00:00:00+00:00 --strict-numbers --allow-unloaded --rewrite-number ^00=+
+        --before-run ./ask --on-event ./tell --ping-url https://m.example/x --ping-ok 0"""
     options = found.make_context("run", ["x.csv", *given.split()]).params
     made = settings_from(options, credentials=Credentials(token=Secret("hush")))
     assert made.headers == (("X-A", "1"), ("X-B", "2"))

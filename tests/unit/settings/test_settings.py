@@ -4,7 +4,7 @@ import pytest
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.errors import UsageError
-from bulkroute.settings import Settings, parse_duration, parse_header, parse_rate
+from bulkroute.settings import Settings, parse_command, parse_duration, parse_exit_codes, parse_header, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,50 @@ def test_a_secret_shows_itself_to_nobody() -> None:
     assert "hush" not in f"{settings} {settings!r} {credentials.token} {credentials.token!r}"
     assert credentials.token is not None
     assert credentials.token.reveal() == "hush"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "***",
+        "m.example/x",
+        "ftp://m.example/x-secret",
+        "https://user@m.example/x-secret",
+        "https://:word@m.example/x-secret",
+        "https://m.example/x-secret?status=up",
+        "https://m.example/x-secret#a",
+        "https://m.example:0/x-secret",
+        "https://m.example/x secret",
+        "http://m.example/x-secret",
+    ],
+)
+def test_a_ping_goes_nowhere_unsafe_and_its_address_is_not_shown(url: str) -> None:
+    with pytest.raises(UsageError, match=r"ping_url \(--ping-url\)") as raised:
+        Settings(base_url="https://a.example", ping_url=url)
+    assert "secret" not in str(raised.value)
+
+
+def test_where_a_ping_may_go() -> None:
+    for url, allow_http in (("https://m.example/x", False), ("http://127.0.0.1/x", False), ("http://m.example", True)):
+        settings = Settings(base_url="https://a.example", ping_url=url, allow_http=allow_http)
+        assert url not in repr(settings)
+
+
+def test_exit_codes() -> None:
+    assert parse_exit_codes("0, 4") == {0, 4}
+    for text in ("", "0,", "256", "-1", "x", "٣"):
+        with pytest.raises(ValueError, match="exit codes"):
+            parse_exit_codes(text)
+    with pytest.raises(UsageError, match="ping-ok"):
+        Settings(base_url="https://a.example", ping_ok=frozenset({300}))
+
+
+def test_a_command_is_never_empty() -> None:
+    assert parse_command("./ask --now") == "./ask --now"
+    for text in ("", " \n", "a\0b"):
+        with pytest.raises(ValueError, match="the command"):
+            parse_command(text)
+    with pytest.raises(UsageError, match=r"before_run \(--before-run\): the command holds a NUL"):
+        Settings(base_url="https://a.example", before_run="a\0b")
+    with pytest.raises(UsageError, match=r"on_event \(--on-event\)"):
+        Settings(base_url="https://a.example", on_event="a\0b")
