@@ -35,8 +35,6 @@ from bulkroute.events import WaitBegan as WaitBegan
 from bulkroute.events import WaitEnded as WaitEnded
 from bulkroute.ledger.compare import Difference as Difference
 from bulkroute.ledger.compare import DifferenceKind as DifferenceKind
-from bulkroute.ledger.compare import PlanCounts as PlanCounts
-from bulkroute.ledger.compare import PlanRow as PlanRow
 from bulkroute.ledger.intake import Source as Source
 from bulkroute.ledger.live_bindings import LiveBindings as LiveBindings
 from bulkroute.ledger.live_bindings import LiveRoute as LiveRoute
@@ -53,6 +51,12 @@ from bulkroute.live.target_routes import ListedTargets as ListedTargets
 from bulkroute.live.verify import DifferenceGroup as DifferenceGroup
 from bulkroute.live.verify import Verified as Verified
 from bulkroute.manifest.given_rows import GivenRow as GivenRow
+from bulkroute.manifest.open_plan import SavedPlan as SavedPlan
+from bulkroute.manifest.saved_plan import PlanCounts as PlanCounts
+from bulkroute.manifest.saved_plan import PlanHead as PlanHead
+from bulkroute.manifest.saved_plan import PlanOrigin as PlanOrigin
+from bulkroute.manifest.saved_plan import PlanRow as PlanRow
+from bulkroute.manifest.saved_plan import WaveRows as WaveRows
 from bulkroute.model import Binding as Binding
 from bulkroute.model import DeviceType as DeviceType
 from bulkroute.model import FailureKind as FailureKind

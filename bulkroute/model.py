@@ -102,6 +102,11 @@ def escaped(text: str) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 
+def grouped(fingerprint: str) -> str:
+    """Return what people compare of a fingerprint, its first 12 digits in groups: `3f9c a1b2 77d0`."""
+    return " ".join(fingerprint[place : place + 4] for place in (0, 4, 8))
+
+
 def number_text(access_code: str, ext_code: str | None) -> str:
     """Return a number as people write it: `4008001234 ext 2`."""
     return f"{access_code} ext {ext_code}" if ext_code else access_code

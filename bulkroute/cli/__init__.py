@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Check a manifest; nothing is sent.",
     "run": "Send what is not done yet; the same command again resumes.",
     "plan": "Show what a run would change; nothing is changed.",
+    "show": "Print a saved plan and its fingerprint; no service is called.",
     "verify": "Compare live bindings with what a ledger says was done.",
     "rollback": "Put back the earlier bindings of rows that a ledger's batch changed.",
     "snapshot": "Write the live bindings as a manifest.",

@@ -9,7 +9,7 @@ from bulkroute.cli.options import CONTEXT, manifest_format
 @click.argument("manifest")
 @manifest_format
 def check(manifest: str, format_: str | None) -> None:
-    """Check MANIFEST and print how many rows it has; nothing is sent.
+    """Check MANIFEST, or a saved plan, and print how many rows it has; nothing is sent.
 
     Every fault is shown with its line. `-` reads standard input and needs --format. In a manifest by number the form is
     checked; what its numbers and names mean, only live bindings tell.
@@ -21,4 +21,5 @@ def check(manifest: str, format_: str | None) -> None:
 
     form = check_form(manifest, format_, lambda text: click.echo(text, err=True))
     resolved = "; numbers and names are resolved by plan and run" if form.kind is Kind.BY_NUMBER else ""
-    click.echo(f"{manifest}: {form.rows:,} rows, no faults{resolved}")
+    plan = f"; plan {form.plan}" if form.plan else ""
+    click.echo(f"{manifest}: {form.rows:,} rows, no faults{plan}{resolved}")

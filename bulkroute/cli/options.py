@@ -145,7 +145,10 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 
 manifest_format = click.option(
-    "--format", "format_", type=click.Choice(["csv", "yaml"]), help="Of the manifest, where its name does not say."
+    "--format",
+    "format_",
+    type=click.Choice(["csv", "yaml", "plan"]),
+    help="Of the manifest, where its name does not say.",
 )
 of_batch = click.option("--batch", type=click.IntRange(1), metavar="N", help="Of this batch. [default: the latest]")
 of_shown_batch = click.option(
@@ -255,8 +258,10 @@ limit_options = together(
 )
 """When to stop before the end, for commands that change routes."""
 
+tenant = setting("--tenant", metavar="NAME", help="Whose routes these are; shown, and kept in ledger and saved plan.")
+
 telling_options = together(
-    setting("--tenant", metavar="NAME", help="Whose routes these are; shown, and kept in the ledger."),
+    tenant,
     setting("--note", metavar="TEXT", help="What this is for, a change number say; shown, and kept in the ledger."),
     click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
     click.option(

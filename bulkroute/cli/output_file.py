@@ -21,13 +21,13 @@ def output_to(**shown: Any) -> Callable[[F], F]:
     )
 
 
-def require_free(path: Path, *, force: bool, ledger: Path | None = None) -> None:
+def require_free(path: Path, *, force: bool, ledger: Path | None = None, manifest: str | None = None) -> None:
     """Refuse to write over a file that must stay: nothing, a device or a FIFO is free. Raises UsageError.
 
-    `ledger`: whose rows are to be written.
+    `ledger`: whose rows are to be written. `manifest`: what they are made of.
     """
     from bulkroute.atomic_file import is_stream  # here, since help must not wait for these
-    from bulkroute.ledger.paths import of_a_ledger
+    from bulkroute.ledger.paths import of_a_ledger, same_file
 
     if not os.path.lexists(path) or is_stream(path):
         return
@@ -38,6 +38,8 @@ def require_free(path: Path, *, force: bool, ledger: Path | None = None) -> None
     for named_by in dict.fromkeys((ledger, place.with_suffix(".ledger.db"))):
         if named_by is not None and _is_manifest_of(path, named_by):
             raise UsageError(f"is the manifest of {named_by}", where=str(path), hint=hint)
+    if manifest is not None and same_file(path, Path(manifest)):
+        raise UsageError("is the manifest itself", where=str(path), hint=hint)
     if not force:
         raise UsageError("is there already", where=str(path), hint=f"{hint}, or replace it with --force")
 

@@ -22,6 +22,9 @@ DRAWS = 64
 CHUNK_ROWS = 256
 """Rows read ahead of the work: few enough to stay small, many enough that reading costs nothing."""
 
+PLAN = "plan:"
+"""What the digest of a saved plan begins with; its fingerprint follows."""
+
 _RESULT = ("error", "http_status", "return_code", "description", "latency_ms", "finished_at")
 
 
@@ -42,6 +45,11 @@ class Batch(NamedTuple):
     digest: str
     parent: int | None = None
     by_number: bool = False
+
+    @property
+    def plan(self) -> str:
+        """The fingerprint of the saved plan that was merged last; '' for a manifest."""
+        return self.digest.removeprefix(PLAN) if self.digest.startswith(PLAN) else ""
 
 
 class Tenant(NamedTuple):

@@ -16,6 +16,7 @@ from bulkroute.ledger.live_bindings import LOCKED, Target, attached, gathered
 from bulkroute.ledger.settle import IS_BEFORE, IS_WANTED
 from bulkroute.ledger.temp_db import temp_errors
 from bulkroute.ledger.wanted import as_pairs, target
+from bulkroute.manifest.saved_plan import PlanCounts, PlanRow, WaveRows
 from bulkroute.model import REFUSED, Binding, FailureKind, NamedTarget, Pair, number_text, printable, route_text
 
 _STANDING = (
@@ -37,59 +38,8 @@ _ROUTE = (
 _BOTH_TARGETS = "live.devicetype, live.device_id, old.name, staged.devicetype, staged.device_id, new.name"
 
 
-NUMBER_CHARS = 132
-"""Of the longest number."""
-
-
-class PlanCounts(NamedTuple):
-    """How many rows of a manifest a run would treat in which way."""
-
-    total: int
-    """Rows of the manifest."""
-    to_change: int
-    """Rows that a run would send."""
-    already_right: int
-    """Rows whose live binding is the wanted one."""
-    drifted: int
-    """Rows that were done by the ledger, and that another hand has changed since; the first run finds none."""
-    skipped: int
-    """Rows that `--skip` leaves alone."""
-    refused: dict[str, int]
-    """Rows that nothing would be sent for, by kind: `locked`, `unknown_id`, `conflict`, `drifted`, `moved`."""
-    twice: int
-    """Rows dropped because the manifest says the same further up."""
-
-
-class PlanRow(NamedTuple):
-    """One row of a plan."""
-
-    line: int
-    """In the manifest."""
-    id: str
-    """The called route's id."""
-    standing: str
-    """What a run would do with it: `change`, `right`, or why nothing is sent: a kind of `refused`."""
-    drifted: bool
-    """Whether it was done, and another hand has changed it since."""
-    before: NamedTarget | None
-    """Where it leads now."""
-    after: NamedTarget
-    """Where the manifest wants it to lead."""
-    access_code: str
-    """What callers dial; empty where it is not known."""
-    ext_code: str
-    """What they dial after it; may be empty."""
-    media_type: int | None
-    """A `MediaType`; None where it is not known."""
-
-    @property
-    def route(self) -> str:
-        """The called route as people know it: `4008001234 ext 2 (id 1125397061153369092)`."""
-        return route_text(self.id, number_text(self.access_code, self.ext_code))
-
-    def named_by(self, names: Mapping[Binding, str]) -> "PlanRow":
-        """Return it with the names that these names have for its targets."""
-        return self._replace(before=self.before and self.before.named_by(names), after=self.after.named_by(names))
+NUMBER_CHARS = 1000
+"""Of the longest number: no text of the service is cut, since a saved plan is held against it later."""
 
 
 class DifferenceKind(StrEnum):
@@ -233,14 +183,34 @@ class Comparison:
     def rows(self) -> Iterator[PlanRow]:
         """Yield every row in the manifest's order."""
         with self._errors():
-            for line, row_id, standing, drifted, *pair, access, ext, media_type in self._connection.execute(
+            for (
+                line,
+                row_id,
+                standing,
+                drifted,
+                *pair,
+                access,
+                ext,
+                media_type,
+                editable,
+                wave,
+            ) in self._connection.execute(
                 f"SELECT staged.line, staged.id, {_STANDING}, noted.kind IS '{FailureKind.DRIFTED}', {_BOTH_TARGETS}, 1,"
-                f" {_ROUTE}"
+                f" {_ROUTE}, live.editable, staged.wave"
                 f" FROM {_JOINED} {_OLD_NAME} {_NEW_NAME} ORDER BY staged.rowid"
             ):
                 for before, after, _rows in as_pairs([pair]):
-                    number = printable(access, NUMBER_CHARS), printable(ext, NUMBER_CHARS)
-                    yield PlanRow(line, row_id, standing, bool(drifted), before, after, *number, media_type)
+                    facts = printable(access, NUMBER_CHARS), printable(ext, NUMBER_CHARS), media_type, editable, wave
+                    yield PlanRow(line, row_id, standing, bool(drifted), before, after, *facts)
+
+    def waves(self) -> list[WaveRows]:
+        """Return how many rows are of each wave, those of none last; nothing where the manifest names none."""
+        with self._errors():
+            found = self._connection.execute(
+                "SELECT wave, count(*) FROM incoming.staged GROUP BY wave ORDER BY wave IS NULL, wave"
+            )
+            waves = [WaveRows(*each) for each in found]
+        return waves if any(each.wave is not None for each in waves) else []
 
     def close(self) -> None:
         """Close both files."""

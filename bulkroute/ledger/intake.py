@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import ManifestError, StopKind, UsageError
-from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.batches import PLAN, Batch
 from bulkroute.ledger.number_staging import NumberStaging
 from bulkroute.ledger.staging import FoundRow, Staged, Staging
 from bulkroute.manifest import Faults, GivenReader, GivenRow, Kind, Reading, open_manifest
+from bulkroute.manifest.plan_reader import not_intact
+from bulkroute.manifest.saved_plan import PlanHead
+from bulkroute.manifest.source import is_plan
 from bulkroute.model import escaped
 
 Source = str | Path | Iterable[GivenRow]
@@ -30,10 +33,12 @@ class Written(NamedTuple):
     """Of its bytes; '' if it cannot be told from another one, as rows of a program."""
     is_labelled: bool
     """Whether a manifest by id says more than ids and targets."""
+    plan: PlanHead | None = None
+    """The head of a saved plan; None for a manifest."""
 
     def is_kept_in(self, batch: Batch) -> bool:
         """Tell whether a batch holds this very manifest by number, with the ids that its numbers had."""
-        return batch.by_number and self.digest == batch.digest != ""
+        return batch.by_number and self.plan is None and self.digest == batch.digest != ""
 
 
 @contextlib.contextmanager
@@ -46,25 +51,47 @@ def written(
     is expected.
     """
     with contextlib.ExitStack() as exits:
-        reading: Reading
-        if isinstance(source, str | Path):
-            manifest = exits.enter_context(open_manifest(source, format_))
-            faults = Faults(manifest.name)
-            reading = manifest.read(faults)
+        if isinstance(source, str | Path) and is_plan(source, format_):
+            found = _written_plan(source, exits)
         else:
-            manifest, faults = None, Faults()
-            reading = GivenReader(source, faults)
-        rows: Staging | NumberStaging = NumberStaging() if reading.kind is Kind.BY_NUMBER else Staging()
-        exits.enter_context(rows)
-        _fill(rows, reading, faults)
-        if faults.total:
-            raise faults.error()
-        for text in (*(f"warning: {text}" for text in faults.warnings), *faults.notices):
-            on_notice(text)
-        if expected_rows not in (None, rows.count):
-            fault = f"{name_of(source)}: {rows.count:,} rows, and --expect says {expected_rows:,}"
+            found = _written_manifest(source, format_, on_notice, exits)
+        if expected_rows not in (None, found.rows.count):
+            fault = f"{name_of(source)}: {found.rows.count:,} rows, and --expect says {expected_rows:,}"
             raise ManifestError(name_of(source), [fault], 1, stop=StopKind.EXPECT)
-        yield Written(rows, name_of(source), manifest.digest if manifest else "", bool(reading.labels))
+        yield found
+
+
+def _written_manifest(
+    source: Source, format_: str | None, on_notice: Callable[[str], None], exits: contextlib.ExitStack
+) -> Written:
+    reading: Reading
+    if isinstance(source, str | Path):
+        manifest = exits.enter_context(open_manifest(source, format_))
+        faults = Faults(manifest.name)
+        reading = manifest.read(faults)
+    else:
+        manifest, faults = None, Faults()
+        reading = GivenReader(source, faults)
+    rows: Staging | NumberStaging = NumberStaging() if reading.kind is Kind.BY_NUMBER else Staging()
+    exits.enter_context(rows)
+    _fill(rows, reading, faults)
+    if faults.total:
+        raise faults.error()
+    for text in (*(f"warning: {text}" for text in faults.warnings), *faults.notices):
+        on_notice(text)
+    return Written(rows, name_of(source), manifest.digest if manifest else "", bool(reading.labels))
+
+
+def _written_plan(source: str | Path, exits: contextlib.ExitStack) -> Written:
+    """Return the rows of a saved plan that is intact. Raises ManifestError for any other one."""
+    rows = exits.enter_context(Staging())
+    with open_manifest(source, "plan") as opened:
+        faults = Faults(opened.name)
+        plan = opened.read_plan(faults)
+        rows.load_planned(plan.rows(), faults)
+    if faults.total or plan.head is None:
+        raise not_intact(faults)
+    return Written(rows, name_of(source), f"{PLAN}{plan.fingerprint}", is_labelled=False, plan=plan.head)
 
 
 def kept(written: Written, rows: Iterable[FoundRow], exits: contextlib.ExitStack) -> Staged:
@@ -87,11 +114,13 @@ def _fill(rows: Staging | NumberStaging, reading: Reading, faults: Faults) -> No
 
 
 class Form(NamedTuple):
-    """A manifest without a fault in its form."""
+    """A manifest without a fault in its form, or an intact plan."""
 
     kind: Kind
     rows: int
     """Those that stand twice are counted once."""
+    plan: str = ""
+    """The fingerprint of a saved plan, in words; empty for a manifest."""
 
 
 def check_form(source: str | Path, format_: str | None, on_notice: Callable[[str], None]) -> Form:
@@ -101,7 +130,8 @@ def check_form(source: str | Path, format_: str | None, on_notice: Callable[[str
     """
     with written(source, format_, on_notice) as found:
         kind = Kind.BY_NUMBER if isinstance(found.rows, NumberStaging) else Kind.BY_ID
-        return Form(kind, found.rows.count)
+        plan = found.plan.described(found.digest.removeprefix(PLAN)) if found.plan else ""
+        return Form(kind, found.rows.count, plan)
 
 
 def name_of(source: Source) -> str:

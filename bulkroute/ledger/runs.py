@@ -50,10 +50,10 @@ class RunStart(NamedTuple):
     def of(cls, settings: Settings, command: str) -> "RunStart":
         """Return how this process starts a run."""
         tenant, labels = Tenant.of(settings), (settings.tenant, settings.note)
-        return cls(command, __version__, tenant, settings.rate_per_s, *labels, _who(), settings.command_line)
+        return cls(command, __version__, tenant, settings.rate_per_s, *labels, who(), settings.command_line)
 
 
-def _who() -> str:
+def who() -> str:
     """Return the user that the kernel knows this process by, not one that a variable names; and whose sudo it is."""
     user = _user(os.getuid())
     caller = os.environ.get("SUDO_UID", "")

@@ -5,7 +5,7 @@ CREATE TABLE batch (
     batch       INTEGER PRIMARY KEY,        -- its number, from 1
     created_at  REAL NOT NULL,              -- when it was begun
     manifest    TEXT NOT NULL,              -- its name, for messages
-    digest      TEXT NOT NULL,              -- of the manifest merged last, of a rollback: of the ids it was limited to, and the wave; '' for none
+    digest      TEXT NOT NULL,              -- of the manifest merged last ('plan:' and its fingerprint for a saved plan), of a rollback: of the ids it was limited to, and the wave; '' for none
     parent      INTEGER REFERENCES batch,   -- of a rollback: the batch whose rows it puts back, or the oldest of them
     closed      INTEGER NOT NULL DEFAULT 0, -- of a rollback: another batch or rollback came since, so it is not gone on with
     service     TEXT,                       -- base URL of the service whose routes it changes; NULL: not known yet

@@ -13,10 +13,15 @@ from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, attached
 from bulkroute.ledger.temp_db import Scratch
 from bulkroute.manifest import Faults
 from bulkroute.manifest.rows import LabelledRow
+from bulkroute.manifest.saved_plan import PlanRow
 from bulkroute.model import Binding, Row
 
 CHUNK_ROWS = 5_000
 
+_PLANNED = (
+    "line, id, devicetype, device_id, access_code, ext_code, media_type, target, wave, standing, before_devicetype,"
+    " before_device_id, before_target"
+)
 _LABELLED = "line, id, devicetype, device_id, access_code, ext_code, media_type, target, wave"
 
 
@@ -50,7 +55,8 @@ class Staging(Scratch):
             "staging.db",
             "stage the manifest",
             "CREATE TABLE staged (line INTEGER, id TEXT, devicetype INTEGER, device_id INTEGER, access_code TEXT,"
-            " ext_code TEXT, media_type INTEGER, target TEXT, wave INTEGER);"
+            " ext_code TEXT, media_type INTEGER, target TEXT, wave INTEGER, standing TEXT, before_devicetype INTEGER,"
+            " before_device_id INTEGER, before_target TEXT);"
             "CREATE TABLE named (name TEXT PRIMARY KEY, devicetype INTEGER, device_id INTEGER) WITHOUT ROWID;",
             cache_kib=500,
         )
@@ -72,6 +78,12 @@ class Staging(Scratch):
     def load_found(self, rows: Iterable[FoundRow], faults: Faults) -> None:
         """Take all rows whose ids were found by their numbers, as `load` does."""
         self._load(rows, ", ".join(FoundRow._fields), faults)
+
+    def load_planned(self, rows: Iterable[PlanRow], faults: Faults) -> None:
+        """Take all rows of a saved plan, with what they were bound to when it was made; an id that stands twice is a fault."""
+        self._load(map(_planned, rows), _PLANNED, faults)
+        if self.dropped:
+            faults.add(0, f"{self.dropped:,} ids stand in the plan twice")
 
     def note_names(self, names: Mapping[str, Binding]) -> None:
         """Take note of what the targets are that the manifest names."""
@@ -155,6 +167,12 @@ class Staging(Scratch):
         )
 
 
+def _planned(row: PlanRow) -> tuple[object, ...]:
+    before = row.before or (None, None, None)
+    codes = row.access_code, row.ext_code, row.media_type
+    return (row.line, row.id, *row.after[:2], *codes, row.after.name, row.wave, row.standing, *before)
+
+
 class Staged(NamedTuple):
     """A checked manifest by id that is ready to be taken over; good as long as its rows are open."""
 
@@ -164,6 +182,6 @@ class Staged(NamedTuple):
     digest: str
     """Of its bytes; '' if it cannot be told from another one, as rows of a program."""
     by_number: bool = False
-    """Whether the manifest names numbers, by which the ids were found."""
+    """Whether the manifest names numbers, by which the ids were found; a saved plan holds numbers that must still be theirs."""
     left_out: int = 0
     """Rows whose number no route has, left out as asked for."""

@@ -1,13 +1,17 @@
 """The plan: what a run of a manifest would change, read from live bindings. Makes no ledger and changes no route."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TextIO
 
-from bulkroute.ledger.compare import Comparison, PlanCounts, PlanRow
+from bulkroute.atomic_file import writing
+from bulkroute.ledger.compare import Comparison
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.staging import Staged
 from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker
+from bulkroute.manifest.saved_plan import MOST_IN_HEAD, PlanCounts, PlanHead, PlanOrigin, PlanRow, cut, write_plan
 from bulkroute.model import Binding, FailureKind, Pair
 
 WRONG_TENANT = "more than half of the manifest's ids are not there: is this the right tenant?"
@@ -25,18 +29,21 @@ class Plan:
         self,
         staged: Staged,
         live: LiveBindings,
+        origin: PlanOrigin,
         *,
         batch: BatchReader | None = None,
         kept: bool = False,
         skip: Collection[FailureKind] = (),
         keep: bool = False,
     ) -> None:
-        """`batch`: what the ledger says was done; rows of the kinds to `skip` are left alone.
+        """`origin`: what a saved plan says of its making. `batch`: what the ledger says was done; rows of the kinds to `skip` are left alone.
 
         `keep`: so are those that another hand has changed since they were done. `kept`: the ids were found by their
         numbers when that batch was begun.
         """
         staging = staged.rows
+        self._origin = origin
+        self._rows = staging.count
         self._names: Mapping[Binding, str] = {}
         self._comparison = Comparison(staging.path, live.path, kept=kept)
         if batch is not None:
@@ -65,6 +72,38 @@ class Plan:
     def rows(self) -> Iterator[PlanRow]:
         """Yield every row with what would become of it."""
         return (row.named_by(self._names) for row in self._comparison.rows())
+
+    def head(self) -> PlanHead:
+        """Return the first line of the plan, were it saved."""
+        pairs: list[Pair] = []
+        more = 0
+        for pair in self.pairs():
+            if len(pairs) < MOST_IN_HEAD:
+                pairs.append(pair)
+            else:
+                more += 1
+        return PlanHead(
+            self._origin,
+            self.settled,
+            self._rows,
+            self.counts,
+            self._comparison.waves()[:MOST_IN_HEAD],
+            pairs,
+            more,
+            [cut(text) for text in self.warnings[:MOST_IN_HEAD]],
+        )
+
+    def write(self, file: TextIO) -> str:
+        """Write the plan as a saved one, to be shown, approved and run; return its fingerprint, 64 hex digits.
+
+        `file` must write UTF-8 and leave line ends alone (`newline=""`). Raises UsageError for a row that fits no line.
+        """
+        return write_plan(file, self.head(), self.rows())
+
+    def save(self, path: str | Path) -> str:
+        """Write the plan as `write` does into a file, which it replaces as a whole. Raises UsageError."""
+        with writing(Path(path)) as file:
+            return self.write(file)
 
     def close(self) -> None:
         """Let go of the files."""

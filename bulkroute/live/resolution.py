@@ -64,7 +64,7 @@ class Resolution:
             await self._compare(written, written.rows, live)
         elif self._rules.strict_numbers and live is None:
             raise UsageError("--strict-numbers needs live bindings", hint="leave --no-snapshot out")
-        return Staged(written.rows, written.name, written.digest)
+        return Staged(written.rows, written.name, written.digest, by_number=written.plan is not None)
 
     async def require_as_named(self, manifest: str, names: Sequence[WantedName]) -> None:
         """Refuse names that mean another target now than when the batch was begun, or none. Raises ManifestError."""

@@ -14,6 +14,7 @@ from bulkroute.manifest.csv_reader import CsvReader
 from bulkroute.manifest.decoding import AS_CSV, TextBlocks
 from bulkroute.manifest.faults import Faults, quote
 from bulkroute.manifest.header import Kind
+from bulkroute.manifest.plan_reader import PlanReader
 from bulkroute.manifest.reading import Reading
 from bulkroute.model import Row, escaped
 
@@ -21,17 +22,17 @@ RULES_VERSION = 2
 """Part of the digest: goes up when the same bytes may give other rows than before."""
 
 _HASH_BLOCK_BYTES = 1024 * 1024
-_FORMATS = {".csv": "csv", ".yaml": "yaml", ".yml": "yaml"}
+_FORMATS = {".csv": "csv", ".yaml": "yaml", ".yml": "yaml", ".plan": "plan"}
 _WORKBOOKS = frozenset((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"))
 
 
 class Manifest:
-    """An open manifest. `name` is fit for messages, `format` is "csv" or "yaml"; `rereadable` tells a file from a pipe."""
+    """An open manifest, or saved plan. `name` is fit for messages, `format` is "csv", "yaml" or "plan"; `rereadable` tells a file from a pipe."""
 
     def __init__(self, file: BinaryIO, name: str, format_: str, *, rereadable: bool) -> None:
         self.name = name
         self.format = format_
-        self._file = file
+        self.file = file
         self.rereadable = rereadable
         self._digest = ""
         self.kind: Kind | None = None
@@ -47,12 +48,12 @@ class Manifest:
         """
         if not self._digest and self.rereadable:
             try:
-                place = self._file.tell()
-                self._file.seek(0)
+                place = self.file.tell()
+                self.file.seek(0)
                 read = self._hashing_read()
                 while read(_HASH_BLOCK_BYTES):
                     pass
-                self._file.seek(place)
+                self.file.seek(place)
             except OSError as error:
                 raise _refusal(self.name, f"cannot be read ({error.strerror}); correct that and run again") from error
         if not self._digest:
@@ -66,8 +67,12 @@ class Manifest:
         before acting on any. A file can be read again, a pipe only once.
         """
         faults.name = faults.name or self.name
+        if self.format == "plan":
+            raise UsageError(
+                "is a saved plan, and a manifest is wanted", where=self.name, hint="`bulkroute show` prints it"
+            )
         if self.rereadable:
-            self._file.seek(0)
+            self.file.seek(0)
         blocks = TextBlocks(self._hashing_read())
         reading: Reading
         if self.format == "csv":
@@ -79,6 +84,13 @@ class Manifest:
         self.kind = reading.kind
         return reading
 
+    def read_plan(self, faults: Faults) -> PlanReader:
+        """Read the head of a saved plan and return what reads its rows; what is no good goes to `faults`."""
+        faults.name = faults.name or self.name
+        if self.rereadable:
+            self.file.seek(0)
+        return PlanReader(self.file.readline, faults)
+
     def rows(self, faults: Faults) -> Iterator[Row]:
         """Yield the good rows of a manifest by id, in the file's order, one at a time; one by number is a fault."""
         return self.read(faults).rows()
@@ -88,7 +100,7 @@ class Manifest:
         sha256 = hashlib.sha256()
 
         def read(size: int) -> bytes:
-            data = self._file.read(size)
+            data = self.file.read(size)
             sha256.update(data)
             if not data:
                 self._digest = f"{self.format}:{RULES_VERSION}:{sha256.hexdigest()}"
@@ -101,7 +113,7 @@ class Manifest:
 def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Manifest]:  # noqa: A002  as in --format
     """Open the manifest at `source`, or on standard input for "-".
 
-    The suffix tells the format (.csv, .yaml, .yml); `format` ("csv" or "yaml") does where the suffix does not.
+    The suffix tells the format (.csv, .yaml, .yml, .plan); `format` ("csv", "yaml", "plan") does where the suffix does not.
     Raises `ManifestError` if the format is unknown or in dispute, or the file is missing, a folder or not readable, and
     `UsageError` for standard input without a format.
     """
@@ -110,7 +122,7 @@ def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Man
         if sys.stdin is None:
             raise _refusal(name, "standard input is closed; give a file, or pipe the manifest in")
         if format is None:
-            raise UsageError("nothing tells the format of standard input", hint="say --format csv or --format yaml")
+            raise UsageError("nothing tells the format of standard input", hint="say --format csv, yaml or plan")
         yield Manifest(sys.stdin.buffer, name, _format(name, "", format), rereadable=False)
         return
     path = Path(source)
@@ -131,18 +143,25 @@ def open_manifest(source: str | Path, format: str | None = None) -> Iterator[Man
         yield Manifest(file, name, format_, rereadable=stat.S_ISREG(fstat(file.fileno()).st_mode))
 
 
+def is_plan(source: object, format: str | None) -> bool:  # noqa: A002  as in --format
+    """Tell whether a source is meant to be a saved plan: by its suffix, or by the format where that does not tell."""
+    if not isinstance(source, str | Path):
+        return False
+    return (_FORMATS.get(Path(source).suffix.lower()) or format) == "plan"
+
+
 def _format(name: str, suffix: str, given: str | None) -> str:
     if suffix.lower() in _WORKBOOKS:
         raise _refusal(name, f"is a workbook, not text; {AS_CSV}")
     from_suffix = _FORMATS.get(suffix.lower())
     if given is not None and given not in _FORMATS.values():
-        raise _refusal(name, f"format {quote(given)} is unknown; say csv or yaml")
+        raise _refusal(name, f"format {quote(given)} is unknown; say csv, yaml or plan")
     if from_suffix and given and given != from_suffix:
         raise _refusal(
             name, f"the name says {from_suffix}, the format given is {given}; leave the format out or rename it"
         )
     if not (from_suffix or given):
-        raise _refusal(name, "the name does not end in .csv, .yaml or .yml; say --format csv or --format yaml")
+        raise _refusal(name, "the name does not end in .csv, .yaml, .yml or .plan; say --format csv, yaml or plan")
     return from_suffix or given or ""
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bulkroute.events import Event, RunEnded
-from bulkroute.ledger.compare import DifferenceKind, PlanCounts
+from bulkroute.ledger.compare import DifferenceKind
 from bulkroute.ledger.queries import EXPORT_COLUMNS, Reason
 from bulkroute.live.verify import Verified
+from bulkroute.manifest.saved_plan import PlanCounts
 from bulkroute.output.json_log import Records
 from bulkroute.output.metrics import Metrics, VerifyMetrics
 from bulkroute.progress import Progress, Summary

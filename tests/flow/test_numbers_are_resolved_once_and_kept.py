@@ -18,9 +18,9 @@ from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, ManifestError, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, RowsRefused
-from bulkroute.ledger.compare import PlanCounts, PlanRow
 from bulkroute.ledger.export import write_csv
 from bulkroute.ledger.ledger import Ledger
+from bulkroute.manifest.saved_plan import PlanCounts, PlanRow
 from bulkroute.model import FailureKind
 from bulkroute.progress import Summary
 from bulkroute.settings import Settings, parse_rewrite_rule

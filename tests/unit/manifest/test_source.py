@@ -64,7 +64,7 @@ def test_formats(tmp_path: Path, name: str, given: str | None, data: bytes, form
 @pytest.mark.parametrize(
     ("name", "given", "says"),
     [
-        ("a.txt", None, "does not end in .csv, .yaml or .yml; say --format csv"),
+        ("a.txt", None, "does not end in .csv, .yaml, .yml or .plan; say --format csv"),
         ("a", None, "does not end in"),
         ("a.csv", "json", "format 'json' is unknown"),
         ("a.csv", "yaml", "the name says csv, the format given is yaml"),
@@ -177,7 +177,7 @@ def test_places_have_the_files_name_unless_the_faults_have_one(tmp_path: Path) -
 
 
 def test_standard_input_without_a_format_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="say --format csv or --format yaml"), open_manifest("-"):
+    with pytest.raises(UsageError, match="say --format csv, yaml or plan"), open_manifest("-"):
         pass
 
 
