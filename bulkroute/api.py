@@ -33,6 +33,8 @@ from bulkroute.events import RunStarted as RunStarted
 from bulkroute.events import Stopping as Stopping
 from bulkroute.events import WaitBegan as WaitBegan
 from bulkroute.events import WaitEnded as WaitEnded
+from bulkroute.events import WaveEnded as WaveEnded
+from bulkroute.events import WaveStarted as WaveStarted
 from bulkroute.ledger.compare import Difference as Difference
 from bulkroute.ledger.compare import DifferenceKind as DifferenceKind
 from bulkroute.ledger.intake import Source as Source
@@ -68,6 +70,7 @@ from bulkroute.progress import Pause as Pause
 from bulkroute.progress import Progress as Progress
 from bulkroute.progress import Proposal as Proposal
 from bulkroute.progress import Summary as Summary
+from bulkroute.progress import WaveRows as WaveRows
 from bulkroute.run.prepare_rollback import Preview as Preview
 from bulkroute.run.prepare_rollback import WayBack as WayBack
 from bulkroute.run.run import Run as Run
@@ -75,3 +78,4 @@ from bulkroute.settings import FailureLimit as FailureLimit
 from bulkroute.settings import OnDrift as OnDrift
 from bulkroute.settings import RewriteRule as RewriteRule
 from bulkroute.settings import Settings as Settings
+from bulkroute.settings import WaveSize as WaveSize

@@ -41,7 +41,7 @@ EXIT_MEANINGS = {
     ExitCode.DONE: "every row is done (succeeded, unchanged or skipped), now or earlier",
     ExitCode.SOME_FAILED: "the run went through, some rows failed",
     ExitCode.USAGE: "wrong usage or settings",
-    ExitCode.LIMIT: "stopped by a failure limit, the canary or --before-run",
+    ExitCode.LIMIT: "stopped by a failure limit, a wave that is not right, a gate or --before-run",
     ExitCode.STOPPED: "stopped early and resumable: a signal, a limit in rows or time, or throttled for too long",
     ExitCode.LEDGER: "the ledger cannot be used; what was recorded stays",
     ExitCode.DIFFERENT: "verify found differences; plan --exit-code found changes; drift, and --on-drift stop",
@@ -83,7 +83,7 @@ class StopKind(StrEnum):
     MAX_FAILURES = "max_failures", ExitCode.LIMIT, "--max-failures is reached"
     MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
     MAX_REFUSED = "max_refused", ExitCode.LIMIT, "more rows are refused than --max-refused allows"
-    CANARY = "canary", ExitCode.LIMIT, "the canary's rows failed, or were read back wrong"
+    CANARY = "canary", ExitCode.LIMIT, "a wave was read back wrong, or rows of the first one failed"
     BEFORE_RUN = "before_run", ExitCode.LIMIT, "--before-run did not say go"
     CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"
     PROXY = "proxy", ExitCode.REFUSED, "the proxy lets no call through"

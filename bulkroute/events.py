@@ -57,6 +57,8 @@ class RunStarted(NamedTuple):
     """What the run is for, as `--note` said; empty if it did not."""
     ends_at: float | None
     """When no more calls start, in seconds since the epoch; None where there is no such window."""
+    waves: tuple[int, ...] = ()
+    """Rows to be sent of each wave; empty where all go in one."""
 
 
 class RowsRefused(NamedTuple):
@@ -132,6 +134,32 @@ class WaitEnded(NamedTuple):
     """What an outage turned out to be, in words."""
 
 
+class WaveStarted(NamedTuple):
+    """A wave begins; the one before was sent and read back right, and its gates said go."""
+
+    wave: int
+    """Its number, from 1, or as the manifest says."""
+    place: int
+    """Which one it is, from 1."""
+    waves: int
+    """How many there are."""
+
+
+class WaveEnded(NamedTuple):
+    """A wave was sent and read back right; what is not right stops the run."""
+
+    wave: int
+    """Its number, from 1, or as the manifest says."""
+    place: int
+    """Which one it is, from 1."""
+    waves: int
+    """How many there are."""
+    done: int
+    """Its rows that are done."""
+    failed: int
+    """Its rows that failed."""
+
+
 class RateChanged(NamedTuple):
     """Calls start at another pace from now on. Rates in calls per second, None for unlimited.
 
@@ -155,6 +183,18 @@ class RunEnded(NamedTuple):
     """How it ended; in the JSON log its fields stand in the event itself."""
 
 
-Event = Notice | RunStarted | RowsRefused | RowFailed | WaitBegan | WaitEnded | RateChanged | Stopping | RunEnded
+Event = (
+    Notice
+    | RunStarted
+    | RowsRefused
+    | RowFailed
+    | WaitBegan
+    | WaitEnded
+    | WaveStarted
+    | WaveEnded
+    | RateChanged
+    | Stopping
+    | RunEnded
+)
 
 OnEvent = Callable[[Event], None]

@@ -117,6 +117,11 @@ def route_text(route_id: str, number: str) -> str:
     return f"{number} (id {route_id})" if number else route_id
 
 
+def wave_text(wave: int, place: int, waves: int) -> str:
+    """Return `wave 2 of 4`; with its own number where the manifest counts otherwise: `wave 20 (2 of 4)`."""
+    return f"wave {wave} of {waves}" if wave == place else f"wave {wave} ({place} of {waves})"
+
+
 class Row(NamedTuple):
     """One line of the manifest: the called route `id` is to be bound to (`devicetype`, `device_id`).
 

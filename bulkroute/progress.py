@@ -11,6 +11,21 @@ _STATES = {"token": "down"}
 """What a run is doing, if the cause of its pause is another word."""
 
 
+class WaveRows(NamedTuple):
+    """How far one wave of a batch is, and how many of its rows stand where."""
+
+    wave: int
+    """Its number, from 1, or as the manifest says."""
+    rows: int
+    """Rows of the wave."""
+    done: int
+    """Those whose binding is as wanted."""
+    failed: int
+    """Those that failed or were refused."""
+    state: str
+    """`waiting`, `sending`, `reading`, `wrong`, `gate`, `no_go` or `done`."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """Totals are of the batch over all its runs; attempts, retries, throttled, seconds and rate are of the run."""
@@ -63,6 +78,8 @@ class Summary:
     """Whose routes these are, as `--tenant` named it."""
     note: str | None = None
     """What the run was for, as `--note` said."""
+    waves: list[WaveRows] = field(default_factory=list)
+    """How far each wave is: objects with `wave`, `rows`, `done`, `failed`, `state`; empty for a batch that goes in one."""
 
     @property
     def done(self) -> int:
@@ -74,9 +91,13 @@ class Summary:
         """Whether the run did what it could in the time or the rows it was given: nobody needs to act."""
         return self.stop in (StopKind.WINDOW, StopKind.MAX_ROWS) and not (self.failed or self.refused)
 
+    def fields(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return {**asdict(self), "waves": [wave._asdict() for wave in self.waves]}
+
     def to_json(self) -> str:
         """Return the object on one line."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(self.fields(), ensure_ascii=False)
 
 
 def exit_code_for(*, failed: int, pending: int, in_doubt: int) -> ExitCode:
@@ -239,3 +260,5 @@ class Proposal(NamedTuple):
     """Calls in flight at once."""
     ends_at: float | None = None
     """When no more calls start, in seconds since the epoch; None if there is no such window."""
+    waves: tuple[int, ...] = ()
+    """Rows to be sent of each wave; empty where all go in one."""

@@ -16,7 +16,7 @@ from bulkroute.engine import Confirm
 from bulkroute.errors import UsageError
 from bulkroute.output.pairs import pair_lines
 from bulkroute.output.tables import say_each
-from bulkroute.output.words import clock, duration, rate
+from bulkroute.output.words import clock, duration, in_waves, rate
 from bulkroute.progress import Proposal
 
 LINE_BYTES = 1024
@@ -95,6 +95,8 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
     pairs = list(pair_lines(proposal.pairs, whence=proposal.live_read, most=MOST_PAIRS, all_by=all_by))
     width = max((len(f"{rows:,}") for rows, _text in pairs), default=0)
     lines += [("change", f"{rows:>{width},} {text}") for rows, text in pairs]
+    if proposal.waves:
+        lines.append(("waves", in_waves(proposal.waves)))
     if proposal.drifted:
         these = "1 of these rows was done, and another hand has changed it since"
         if proposal.drifted > 1:

@@ -86,6 +86,7 @@ FIELDS = {
     "max_refused": "max_refused",
     "expect": "expect",
     "canary": "canary",
+    "waves": "waves",
     "strict_targets": "strict_targets",
     "fresh": "fresh",
     "strict_numbers": "strict_numbers",

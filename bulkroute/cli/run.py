@@ -25,6 +25,7 @@ from bulkroute.cli.options import (
     wait_for_lock,
     window_options,
 )
+from bulkroute.cli.wave_options import wave_options
 
 
 @click.command(context_settings=CONTEXT)
@@ -43,12 +44,7 @@ from bulkroute.cli.options import (
     "--snapshot/--no-snapshot",
     help="Read live bindings first: skip rows already right, keep what rollback needs, refuse locked and unknown ids.",
 )
-@setting(
-    "--canary",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Send N rows over all targets, read them back, go on only if all are right.",
-)
+@wave_options
 @strict_targets
 @number_options
 @service_moved

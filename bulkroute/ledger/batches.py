@@ -235,9 +235,9 @@ def drifted_to_send(connection: sqlite3.Connection, batch: Batch) -> int:
     return int(rows)
 
 
-def has_pending(connection: sqlite3.Connection, batch: Batch) -> bool:
-    """Tell whether rows are still to be sent."""
-    return next(pending(connection, batch), None) is not None
+def has_pending(connection: sqlite3.Connection, batch: Batch, wave: int | None = None) -> bool:
+    """Tell whether rows are still to be sent, of a wave if one is named."""
+    return next(pending(connection, batch, wave), None) is not None
 
 
 def number_of(table: str) -> str:
@@ -245,17 +245,17 @@ def number_of(table: str) -> str:
     return f"({table}.access_code || iif({table}.ext_code <> '', ' ext ' || {table}.ext_code, ''))"
 
 
-def pending(connection: sqlite3.Connection, batch: Batch) -> Iterator[QueuedRow]:
-    """Yield the rows still to be sent, in the manifest's order, reading a few ahead.
+def pending(connection: sqlite3.Connection, batch: Batch, wave: int | None = None) -> Iterator[QueuedRow]:
+    """Yield the rows still to be sent, of a wave if one is named, in the manifest's order, reading a few ahead.
 
     Those that an earlier run tried come last: they may fail again and again, and must not keep the others waiting.
     """
     for tried in (False, True):
-        yield from _pending(connection, batch, tried=tried)
+        yield from _pending(connection, batch, wave, tried=tried)
 
 
-def draw_pending(connection: sqlite3.Connection, batch: Batch) -> QueuedRow | None:
-    """Return any one of the rows still to be sent; None if there is none.
+def draw_pending(connection: sqlite3.Connection, batch: Batch, wave: int | None = None) -> QueuedRow | None:
+    """Return any one of the rows still to be sent, of a wave if one is named; None if there is none.
 
     Each is as likely as any other one, unless they are few among many: then those after a gap are likelier.
     """
@@ -264,7 +264,7 @@ def draw_pending(connection: sqlite3.Connection, batch: Batch) -> QueuedRow | No
     ).fetchone()
     pending = (
         f"SELECT row, line, id, devicetype, device_id, tried, {number_of('row')} FROM row"
-        f" WHERE batch = ? AND listed AND status = '{Status.PENDING}' AND row"
+        f" WHERE batch = ? AND listed AND status = '{Status.PENDING}'{_of(wave)} AND row"
     )
     places = [random.randint(lowest, highest) for _ in range(DRAWS)]
     found = connection.execute(f"{pending} IN ({', '.join('?' * DRAWS)})", (batch.number, *places)).fetchall()
@@ -276,12 +276,17 @@ def draw_pending(connection: sqlite3.Connection, batch: Batch) -> QueuedRow | No
     return QueuedRow(number, Row(*row), bool(tried), called_number)
 
 
-def _pending(connection: sqlite3.Connection, batch: Batch, *, tried: bool) -> Iterator[QueuedRow]:
+def _of(wave: int | None) -> str:
+    """Return SQL that holds of the rows of a wave, or of all if none is named."""
+    return "" if wave is None else f" AND wave = {wave:d}"
+
+
+def _pending(connection: sqlite3.Connection, batch: Batch, wave: int | None, *, tried: bool) -> Iterator[QueuedRow]:
     after = 0
     while True:
         chunk = connection.execute(
             f"SELECT row, line, id, devicetype, device_id, {number_of('row')} FROM row"
-            f" WHERE batch = ? AND tried = ? AND row > ? AND listed AND status = '{Status.PENDING}'"
+            f" WHERE batch = ? AND tried = ? AND row > ? AND listed AND status = '{Status.PENDING}'{_of(wave)}"
             f" ORDER BY row LIMIT {CHUNK_ROWS}",
             (batch.number, tried, after),
         ).fetchall()

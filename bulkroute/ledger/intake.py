@@ -109,8 +109,6 @@ def _fill(rows: Staging | NumberStaging, reading: Reading, faults: Faults) -> No
         rows.load_labelled(reading.labelled_rows(), faults)
     else:
         rows.load(reading.rows(), faults)
-    if (waves := rows.waves()) > 1:
-        faults.warn(f"its rows are of {waves:,} waves, which are kept; all rows are sent in one go")
 
 
 class Form(NamedTuple):

@@ -20,6 +20,7 @@ from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.notes import Attempt, Notes, Pace, Wait, write
 from bulkroute.ledger.remarks import Remark
+from bulkroute.ledger.waves import WaveNote
 from bulkroute.model import PaceCause
 
 RECORD = "record what was done"
@@ -97,6 +98,11 @@ class Journal:
         """Note what was said of the run."""
         self._notes.remarks.extend(remarks)
         self._commit_soon()
+
+    def moved_on(self, note: WaveNote) -> asyncio.Future[None]:
+        """Note how far a wave is."""
+        self._notes.waves.append(note)
+        return self._commit_soon()
 
     async def flush(self) -> None:
         """Wait until everything noted is on disk. Raises LedgerError where anything was not."""

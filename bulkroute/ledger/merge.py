@@ -26,7 +26,7 @@ TABLES = {
 _SAME_PLACE = "row.row = staged.rowid + :offset"
 _DIFFERS = (
     "(row.id IS NOT staged.id OR row.batch IS NOT :batch OR NOT row.listed OR row.line <> staged.line"
-    " OR row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id OR row.wave IS NOT staged.wave"
+    " OR row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id OR (NOT :waved AND row.wave IS NOT staged.wave)"
     " OR (:by_number AND (row.access_code <> staged.access_code OR row.ext_code <> staged.ext_code)))"
 )
 _FOUND = ", ".join(
@@ -35,10 +35,13 @@ _FOUND = ", ".join(
         ("access_code", "iif(:by_number, staged.access_code, row.access_code)"),
         ("ext_code", "iif(:by_number, staged.ext_code, row.ext_code)"),
         ("media_type", "iif(:by_number, staged.media_type, row.media_type)"),
-        ("wave", "staged.wave"),
+        ("wave", "iif(:waved, row.wave, staged.wave)"),
     )
 )
-"""What the numbers of a manifest are is known; what a manifest by id says beside its ids decides nothing."""
+"""What the numbers of a manifest are is known; what a manifest by id says beside its ids decides nothing.
+
+Once a batch has waves its rows keep them, whatever the manifest says since.
+"""
 
 _WAS_SENT = f"(status IN ('{Status.SUCCEEDED}', '{Status.SENT}') OR (attempts > 0 AND written_devicetype IS NULL))"
 _WRITTEN = ", ".join(
@@ -49,7 +52,8 @@ _WRITTEN = ", ".join(
 _COLUMNS = "batch, id, line, devicetype, device_id, access_code, ext_code, media_type, wave"
 _VALUES = (
     ":batch, staged.id, staged.line, staged.devicetype, staged.device_id, iif(:by_number, staged.access_code, ''),"
-    " iif(:by_number, staged.ext_code, ''), iif(:by_number, staged.media_type, NULL), staged.wave"
+    " iif(:by_number, staged.ext_code, ''), iif(:by_number, staged.media_type, NULL),"
+    " iif(:waved, NULL, staged.wave)"
 )
 _RETARGETED = "(row.devicetype <> staged.devicetype OR row.device_id <> staged.device_id)"
 
@@ -87,24 +91,26 @@ def _create(connection: sqlite3.Connection, staged: Staged, tenant: Tenant) -> B
     connection.execute(
         f"INSERT INTO row (row, {_COLUMNS}) SELECT (SELECT coalesce(max(row), 0) FROM row) + rowid, {_VALUES}"
         " FROM incoming.staged AS staged ORDER BY rowid",
-        {"batch": batch, "by_number": staged.by_number},
+        {"batch": batch, "by_number": staged.by_number, "waved": False},
     )
     connection.execute(index)
     return Batch(batch, staged.name, "")
 
 
 def _update(connection: sqlite3.Connection, batch: int, *, by_number: bool) -> Changes:
-    _find_moved(connection, batch, by_number=by_number)
-    changes = _apply(connection, batch, by_number=by_number)
+    (waved,) = connection.execute("SELECT EXISTS (SELECT 1 FROM wave WHERE batch = ?)", (batch,)).fetchone()
+    values = {"batch": batch, "by_number": by_number, "waved": waved}
+    _find_moved(connection, values)
+    changes = _apply(connection, values)
     for table in TABLES:
         connection.execute(f"DROP TABLE {table}")
     return changes
 
 
-def _find_moved(connection: sqlite3.Connection, batch: int, *, by_number: bool) -> None:
+def _find_moved(connection: sqlite3.Connection, values: dict[str, int]) -> None:
     for table, columns in TABLES.items():
         connection.execute(f"CREATE TEMP TABLE {table} ({columns})")
-    values = {"batch": batch, "offset": offset(connection, batch), "by_number": by_number}
+    values = {**values, "offset": offset(connection, values["batch"])}
     connection.execute(
         "INSERT INTO moved SELECT staged.rowid FROM incoming.staged AS staged"
         f" LEFT JOIN row ON {_SAME_PLACE} WHERE {_DIFFERS} ORDER BY staged.rowid",
@@ -117,8 +123,8 @@ def _find_moved(connection: sqlite3.Connection, batch: int, *, by_number: bool) 
     )
     connection.execute(
         "INSERT INTO pair SELECT moved.place, row.row FROM moved CROSS JOIN incoming.staged AS staged"
-        " ON staged.rowid = moved.place CROSS JOIN row ON row.id = staged.id AND row.batch = ?",
-        (batch,),
+        " ON staged.rowid = moved.place CROSS JOIN row ON row.id = staged.id AND row.batch = :batch",
+        values,
     )
 
 
@@ -128,7 +134,7 @@ def offset(connection: sqlite3.Connection, batch: int) -> int:
     return int(first[0]) - 1 if first else 0
 
 
-def _apply(connection: sqlite3.Connection, batch: int, *, by_number: bool) -> Changes:
+def _apply(connection: sqlite3.Connection, values: dict[str, int]) -> Changes:
     gone = connection.execute(
         "UPDATE row SET listed = 0 WHERE listed AND row IN (SELECT row FROM loose EXCEPT SELECT row FROM pair)"
     ).rowcount
@@ -140,7 +146,6 @@ def _apply(connection: sqlite3.Connection, batch: int, *, by_number: bool) -> Ch
         f"UPDATE row SET {_WRITTEN}, devicetype = staged.devicetype, device_id = staged.device_id,"
         f" status = '{Status.PENDING}', attempts = 0, given_back = 0, tried = 0, {blank()} {found} AND {_RETARGETED}"
     ).rowcount
-    values = {"batch": batch, "by_number": by_number}
     connection.execute(f"UPDATE row SET line = staged.line, {_FOUND} {found}", values)
     new = connection.execute(
         f"INSERT INTO row ({_COLUMNS}) SELECT {_VALUES} FROM moved JOIN incoming.staged AS staged ON staged.rowid = place"

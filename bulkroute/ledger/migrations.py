@@ -67,6 +67,19 @@ TO_FORMAT_3 = (
     "ALTER TABLE row ADD COLUMN ext_code TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE row ADD COLUMN media_type INTEGER",
     "ALTER TABLE row ADD COLUMN wave INTEGER",
+    "CREATE INDEX row_wave ON row (wave, batch) WHERE wave IS NOT NULL",
+    """
+    CREATE TABLE wave (
+        batch       INTEGER NOT NULL REFERENCES batch,
+        wave        INTEGER NOT NULL,
+        asked       TEXT NOT NULL,
+        state       TEXT NOT NULL DEFAULT 'waiting',
+        since       REAL NOT NULL,
+        may_follow  INTEGER NOT NULL DEFAULT 0,
+        words       TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (batch, wave)
+    ) STRICT, WITHOUT ROWID
+    """,
     """
     CREATE TABLE target (
         batch       INTEGER NOT NULL REFERENCES batch,
@@ -96,6 +109,8 @@ _VIEWS_OF_2 = {
     " FROM main.row",
     "batch": f"SELECT *, {_SERVICE} AS service, NULL AS app_key, 0 AS since, 0 AS by_number FROM main.batch",
     "target": "SELECT NULL AS batch, NULL AS devicetype, NULL AS device_id, NULL AS name WHERE 0",
+    "wave": "SELECT NULL AS batch, NULL AS wave, NULL AS asked, NULL AS state, NULL AS since, NULL AS may_follow,"
+    " NULL AS words WHERE 0",
     "wanted_name": "SELECT NULL AS batch, NULL AS name, NULL AS devicetype, NULL AS device_id WHERE 0",
     "run": "SELECT *, NULL AS stop, NULL AS pid_started, NULL AS digest"
     + "".join(f", '' AS {name}" for name in _ORIGIN)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerError
+from bulkroute.ledger import waves
 from bulkroute.ledger.batches import QueuedRow
 from bulkroute.ledger.remarks import Remark, keep
+from bulkroute.ledger.waves import WaveNote
 from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
 
 
@@ -102,6 +104,7 @@ class Notes:
     paces: list[tuple[float, Pace, PaceCause, str]] = field(default_factory=list)
     """When, at which pace from then on, and why."""
     remarks: list[Remark] = field(default_factory=list)
+    waves: list[WaveNote] = field(default_factory=list)
 
 
 def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) -> None:
@@ -137,6 +140,8 @@ def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) ->
         connection.executemany(_PACE, [(run, at, *pace, *why) for at, pace, *why in notes.paces])
     if notes.remarks:
         keep(connection, run, notes.remarks)
+    if notes.waves:
+        waves.note(connection, run, notes.waves)
 
 
 def _write_wait(connection: sqlite3.Connection, run: int, wait: Wait) -> None:

@@ -21,6 +21,7 @@ from bulkroute.ledger import (
     remarks,
     runs,
     stories,
+    waves,
 )
 from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
@@ -37,6 +38,7 @@ from bulkroute.ledger.runs import RunEnd, RunRecord
 from bulkroute.ledger.staging import FoundRow
 from bulkroute.ledger.stories import Found
 from bulkroute.model import Binding, Status
+from bulkroute.progress import WaveRows
 
 READ = "read the ledger"
 
@@ -129,6 +131,11 @@ class BatchReader:
     def count_pairs(self, limit: int) -> Pairs:
         """Count its rows by where they led and are to lead, the commonest pairs first."""
         return pair_queries.count_pairs(self._connection, self.number, limit)
+
+    @guarded(READ)
+    def waves(self) -> list[WaveRows]:
+        """Return its waves, in their order, with how far their rows are; none if it goes in one."""
+        return waves.rows_of(self._connection, self.facts)
 
     @guarded(READ)
     def names(self) -> dict[Binding, str]:

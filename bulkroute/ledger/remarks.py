@@ -1,4 +1,4 @@
-"""What was said of a batch beside its rows: notices and warnings of its runs, how canaries and checks came out."""
+"""What was said of a batch beside its rows: notices and warnings of its runs, how waves and checks came out."""
 
 import sqlite3
 import time
@@ -19,8 +19,8 @@ class RemarkKind(StrEnum):
     """Something that deserves a look some time."""
     WARNING = "warning"
     """Something to look at before rows are sent, or at once."""
-    CANARY = "canary"
-    """What came of reading the canary's rows back."""
+    WAVE = "wave"
+    """What came of reading a wave back, and what its gates said."""
     CHECK = "check"
     """What `bulkroute verify` found; of no run."""
     HOOK = "hook"

@@ -84,11 +84,26 @@ CREATE TABLE row (
     access_code TEXT NOT NULL DEFAULT '',   -- what callers dial, as the service lists it; '': not known
     ext_code    TEXT NOT NULL DEFAULT '',   -- what they dial after it; may be empty
     media_type  INTEGER,                    -- what the route carries; NULL: not known
-    wave        INTEGER                     -- as the manifest says; NULL: none
+    wave        INTEGER                     -- which wave it goes with; before its batch has waves: as the manifest says; NULL: none
 ) STRICT;
 
 -- Not (batch, id): walking a batch along it would visit the rows in the order of their ids, which is no order at all.
 CREATE UNIQUE INDEX row_id ON row (id, batch);
+
+-- For the rows of one wave; of batches without waves it holds nothing.
+CREATE INDEX row_wave ON row (wave, batch) WHERE wave IS NOT NULL;
+
+-- The waves in which the rows of a batch go, in the order of their numbers; none of a batch that goes in one.
+CREATE TABLE wave (
+    batch       INTEGER NOT NULL REFERENCES batch,
+    wave        INTEGER NOT NULL,           -- its number: from 1, or as the manifest says
+    asked       TEXT NOT NULL,              -- the sizes that were asked for when the batch was cut; '': as the manifest says
+    state       TEXT NOT NULL DEFAULT 'waiting', -- how far it is
+    since       REAL NOT NULL,              -- since when
+    may_follow  INTEGER NOT NULL DEFAULT 0, -- 1: every gate after it said go
+    words       TEXT NOT NULL DEFAULT '',   -- what its reading back or its gates came to
+    PRIMARY KEY (batch, wave)
+) STRICT, WITHOUT ROWID;
 
 -- One line for each call that was answered or given up; a call cut off by a crash shows as its row's status 'sent'.
 CREATE TABLE attempt (
@@ -125,13 +140,13 @@ CREATE TABLE pace (
     cause       TEXT NOT NULL DEFAULT 'service' -- why it changed, in one word
 ) STRICT;
 
--- What was said beside the rows: notices and warnings of a run, what came of its canary, and of `bulkroute verify`.
+-- What was said beside the rows: notices and warnings of a run, what came of its waves, and of `bulkroute verify`.
 CREATE TABLE remark (
     remark      INTEGER PRIMARY KEY,        -- in the order in which they were kept
     batch       INTEGER NOT NULL REFERENCES batch,
     run         INTEGER REFERENCES run,     -- NULL: of a check, which is of no run
     at          REAL NOT NULL,              -- when
-    kind        TEXT NOT NULL,              -- notice, warning, canary, check, hook
+    kind        TEXT NOT NULL,              -- notice, warning, wave, check, hook
     is_good     INTEGER NOT NULL,           -- 0: somebody has to do something
     text        TEXT NOT NULL               -- in words
 ) STRICT;

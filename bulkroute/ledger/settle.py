@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger.batches import Batch, QueuedRow, blank, number_of
+from bulkroute.ledger.batches import Batch, blank, number_of
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
-from bulkroute.ledger.numbers import moved, route_of
+from bulkroute.ledger.numbers import moved
 from bulkroute.ledger.wanted import PENDING, target
-from bulkroute.model import REFUSED, FailureKind, Row, Status
+from bulkroute.model import REFUSED, FailureKind, Status
 
 IS_WANTED = "live.devicetype = row.devicetype AND live.device_id = row.device_id"
 IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.before_device_id"
@@ -46,6 +46,11 @@ def add_functions(connection: sqlite3.Connection) -> None:
 def _target_text(devicetype: int | None, device_id: int | None, name: str) -> str | None:
     found = target(devicetype, device_id, name)
     return None if found is None else str(found)
+
+
+def what_is_live() -> str:
+    """Return SQL that says what a row should be and what it is."""
+    return f"'wanted ' || {_WANTED} || ', is ' || {_LIVE}"
 
 
 def story(batch: Batch, earlier: Batch | None = None) -> str:
@@ -244,35 +249,3 @@ def _refusals(connection: sqlite3.Connection, batch: Batch) -> Iterator[Refusal]
         (batch.number,),
     ):
         yield Refusal(FailureKind(error), rows, row_id, description or "", status == Status.SKIPPED, number)
-
-
-def spread(connection: sqlite3.Connection, batch: Batch, count: int) -> list[QueuedRow]:
-    """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
-    found = connection.execute(
-        f"SELECT row.row, row.tried, {number_of('row')}, line, id, devicetype, device_id FROM (SELECT row, place FROM (SELECT row, row_number()"
-        " OVER (PARTITION BY tried, devicetype, device_id ORDER BY row) AS place, tried"
-        f" FROM row WHERE batch = ? AND listed AND status = '{Status.PENDING}') ORDER BY tried, place, row LIMIT ?)"
-        " JOIN row USING (row) ORDER BY tried, place, row",
-        (batch.number, count),
-    )
-    return [QueuedRow(key, Row(*row), bool(tried), number) for key, tried, number, *row in found]
-
-
-def canary_differences(connection: sqlite3.Connection, rows: list[int], live: Path) -> list[str]:
-    """Say of each of these rows whose live binding is not the wanted one what it is instead."""
-    with attached(connection, seen=live):
-        found = connection.execute(
-            f"SELECT {route_of('row')} || ': wanted ' || {_WANTED} || ', is ' || {_LIVE}"
-            " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
-            f" WHERE row.row IN ({', '.join(map(str, rows))}) AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.row"
-        ).fetchall()
-    return [text for (text,) in found]
-
-
-def failures_of(connection: sqlite3.Connection, rows: list[int]) -> list[str]:
-    """Say of each of these rows that failed why."""
-    found = connection.execute(
-        f"SELECT {route_of('row')} || ': ' || error || coalesce(', ' || description, '') FROM row"
-        f" WHERE row IN ({', '.join(map(str, rows))}) AND status = '{Status.FAILED}' ORDER BY row"
-    )
-    return [text for (text,) in found]

@@ -1,5 +1,6 @@
 """How a ledger stands: totals of its batch, why rows failed, the runs so far. Read from the ledger alone."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from bulkroute.ledger.lock import Holder
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.ledger.runs import Calls, RunEnd, RunRecord, RunState
-from bulkroute.progress import Summary
+from bulkroute.progress import Summary, WaveRows
 
 
 class BatchStatus(NamedTuple):
@@ -39,9 +40,11 @@ def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bo
         rolled_back = not rollback and ledger.find_batch(Which.ROLLBACK) is not None
         counts, reasons, runs = batch.counts(), batch.reasons(), batch.runs()
         end = batch.end_of(runs[-1]) if runs else RunEnd(0.0, Calls())
+        waves = batch.waves()
     last = runs[-1] if runs else None
     tenant, note = (last.tenant, last.note) if last else ("", "")
-    summary = summarise(ledger.path, batch.number, counts, last.run if last else None, end, tenant=tenant, note=note)
+    number = last.run if last else None
+    summary = summarise(ledger.path, batch.number, counts, number, end, tenant=tenant, note=note, waves=waves)
     state = state_of(runs, ledger.path, before)
     return BatchStatus(summary, batch.manifest, reasons, runs, rolled_back, state)
 
@@ -56,7 +59,15 @@ def state_of(runs: list[RunRecord], ledger: Path, before: Holder | None) -> RunS
 
 
 def summarise(
-    ledger: Path, batch: int | None, counts: Counts, run: int | None, end: RunEnd, *, tenant: str, note: str
+    ledger: Path,
+    batch: int | None,
+    counts: Counts,
+    run: int | None,
+    end: RunEnd,
+    *,
+    tenant: str,
+    note: str,
+    waves: Sequence[WaveRows] = (),
 ) -> Summary:
     """Return the summary of a batch, and of how its last run ended."""
     return Summary(
@@ -72,14 +83,15 @@ def summarise(
         stop=end.stop,
         tenant=tenant or None,
         note=note or None,
+        waves=list(waves),
     )
 
 
 def ended_by(error: BulkrouteError, ledger: Path, *, tenant: str = "", note: str = "") -> Summary:
     """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
-    number, counts = None, Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {})
+    number, counts, waves = None, Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {}), list[WaveRows]()
     with suppress(LedgerError), Ledger(ledger).read() as reader:
         batch = reader.require_batch()
-        number, counts = batch.number, batch.counts()
+        number, counts, waves = batch.number, batch.counts(), batch.waves()
     end = RunEnd(0.0, Calls(), str(error), error.exit_code, error.stop)
-    return summarise(ledger, number, counts, None, end, tenant=tenant, note=note)
+    return summarise(ledger, number, counts, None, end, tenant=tenant, note=note, waves=waves)

@@ -5,12 +5,12 @@ to rows while calls are under way goes through the batch's `journal`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bulkroute.errors import LedgerError
-from bulkroute.ledger import batches, drift, merge, migrations, numbers, remarks, rollback, runs, settle, wanted
+from bulkroute.errors import LedgerError, UsageError
+from bulkroute.ledger import batches, drift, merge, migrations, numbers, remarks, rollback, runs, settle, wanted, waves
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
@@ -23,7 +23,10 @@ from bulkroute.ledger.rollback import Changed, Scope
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.settle import Decided, Doubts
 from bulkroute.ledger.staging import Staged
+from bulkroute.ledger.waves import Faults, Wave
 from bulkroute.model import Binding, FailureKind, Pair
+from bulkroute.settings import WaveSize
+from bulkroute.settings.wave_sizes import cut
 
 PREPARE = "prepare the run"
 LOOK = "look at the rows"
@@ -140,35 +143,62 @@ class BatchWriter(BatchReader):
         """Return what writes a run's calls; `announce` is that of `Journal`."""
         return Journal(self._connection, self.path, run, announce)
 
-    def pending(self) -> Iterator[QueuedRow]:
-        """Yield the rows still to be sent, in the manifest's order, those that an earlier run tried last."""
+    def pending(self, wave: int | None = None) -> Iterator[QueuedRow]:
+        """Yield the rows still to be sent (of a wave), in the manifest's order, those that an earlier run tried last."""
         with ledger_errors(self.path, "read the rows to send"):
-            yield from batches.pending(self._connection, self.facts)
+            yield from batches.pending(self._connection, self.facts, wave)
 
     @guarded(LOOK)
-    def draw_pending(self) -> QueuedRow | None:
-        """Return any one of the rows still to be sent; None if there is none."""
-        return batches.draw_pending(self._connection, self.facts)
+    def draw_pending(self, wave: int | None = None) -> QueuedRow | None:
+        """Return any one of the rows still to be sent (of a wave); None if there is none."""
+        return batches.draw_pending(self._connection, self.facts, wave)
 
     @guarded(LOOK)
-    def has_pending(self) -> bool:
-        """Tell whether rows are still to be sent."""
-        return batches.has_pending(self._connection, self.facts)
+    def has_pending(self, wave: int | None = None) -> bool:
+        """Tell whether rows are still to be sent (of a wave)."""
+        return batches.has_pending(self._connection, self.facts, wave)
+
+    @guarded(PREPARE)
+    def make_waves(self, sizes: Sequence[WaveSize]) -> list[Wave]:
+        """Give the rows to send their waves, unless they have them; return the waves, none if all go in one.
+
+        Raises UsageError for sizes beside a manifest that says itself which row goes in which wave.
+        """
+        connection, batch = self._connection, self.facts
+        if waves.kept(connection, batch):
+            waves.put_last(connection, batch)
+        elif waves.is_numbered(connection, batch):
+            if sizes:
+                raise UsageError(
+                    "the manifest has a column `wave`, and sizes of waves are given too",
+                    where=self.manifest,
+                    hint="leave out --waves and --canary, or the column",
+                )
+            waves.take_numbered(connection, batch)
+        elif sizes:
+            asked = ",".join(map(str, sizes))
+            waves.cut(connection, batch, cut(self.counts().pending, sizes), asked)
+        return waves.kept(connection, batch)
 
     @guarded(LOOK)
-    def spread(self, count: int) -> list[QueuedRow]:
-        """Return `count` pending rows, spread evenly over their distinct targets; new ones before tried ones."""
-        return settle.spread(self._connection, self.facts, count)
+    def rows_to_send(self) -> list[int]:
+        """Return how many rows of each wave are to be sent, in their order, without waves that have none."""
+        return waves.to_send(self._connection, self.facts)
 
     @guarded(LOOK)
-    def failures_of(self, rows: list[int]) -> list[str]:
-        """Say of each of these rows that failed why."""
-        return settle.failures_of(self._connection, rows)
+    def failures_of(self, wave: int, most: int) -> Faults:
+        """Return which rows of a wave failed, and are not known to be bad; `most` are told."""
+        return waves.failures(self._connection, self.facts, wave, most)
 
     @guarded(LOOK)
-    def canary_differences(self, rows: list[int], live: LiveBindings) -> list[str]:
-        """Say of each of these rows whose live binding is not the wanted one what it is instead."""
-        return settle.canary_differences(self._connection, rows, live.path)
+    def differences_of(self, wave: int, live: LiveBindings, most: int) -> Faults:
+        """Return which rows of a wave have another live binding than was sent; `most` are told."""
+        return waves.differences(self._connection, self.facts, wave, live.path, most)
+
+    @guarded(LOOK)
+    def targets_of(self, wave: int) -> list[Target]:
+        """Return every target of the rows to send of a wave."""
+        return waves.targets(self._connection, self.facts, wave)
 
 
 class LedgerWriter:

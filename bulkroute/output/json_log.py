@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-from dataclasses import asdict
 from typing import Any, TextIO
 
 from bulkroute.events import (
@@ -17,6 +16,8 @@ from bulkroute.events import (
     Stopping,
     WaitBegan,
     WaitEnded,
+    WaveEnded,
+    WaveStarted,
 )
 from bulkroute.model import iso
 from bulkroute.progress import Progress
@@ -27,6 +28,8 @@ NAMES: dict[type, str] = {
     RowFailed: "row_failed",
     WaitBegan: "wait_began",
     WaitEnded: "wait_ended",
+    WaveStarted: "wave_started",
+    WaveEnded: "wave_ended",
     RateChanged: "rate_changed",
     Stopping: "stopping",
 }
@@ -53,7 +56,7 @@ class Records:
         if self._quiet:
             return
         if isinstance(event, RunEnded):
-            write("run_ended", self._stream, **asdict(event.summary))
+            write("run_ended", self._stream, **event.summary.fields())
         elif isinstance(event, RunStarted):
             ends_at = None if event.ends_at is None else iso(event.ends_at)
             write("run_started", self._stream, **{**event._asdict(), "ends_at": ends_at})

@@ -1,6 +1,6 @@
 """Events and progress in words. One sentence each, fit for a log line; service texts come in printable already."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +15,14 @@ from bulkroute.events import (
     Stopping,
     WaitBegan,
     WaitEnded,
+    WaveEnded,
+    WaveStarted,
 )
-from bulkroute.model import route_text
+from bulkroute.model import route_text, wave_text
 from bulkroute.progress import Pause, Progress
+
+MOST_WAVES = 8
+"""Sizes of waves in a line."""
 
 
 def describe(event: Event) -> str:
@@ -41,6 +46,11 @@ def describe(event: Event) -> str:
             return _describe_wait(event)
         case WaitEnded():
             return _describe_end_of_wait(event)
+        case WaveStarted():
+            return f"{wave_text(*event)}: sending"
+        case WaveEnded():
+            failed = f", {event.failed:,} failed" if event.failed else ""
+            return f"{wave_text(*event[:3])}: {event.done:,} rows were sent and read back right{failed}"
         case RateChanged():
             return (
                 f"rate: {rate(event.rate_per_s)} allowed, {rate(event.asked_per_s)} asked for,"
@@ -84,6 +94,8 @@ def _describe_start(event: RunStarted) -> str:
         f"{event.command} {event.run}{labels(event.tenant, event.note)}: {to_do:,} of {event.total:,} rows to do{f' ({of_these})' if of_these else ''}"
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
+    if event.waves:
+        parts.append(in_waves(event.waves))
     by = "as live bindings show" if event.live_read else "by the ledger: live bindings were not read"
     if others := _counted(
         (event.done - event.skipped, f"done already, {by}"), (event.skipped, "skipped"), (event.refused, "refused")
@@ -94,6 +106,16 @@ def _describe_start(event: RunStarted) -> str:
     if event.changes:
         parts.append(f"the manifest changed: {event.changes}")
     return "; ".join(parts)
+
+
+def in_waves(rows: Sequence[int]) -> str:
+    """Return how many rows go in each wave: `in 4 waves: 1, 10, 25 and 64 rows`, shortened if they are many."""
+    if len(rows) == 1:
+        return f"in one wave of {rows[0]:,} rows, read back at its end"
+    shown = [f"{each:,}" for each in rows]
+    if len(shown) > MOST_WAVES:
+        shown[MOST_WAVES - 2 : -1] = ["..."]
+    return f"in {len(rows):,} waves: {', '.join(shown[:-1])} and {shown[-1]} rows"
 
 
 def labels(tenant: str, note: str) -> str:

@@ -65,8 +65,7 @@ class Gate:
 
     def enter(self, row: int) -> asyncio.Future[Admission]:
         """Let this row wait at the gate; the future ends when its call may start, or raises GateClosed, as this does."""
-        if self._closed.done():
-            raise GateClosed
+        self.require_open()
         admitted: asyncio.Future[Admission] = self._loop.create_future()
         self._waiting.append(Entry(row, admitted))
         self._stage_stirred.set()
@@ -113,21 +112,24 @@ class Gate:
         self._waiting.clear()
         self._staged.clear()
 
+    def require_open(self) -> None:
+        """Raise GateClosed if it is closed."""
+        if self._closed.done():
+            raise GateClosed
+
     async def rest(self, wait_s: float | None, until: asyncio.Future[None] | None = None) -> None:
         """Wait outside the gate, for a backoff or for something to happen. Raises GateClosed as soon as the gate closes."""
         await asyncio.wait(
             (self._closed, until) if until else (self._closed,), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED
         )
-        if self._closed.done():
-            raise GateClosed
+        self.require_open()
 
     async def while_open(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work outside the gate, such as reading. It is cut off, and GateClosed raised, as soon as the gate closes."""
         task = asyncio.create_task(work)
         try:
             await asyncio.wait((task, self._closed), return_when=asyncio.FIRST_COMPLETED)
-            if self._closed.done():
-                raise GateClosed
+            self.require_open()
             return task.result()
         finally:
             task.cancel()

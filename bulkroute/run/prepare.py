@@ -35,7 +35,7 @@ from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.read_calls import Asker
 from bulkroute.live.resolution import Resolution
 from bulkroute.run.decide import Chosen, Unread, decide, require_few_refused
-from bulkroute.run.prepared import Prepared, check_targets
+from bulkroute.run.prepared import Prepared, check_targets, in_waves
 from bulkroute.settings import OnDrift, Settings
 
 
@@ -111,6 +111,7 @@ class Preparation:
                 chosen = await self._choose(writer, opened.batch, staged, live, stage)
                 prepared = decide(chosen, live, self._settings, self._on_notice)
                 require_few_refused(prepared, self._settings.max_refused)
+                prepared = in_waves(prepared, self._settings, self._on_notice)
                 if chosen.is_kept and not prepared.halted:
                     await self._resolution.require_as_named(chosen.batch.manifest, chosen.batch.wanted_names())
                 prepared = await check_targets(prepared, self._settings, self._asker, self._on_notice)

@@ -1,6 +1,6 @@
 """A batch that is ready to be sent, what was found on the way, and whether its targets can take calls. Sends nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.queries import Counts
 from bulkroute.ledger.settle import Decided
+from bulkroute.ledger.waves import Wave
 from bulkroute.ledger.writer import BatchWriter
 from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker
@@ -43,6 +44,11 @@ class Prepared(NamedTuple):
     names: Mapping[Binding, str] = MappingProxyType({})
     """What the targets of rows to be sent are called."""
 
+    waves: Sequence[Wave] = ()
+    """The waves that the rows go in; empty: they go in one."""
+    waves_to_send: Sequence[int] = ()
+    """Rows to be sent of each wave, without waves that have none."""
+
     @property
     def live_read(self) -> bool:
         """Whether live bindings were read, so that rows done are known to be so."""
@@ -70,7 +76,20 @@ class Prepared(NamedTuple):
             live_read=self.live_read,
             rate_per_s=settings.rate_per_s,
             concurrency=settings.concurrency,
+            waves=tuple(self.waves_to_send),
         )
+
+
+def in_waves(prepared: Prepared, settings: Settings, on_notice: Callable[[str], None]) -> Prepared:
+    """Give the rows to be sent their waves; what a batch has already is gone on with. Raises UsageError."""
+    if prepared.halted:
+        return prepared
+    sizes = settings.wave_sizes
+    waves = prepared.batch.make_waves(sizes)
+    if waves and sizes and waves[0].asked != (asked := ",".join(map(str, sizes))):
+        begun = f"with waves of {waves[0].asked}" if waves[0].asked else "with the waves of its manifest"
+        on_notice(f"this batch was begun {begun} and goes on with them, not with {asked}; --fresh begins anew")
+    return prepared._replace(waves=waves, waves_to_send=prepared.batch.rows_to_send())
 
 
 async def check_targets(

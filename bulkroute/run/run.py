@@ -11,16 +11,14 @@ from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
-from bulkroute.events import Event, Notice, OnEvent, RateChanged, RunStarted, Stopping, WaitEnded
+from bulkroute.events import Event, OnEvent, RateChanged, RunStarted, Stopping, WaitEnded
 from bulkroute.ledger.notes import Attempt, Pace
-from bulkroute.ledger.remarks import Remark, RemarkKind
+from bulkroute.ledger.remarks import Remark
 from bulkroute.ledger.runs import RunEnd, RunStart
 from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import PaceCause, route_text
 from bulkroute.progress import Progress, Summary, exit_code_for
-from bulkroute.run.admission import GateClosed
-from bulkroute.run.canary import Canary
 from bulkroute.run.counters import Tally
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
@@ -30,6 +28,7 @@ from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepared import Prepared
 from bulkroute.run.rate_record import Paces
 from bulkroute.run.sending import Sending
+from bulkroute.run.waves import Waves
 from bulkroute.settings import MOST_IN_FLIGHT
 
 PAUSED = "paused"
@@ -83,6 +82,9 @@ class Run:
         asker = self._reader.asker
         self._sending = Sending(service, self._journal, self._feedback, self._pauses, asker, self._give_up)
         self._pool, self._gate = self._sending.pool, self._sending.gate
+        self._waves = Waves(
+            prepared, settings, self._sending, self._journal, self._reader, stop=self.stop, on_event=on_event
+        )
         self._paces = Paces(self._pace, self._journal)
         self._announce_start(command)
 
@@ -109,6 +111,7 @@ class Run:
                 tenant=settings.tenant,
                 note=settings.note,
                 ends_at=self._deadlines.ends_at,
+                waves=tuple(prepared.waves_to_send),
             )
         )
 
@@ -231,13 +234,14 @@ class Run:
         return self._close()
 
     async def _work(self) -> None:
-        """Send the canary where one is asked for, and then all the rest."""
+        """Send the rows, in waves if the batch has any."""
         if self._prepared.halted is not None:
             self.stop(self._prepared.halted.stop, str(self._prepared.halted))
         self._tally.refused(self._prepared.decided.refusals)
-        if self._settings.canary and self._stop is None:
-            await self._send_canary()
-        if self._counts.pending:
+        if self._prepared.waves:
+            if self._stop is None:
+                await self._waves.send()
+        elif self._counts.pending:
             await self._pool.process(self._batch.pending(), self._batch.draw_pending)
             await self._journal.flush()
         if self._pool.is_full and self._batch.has_pending():
@@ -252,28 +256,6 @@ class Run:
         kind, words = reached
         example = route_text(commonest.example_id, commonest.example_number)
         self.stop(kind, f"{words}; most often ({commonest.rows:,}) {why}, e.g. {example}")
-
-    async def _send_canary(self) -> None:
-        """Send the canary's rows and go on only if they are right."""
-        most = min(self._settings.canary, self._settings.max_rows or self._settings.canary)
-        canary = Canary(self._batch, most, self._reader, self._settings.backoff_s)
-        await self._pool.process(canary.queue())
-        await self._journal.flush()
-        if self._stop is not None:
-            return
-        try:
-            wrong = await self._gate.while_open(canary.judge(self._gate.rest))
-        except GateClosed:
-            return
-        except BulkrouteError as error:
-            wrong = f"the canary cannot be read back: {error}"
-        if wrong is not None:
-            self.keep(Remark.now(RemarkKind.CANARY, wrong, is_good=False))
-            self.stop(StopKind.CANARY, wrong)
-        elif self._pool.begun:
-            right = f"{self._pool.begun} rows were sent and read back right"
-            self.keep(Remark.now(RemarkKind.CANARY, right, is_good=True))
-            self._on_event(Notice(f"canary: {right}; going on"))
 
     def _give_up(self, error: BaseException) -> None:
         """End the run for what a row, or a loop of the gate, raised."""
@@ -308,10 +290,16 @@ class Run:
         end = RunEnd(seconds, self._tally.calls, reason, exit_code, kind)
         self._batch.end_run(self._number, end)
         labels = {"tenant": self._settings.tenant, "note": self._settings.note}
-        found = summarise(self._batch.path, self._batch.number, counts, self._number, end, **labels)
+        waves = self._batch.waves()
+        found = summarise(self._batch.path, self._batch.number, counts, self._number, end, waves=waves, **labels)
         return replace(found, live_read=self._prepared.live_read)
 
     def _exit_code(self, kind: StopKind) -> ExitCode:
-        """Return the exit code of a stop: a service that is out of reach once rows were tried is one to resume at."""
-        tried = kind is StopKind.UNREACHABLE and self._tally.answers > 0
-        return ExitCode.STOPPED if tried else kind.exit_code
+        """Return the exit code of a stop.
+
+        A service that is out of reach once rows were tried is one to resume at. Targets that are refused before the first
+        call are wrong usage; before a later wave they stop a run that is under way.
+        """
+        if kind is StopKind.UNREACHABLE and self._tally.answers > 0:
+            return ExitCode.STOPPED
+        return ExitCode.LIMIT if kind is StopKind.TARGETS else kind.exit_code

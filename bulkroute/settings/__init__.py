@@ -15,6 +15,7 @@ from bulkroute.settings.parsing import (
 )
 from bulkroute.settings.settings import LOOPBACK_HOSTS, MOST_IN_FLIGHT, SIMULATOR, Settings
 from bulkroute.settings.values import FailureLimit, OnDrift, RewriteRule
+from bulkroute.settings.wave_sizes import WaveSize, parse_waves
 
 __all__ = [
     "LOOPBACK_HOSTS",
@@ -26,6 +27,7 @@ __all__ = [
     "OnDrift",
     "RewriteRule",
     "Settings",
+    "WaveSize",
     "parse_command",
     "parse_duration",
     "parse_exit_codes",
@@ -35,4 +37,5 @@ __all__ = [
     "parse_rewrite_rule",
     "parse_share",
     "parse_skip",
+    "parse_waves",
 ]

@@ -10,6 +10,7 @@ from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind
 from bulkroute.settings.parsing import NO_VALUE, parse_command, parse_header
 from bulkroute.settings.values import FailureLimit, OnDrift, RewriteRule
+from bulkroute.settings.wave_sizes import REST, WaveSize
 
 MOST_IN_FLIGHT = 10_000
 """Each call in flight holds a connection; a process may have some thousands of them at the very most."""
@@ -67,7 +68,9 @@ class Settings:
     expect: int | None = None
     """The rows that the manifest must have; None: any number."""
     canary: int = 0
-    """Rows to send and read back before the rest; 0: none."""
+    """Rows to send and read back before the rest, as `waves` of so many rows and the rest; 0: none."""
+    waves: tuple[WaveSize, ...] = ()
+    """How many rows go in each wave; empty: as the manifest's column `wave` says, else all in one go."""
     max_failures: FailureLimit | None = None
     """Failed rows at which the run stops."""
     max_consecutive_failures: int | None = 20
@@ -117,6 +120,11 @@ class Settings:
         return self.service == SIMULATOR
 
     @property
+    def wave_sizes(self) -> tuple[WaveSize, ...]:
+        """How many rows are asked for in each wave, by `waves` or `canary`; empty: nothing was asked for."""
+        return (WaveSize(rows=self.canary), REST) if self.canary else self.waves
+
+    @property
     def secret_headers(self) -> list[str]:
         """Values of headers that may be secrets: a short one is a number or a name, found in many an innocent text."""
         return [value for _name, value in self.headers if len(value) >= SHORTEST_SECRET]
@@ -138,6 +146,8 @@ class Settings:
                 parse_header(": ".join(header))
             except ValueError as error:
                 raise UsageError(str(error)) from None
+        if self.canary and self.waves:
+            raise UsageError("--canary N is the same as --waves N,rest", hint="give one of the two")
         self._require_numbers_in_range()
         self._require_hooks()
         for name in ("tenant", "note"):

@@ -1,13 +1,14 @@
 """The engine and the simulator in one loop whose clock jumps: hours of waiting in moments, the same each time."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
+from bulkroute.events import Event
 from bulkroute.progress import Summary
 from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Simulator, routes_for
@@ -56,6 +57,64 @@ def spend_night(
                 if beside is not None:
                     beside.cancel()
                 return Night(summary, simulator, loop.time() - started_s)
+
+    return run_virtual(scenario())
+
+
+@dataclass
+class Told:
+    """What one of several runs came to."""
+
+    summary: Summary
+    called: list[str]
+    """The ids that modifyCalledRoute was called for, in order."""
+    steps: list[int]
+    """How many rows were sent between one reading of the list and the next, without empty steps."""
+    reads_last: bool
+    """Whether the last call of all read the list."""
+    events: list[Event]
+    virtual_s: float
+
+
+Meanwhile = Callable[[Engine, Simulator, list[Event]], Coroutine[Any, Any, Any]]
+
+
+def spend_nights(
+    folder: Path,
+    wanted: Mapping[str, Target],
+    *nights: Mapping[str, Any],
+    faults: Faults | None = None,
+    seed: int = 1,
+    meanwhile: Meanwhile | None = None,
+) -> list[Told]:
+    """Run `wanted` once with the settings of each night, at one simulator, in virtual time.
+
+    `meanwhile` runs beside each of them.
+    """
+
+    async def spend(simulator: Simulator, options: Mapping[str, Any]) -> Told:
+        first, started_s, events = len(simulator.calls), asyncio.get_running_loop().time(), list[Event]()
+        settings = Settings(base_url=simulator.url, credentials=KEY_PAIR, **{"rate_per_s": 50.0, **options})
+        async with Engine(settings, on_event=events.append) as engine:
+            beside = asyncio.create_task(meanwhile(engine, simulator, events)) if meanwhile else None
+            rows = [(row_id, *target) for row_id, target in wanted.items()]
+            summary = await engine.run(rows, ledger=folder / "night.ledger.db")
+            if beside is not None:
+                beside.cancel()
+                await asyncio.gather(beside, return_exceptions=True)
+        called, steps = list[str](), [0]
+        for call in sorted(simulator.calls[first:], key=lambda call: call.at):
+            if call.endpoint == "modifyCalledRoute":
+                called.append(call.id or "")
+                steps[-1] += 1
+            elif call.endpoint == "queryCalledRoute" and steps[-1]:
+                steps.append(0)
+        virtual_s = asyncio.get_running_loop().time() - started_s
+        return Told(summary, called, [rows for rows in steps if rows], not steps[-1], events, virtual_s)
+
+    async def scenario() -> list[Told]:
+        async with Simulator(routes_for(wanted, seed), faults=faults, seed=seed) as simulator:
+            return [await spend(simulator, options) for options in nights]
 
     return run_virtual(scenario())
 

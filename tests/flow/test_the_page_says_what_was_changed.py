@@ -60,9 +60,10 @@ def test_what_was_changed_and_what_was_said_stands_on_the_page(tmp_path: Path) -
             ("", night),
             (billing, "Holiday (ivr 3010)"),
         ]
-        assert said(data)[:3] == [
+        assert said(data)[:4] == [
             ("check", None, True, "7 of 7 rows done are as the ledger says"),
-            ("canary", 1, True, "2 rows were sent and read back right"),
+            ("wave", 1, True, "wave 2 of 2: 5 rows were sent and read back right"),
+            ("wave", 1, True, "wave 1 of 2: 2 rows were sent and read back right"),
             ("warning", 1, False, "Holiday (ivr 3010) is not loaded: 1 row leads there"),
         ]
         assert data["state"]["text"] == "went through: 2 refused"

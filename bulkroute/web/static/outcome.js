@@ -47,7 +47,7 @@ const Outcome = (() => {
     const ordered = [...told.filter((remark) => !remark.is_good), ...told.filter((remark) => remark.is_good)];
     const last = runs.rows.at(-1);
     /** @type {Record<string, string>} */
-    const titles = { warning: "Warning", canary: "Canary", check: "Verified", hook: "Hook" };
+    const titles = { warning: "Warning", wave: "Wave", check: "Verified", hook: "Hook" };
     const lines = ordered.slice(0, MOST_SHOWN).map((remark) => {
       const line = make("li", "", remark.is_good ? "good" : "bad");
       const old = remark.run === null && last !== undefined && last.started_at > remark.at;

@@ -13,6 +13,7 @@ from bulkroute.cli.options import FIELDS, settings_from
 from bulkroute.run.control import obey
 from bulkroute.run.verbs import VERBS
 from bulkroute.settings.settings import _named
+from bulkroute.settings.wave_sizes import parse_waves
 
 NO_OPTION = {"credentials", "service", "command_line"}
 """Fields that no option sets: secrets are never on a command line, a rehearsal alone is named otherwise, and what was
@@ -68,7 +69,7 @@ def test_every_option_reaches_its_setting() -> None:
     assert found is not None
     given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m --head-room 10%
         --concurrency 3 --max-attempts 2 --backoff 1 --backoff-cap 7 --timeout 9 --max-throttle-wait 8
-        --max-outage-wait 7 --service-moved --allow-http --no-snapshot --on-drift stop --skip locked --max-refused 3 --expect 5 --canary 4 --strict-targets
+        --max-outage-wait 7 --service-moved --allow-http --no-snapshot --on-drift stop --skip locked --max-refused 3 --expect 5 --waves 4,rest --strict-targets
         --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11
         --wait-for-lock 5 --tenant eu --note CHG7 --max-duration 1h
         --until 2099-01-01T00:00:00+00:00 --strict-numbers --allow-unloaded --rewrite-number ^00=+
@@ -77,10 +78,17 @@ def test_every_option_reaches_its_setting() -> None:
     made = settings_from(options, credentials=Credentials(token=Secret("hush")))
     assert made.headers == (("X-A", "1"), ("X-B", "2"))
     assert (made.rate_per_s, made.max_duration_s, made.snapshot) == (10, 3600, False)
-    same = {"rate_per_s"}  # 600/m is the default, written otherwise
+    same = {"rate_per_s", "canary"}  # 600/m is the default, written otherwise; --canary stands for --waves
     for field in dataclasses.fields(Settings):
         if field.name not in NO_OPTION | same:
             assert getattr(made, field.name) != DEFAULTS.get(field.name), field.name
+
+
+def test_a_canary_is_a_wave_before_the_rest() -> None:
+    base = "https://a.example"
+    assert Settings(base_url=base, canary=4).wave_sizes == parse_waves("4,rest")
+    with pytest.raises(UsageError, match="--canary N is the same as --waves N,rest"):
+        Settings(base_url=base, canary=4, waves=parse_waves("4,rest"))
 
 
 def test_without_a_service_all_ways_to_name_it_are_named() -> None:

@@ -62,7 +62,11 @@ def test_targets_are_told_with_their_names_wherever_these_are_known_from(batch: 
         found.take([LiveRoute("a", 3, 999, "", "", None, "Holiday", "0")], 1)
         found.finish(1)
         batch.settle_doubts(found)
-        (told,) = batch.canary_differences([1], found)
+        batch._connection.execute("SAVEPOINT done")
+        batch._connection.execute("UPDATE row SET status = 'succeeded', wave = 1 WHERE row = 1")
+        (told,) = batch.differences_of(1, found, 9).told
+        batch._connection.execute("ROLLBACK TO done")
+        batch._connection.execute("RELEASE done")
     assert failures(batch)["a"] == "was Billing (skill_queue 900), wanted Sales (skill_queue 101), is Holiday (ivr 999)"
     assert told == "a: wanted Sales (skill_queue 101), is Holiday (ivr 999)"
 
@@ -84,18 +88,3 @@ def test_what_live_bindings_decide_is_counted(batch: BatchWriter) -> None:
     assert decided.refusals == (Refusal(FailureKind.UNKNOWN_ID, 2, "b", "no called route has this id", skipped=False),)
     assert decided.changed_earlier == 0
     assert failures(batch) == dict.fromkeys("bc", "no called route has this id")
-
-
-def test_a_canary_is_spread_over_targets_and_told_where_it_differs(batch: BatchWriter) -> None:
-    batch._connection.execute("UPDATE row SET tried = 1 WHERE id = 'b'")
-    assert [work.row.id for work in batch.spread(4)] == ["a", "d", "c", "b"]
-    works = batch.spread(3)
-    assert [(work.row, work.tried) for work in works] == [(ROWS[0], False), (ROWS[3], False), (ROWS[2], False)]
-    keys = [work.number for work in works]
-    with live(a=(1, 101), c=(3, 5)) as found:
-        assert batch.canary_differences(keys, found) == [
-            "c: wanted skill_queue 101, is ivr 5",
-            "d: wanted skill_queue 102, is not listed",
-        ]
-    batch._connection.execute("UPDATE row SET status = 'failed', error = 'server', description = 'x' WHERE id = 'd'")
-    assert batch.failures_of(keys) == ["d: server, x"]

@@ -38,6 +38,8 @@ GIVEN = {
     "skipped": True,
     "keep": False,
     "most": 3,
+    "wave": 1,
+    "sizes": (),
     "end": RunEnd(1.0, Calls(1), None, 0),
 }
 OWN_METHODS = sorted({*public_methods(BatchWriter)} - {*public_methods(BatchReader), "journal"})
