@@ -15,7 +15,6 @@ import json
 import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -214,7 +213,7 @@ class Hooks:
     ) -> None:
         """Call `--on-event`, once it has heard of the event before."""
         at = iso(time.time())
-        status = asdict(summary) if summary else await self._status()
+        status = summary.fields() if summary else await self._status()
         if previous is not None:
             await asyncio.wait({previous}, timeout=IN_ORDER_S)
         timeout_s = min(TIMEOUT_S, max(0.0, self._end_at_s - self._clock()))
@@ -250,7 +249,7 @@ class Hooks:
 
         def read() -> dict[str, Any] | None:
             with contextlib.suppress(LedgerError), Ledger(self._ledger).read() as reader:
-                return asdict(read_status(reader, self._batch).summary)
+                return read_status(reader, self._batch).summary.fields()
             return None
 
         return await asyncio.to_thread(read)
