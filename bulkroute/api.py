@@ -70,7 +70,7 @@ from bulkroute.progress import Pause as Pause
 from bulkroute.progress import Progress as Progress
 from bulkroute.progress import Proposal as Proposal
 from bulkroute.progress import Summary as Summary
-from bulkroute.progress import WaveRows as WaveRows
+from bulkroute.progress import WaveProgress as WaveProgress
 from bulkroute.run.prepare_rollback import Preview as Preview
 from bulkroute.run.prepare_rollback import WayBack as WayBack
 from bulkroute.run.run import Run as Run

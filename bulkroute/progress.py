@@ -11,7 +11,7 @@ _STATES = {"token": "down"}
 """What a run is doing, if the cause of its pause is another word."""
 
 
-class WaveRows(NamedTuple):
+class WaveProgress(NamedTuple):
     """How far one wave of a batch is, and how many of its rows stand where."""
 
     wave: int
@@ -78,7 +78,7 @@ class Summary:
     """Whose routes these are, as `--tenant` named it."""
     note: str | None = None
     """What the run was for, as `--note` said."""
-    waves: list[WaveRows] = field(default_factory=list)
+    waves: list[WaveProgress] = field(default_factory=list)
     """How far each wave is: objects with `wave`, `rows`, `done`, `failed`, `state`; empty for a batch that goes in one."""
 
     @property

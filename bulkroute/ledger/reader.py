@@ -38,7 +38,7 @@ from bulkroute.ledger.runs import RunEnd, RunRecord
 from bulkroute.ledger.staging import FoundRow
 from bulkroute.ledger.stories import Found
 from bulkroute.model import Binding, Status
-from bulkroute.progress import WaveRows
+from bulkroute.progress import WaveProgress
 
 READ = "read the ledger"
 
@@ -133,7 +133,7 @@ class BatchReader:
         return pair_queries.count_pairs(self._connection, self.number, limit)
 
     @guarded(READ)
-    def waves(self) -> list[WaveRows]:
+    def waves(self) -> list[WaveProgress]:
         """Return its waves, in their order, with how far their rows are; none if it goes in one."""
         return waves.rows_of(self._connection, self.facts)
 

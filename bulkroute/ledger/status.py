@@ -13,7 +13,7 @@ from bulkroute.ledger.lock import Holder
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.ledger.runs import Calls, RunEnd, RunRecord, RunState
-from bulkroute.progress import Summary, WaveRows
+from bulkroute.progress import Summary, WaveProgress
 
 
 class BatchStatus(NamedTuple):
@@ -67,7 +67,7 @@ def summarise(
     *,
     tenant: str,
     note: str,
-    waves: Sequence[WaveRows] = (),
+    waves: Sequence[WaveProgress] = (),
 ) -> Summary:
     """Return the summary of a batch, and of how its last run ended."""
     return Summary(
@@ -89,7 +89,7 @@ def summarise(
 
 def ended_by(error: BulkrouteError, ledger: Path, *, tenant: str = "", note: str = "") -> Summary:
     """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
-    number, counts, waves = None, Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {}), list[WaveRows]()
+    number, counts, waves = None, Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {}), list[WaveProgress]()
     with suppress(LedgerError), Ledger(ledger).read() as reader:
         batch = reader.require_batch()
         number, counts, waves = batch.number, batch.counts(), batch.waves()

@@ -20,7 +20,7 @@ from bulkroute.ledger.queries import COUNTED
 from bulkroute.ledger.settle import IS_WANTED, what_is_live
 from bulkroute.ledger.wanted import PENDING
 from bulkroute.model import OF_THE_ROW, Status
-from bulkroute.progress import WaveRows
+from bulkroute.progress import WaveProgress
 
 
 class WaveState(StrEnum):
@@ -145,7 +145,7 @@ SPREAD = (
 """SQL of the rows to send of batch ?1, so that the first of them are spread over their targets; new before tried ones."""
 
 
-def rows_of(connection: sqlite3.Connection, batch: Batch) -> list[WaveRows]:
+def rows_of(connection: sqlite3.Connection, batch: Batch) -> list[WaveProgress]:
     """Count the rows of each wave of a batch, in their order."""
     counted: dict[int, tuple[int, int, int]] = {
         wave: tuple(counts)
@@ -157,7 +157,8 @@ def rows_of(connection: sqlite3.Connection, batch: Batch) -> list[WaveRows]:
         )
     }
     return [
-        WaveRows(wave.number, *counted.get(wave.number, (0, 0, 0)), str(wave.state)) for wave in kept(connection, batch)
+        WaveProgress(wave.number, *counted.get(wave.number, (0, 0, 0)), str(wave.state))
+        for wave in kept(connection, batch)
     ]
 
 
