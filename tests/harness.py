@@ -17,7 +17,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bulkroute.simulator import Faults, Route, Simulator, routes_for
 
@@ -155,14 +155,24 @@ def bulkroute(
 
 
 @contextlib.contextmanager
-def started(*arguments: object, cwd: Path, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command line and leave it running; whatever is left of it at the end of the block is killed."""
+def started(
+    *arguments: object,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdout: int | IO[str] = subprocess.PIPE,
+    descriptors: int | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the command line and leave it running; whatever is left of it at the end of the block is killed.
+
+    `descriptors`: how many it may have open.
+    """
+    limited = () if descriptors is None else ("sh", "-c", 'ulimit -n "$0" && exec "$@"', str(descriptors))
     process = subprocess.Popen(
-        command(*arguments),
+        [*limited, *command(*arguments)],
         cwd=cwd,
         env=environment(env),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
     )
     with process:

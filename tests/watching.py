@@ -37,20 +37,32 @@ class Watch:
 
     @property
     def token(self) -> str:
-        return urlsplit(self.link).query.removeprefix("token=")
+        return urlsplit(self.link).fragment.removeprefix("token=")
+
+    def request(self, path: str) -> bytes:
+        """Return a request as it goes out."""
+        head = "".join(f"{name}: {value}\r\n" for name, value in self.key.items())
+        return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{head}\r\n".encode()
+
+    @property
+    def key(self) -> dict[str, str]:
+        """Return what a request brings to be let in."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: str | None = None) -> Answer:
+        """Ask with the token, unless headers are given."""
+        headers = self.key if headers is None else headers
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         with contextlib.closing(connection):
-            connection.request(method, path, body, dict(headers or {}))
+            connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
 
-    def snapshot(self, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def snapshot(self) -> dict[str, Any]:
         """Return the first snapshot of the stream of events."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         with contextlib.closing(connection):
-            connection.request("GET", "/events", headers=dict(headers or {}))
+            connection.request("GET", "/events", headers=self.key)
             answer = connection.getresponse()
             assert answer.status == 200
             while line := answer.readline():
@@ -61,11 +73,11 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(ledger: Path, *options: object, port: int = 0) -> Iterator[Watch]:
+def watching(ledger: Path, *options: object, port: int = 0, descriptors: int | None = None) -> Iterator[Watch]:
     """Serve a ledger's page on a free port for the block."""
     listen = () if "--listen" in options else ("--listen", f"127.0.0.1:{port}")
-    with started("watch", ledger.name, *listen, *options, cwd=ledger.parent) as process:
+    with started("watch", ledger.name, *listen, *options, cwd=ledger.parent, descriptors=descriptors) as process:
         assert process.stdout
         line = process.stdout.readline().decode()
-        assert " at http" in line, process.stderr and process.stderr.read().decode()
+        assert ": http" in line, process.stderr and process.stderr.read().decode()
         yield Watch(line.rsplit(" ", 1)[1].strip(), process)

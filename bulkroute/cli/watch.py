@@ -1,10 +1,16 @@
 """`bulkroute watch`: the live page of a ledger."""
 
+import os
+import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bulkroute.cli.options import CONTEXT, PATH, Parsed, of_shown_batch
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -28,28 +34,25 @@ def parse_address(text: str) -> tuple[str, int]:
 )
 @click.option("--open", "open_", is_flag=True, help="Open the page in this machine's browser.")
 @click.option("--control", is_flag=True, help="Add buttons that pause, resume, pace and stop the run.")
-@click.option(
-    "--private",
-    is_flag=True,
-    help="Let in only who opens the link that is printed. Always so with --control, and needed beyond loopback.",
-)
-def watch(ledger: Path, batch: int | None, listen: tuple[str, int], open_: bool, control: bool, private: bool) -> None:
+@click.option("--public", is_flag=True, help="Let in whoever reaches the port, without the link. Never with --control.")
+def watch(ledger: Path, batch: int | None, listen: tuple[str, int], open_: bool, control: bool, public: bool) -> None:
     """Serve a page that shows LEDGER live, before, while and after a run writes it, until Ctrl-C.
 
-    It only reads: closing the page or ending this command never touches the run.
+    Only who opens the link that is printed gets in: other users of this machine reach the port too. It only reads:
+    closing the page or ending this command never touches the run.
 
     \b
     Example:
         bulkroute watch cutover.ledger.db --open
     """
     import asyncio  # here, since help must not wait for it
+    import secrets
 
     from bulkroute.ledger.ledger import Ledger
-    from bulkroute.web.access import is_loopback
 
-    if not (control or private or is_loopback(listen[0])):
+    if public and control:
         raise click.UsageError(
-            f"whoever reaches {listen[0]} could watch: add --private, so that the page asks for the token in its link"
+            "--public lets everybody in, and --control is for who has the link: leave one of them out"
         )
     if ledger.exists():
         with Ledger(ledger).read() as reader:  # what cannot be read is told before a page is served
@@ -57,21 +60,20 @@ def watch(ledger: Path, batch: int | None, listen: tuple[str, int], open_: bool,
                 reader.require_batch(batch)
     else:
         click.echo(f"{ledger}: there is no such ledger yet; the page waits for it", err=True)
-    asyncio.run(_serve(ledger, batch, listen, open_=open_, may_control=control, private=private or control))
+    token = None if public else secrets.token_urlsafe(24)
+    asyncio.run(_serve(ledger, batch, listen, token, open_=open_, may_control=control))
 
 
 async def _serve(
-    ledger: Path, batch: int | None, listen: tuple[str, int], *, open_: bool, may_control: bool, private: bool
+    ledger: Path, batch: int | None, listen: tuple[str, int], token: str | None, *, open_: bool, may_control: bool
 ) -> None:
     """Serve the page until a signal comes. Raises click.UsageError where the address cannot be listened on."""
     import asyncio  # here, since help must not wait for these
-    import secrets
+    import contextlib
     import signal
-    import webbrowser
-
-    from aiohttp import web
 
     from bulkroute.ledger.batches import Which
+    from bulkroute.web import connections
     from bulkroute.web.access import Access
     from bulkroute.web.feed import Feed
     from bulkroute.web.server import Server
@@ -79,28 +81,42 @@ async def _serve(
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    token = secrets.token_urlsafe(24) if private else None
-    feed = Feed(ledger, Which.SHOWN if batch is None else batch)
-    server = Server(ledger, feed, Access(listen[0], token), may_control=may_control)
-    runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=2)
-    await runner.setup()
+    host, port = listen
     try:
-        site = web.TCPSite(runner, *listen)
-        try:
-            await site.start()
-        except OSError as error:
-            raise click.UsageError(f"cannot listen on {listen[0]}:{listen[1]}: {error.strerror or error}") from error
-        async with feed:
-            link = _link(listen[0], runner.addresses[0][1], token)
-            click.echo(f"watching {ledger} at {link}")
-            if open_:
-                await asyncio.to_thread(webbrowser.open, link)
-            ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(feed.broken())]
-            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            for end in done:
-                end.result()
-    finally:
-        await runner.cleanup()
+        listeners = connections.listen(host, port)
+    except OSError as error:
+        raise click.UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+    async with contextlib.AsyncExitStack() as exits:
+        feed = Feed(ledger, Which.SHOWN if batch is None else batch)
+        server = Server(ledger, feed, Access(host, token), may_control=may_control)
+        visitors = await exits.enter_async_context(server.serving(listeners))
+        await exits.enter_async_context(feed)
+        link = _link(host, listeners[0].getsockname()[1], token)
+        _tell(ledger, link, is_public=token is None)
+        ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(feed.broken())]
+        if open_:
+            opening = asyncio.create_task(_open(link, visitors.came))
+            exits.callback(opening.cancel)
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in done:
+            end.result()
+
+
+async def _open(link: str, came: "asyncio.Event") -> None:
+    from bulkroute.web.hand_over import open_link  # here, as above
+
+    if not await open_link(link, came):
+        click.echo("no browser could be started: open the link yourself", err=True)
+
+
+def _tell(ledger: Path, link: str, *, is_public: bool) -> None:
+    """Say where the page is, and whom it lets in."""
+    whom = "whoever reaches this port" if is_public else "who has this link"
+    click.echo(f"watching {ledger} for {whom}: {link}")
+    out = os.fstat(1)
+    if not is_public and stat.S_ISREG(out.st_mode) and out.st_mode & 0o044:
+        warning = "warning: other users may read the file that the link was written to: chmod 600 it, or use umask 077"
+        click.echo(warning, err=True)
 
 
 def _link(host: str, port: int, token: str | None) -> str:
@@ -108,4 +124,4 @@ def _link(host: str, port: int, token: str | None) -> str:
     import socket  # here, as above
 
     name = socket.gethostname() if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 -- compared, not bound
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{name}:{port}/" + (f"#token={token}" if token else "")

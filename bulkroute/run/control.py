@@ -15,6 +15,7 @@ import json
 import os
 import socket
 import stat
+import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,9 @@ LONGEST_LINE_BYTES = 64 * 1024
 ANSWER_WITHIN_S = 10.0
 
 LONGEST_REASON = 200
+
+_PEER = struct.Struct("3i")
+"""Process, user and group of whoever listens (unix(7), SO_PEERCRED)."""
 
 
 def socket_path(ledger: Path) -> Path:
@@ -151,13 +155,15 @@ def obey(run: Run, verb: str, value: str | None) -> None:
 async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, Any]:
     """Ask the run that holds `ledger`, and return its answer; `ok` tells whether it obeyed.
 
-    Raises NotRunning where no run holds the ledger, it is not at its socket yet, or ends before it answers.
+    Raises NotRunning where no run holds the ledger, it is not at its socket yet, ends before it answers, or where
+    somebody else is at its socket.
     """
     path = socket_path(ledger)
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             reader, writer = await asyncio.open_unix_connection(path, limit=LONGEST_LINE_BYTES)
             try:
+                _require_no_stranger(writer, ledger)
                 writer.write(json.dumps({"verb": verb, "value": value}).encode() + b"\n")
                 line = await reader.readline()
             finally:
@@ -169,12 +175,32 @@ async def ask(ledger: Path, verb: str, value: str | None = None) -> dict[str, An
         raise NotRunning(
             "the run does not answer", where=str(ledger), hint="it may be stopped or overloaded"
         ) from error
-    except OSError as error:
+    except (OSError, ValueError) as error:  # gone, or a line beyond the limit
         raise _nobody(ledger) from error
     if not line:
         raise _nobody(ledger)
-    answer: dict[str, Any] = json.loads(line)
+    try:
+        answer = json.loads(line)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict) or "ok" not in answer:
+        raise NotRunning("what answers is no run of bulkroute", where=str(path), hint="see what listens there")
     return answer
+
+
+def _require_no_stranger(writer: asyncio.StreamWriter, ledger: Path) -> None:
+    """Refuse to talk to another user's process, which a folder that others may write to lets take the socket's place.
+
+    Raises NotRunning.
+    """
+    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    _, user, _ = _PEER.unpack(credentials)
+    ours = {0, os.geteuid()}
+    with contextlib.suppress(FileNotFoundError):
+        ours.add(ledger.stat().st_uid)
+    if user not in ours:
+        hint = "remove it, and see who may write to that folder"
+        raise NotRunning(f"another user's process (uid {user}) is at the run's socket", where=str(ledger), hint=hint)
 
 
 def _nobody(ledger: Path) -> NotRunning:

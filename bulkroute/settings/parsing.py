@@ -9,14 +9,20 @@ _RATE = re.compile(r"(?P<calls>\d+(\.\d+)?|\.\d+)(/(?P<unit>s|m|h))?", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600}
 _DURATION = re.compile(r"(?=.)((?P<h>\d+(\.\d+)?)h)?((?P<m>\d+(\.\d+)?)m)?((?P<s>\d+(\.\d+)?)s?)?", re.ASCII)
 
+LOWEST_RATE, HIGHEST_RATE = 1 / 3600, 1e6
+"""In calls per second: whoever reckons with a rate comes to no infinity."""
+
 
 def parse_rate(text: str) -> float | None:
     """Read `20`, `0.5`, `600/m`, `3600/h` or `unlimited` (None) as calls per second. Raises ValueError."""
     if text.strip().lower() == "unlimited":
         return None
     match = _RATE.fullmatch(text.strip())
-    if not match or not (rate := float(match["calls"]) / _UNIT_S[match["unit"] or "s"]):
-        raise ValueError(f"{text!r} is not a rate; write 20, 0.5, 600/m or unlimited")
+    rate = float(match["calls"]) / _UNIT_S[match["unit"] or "s"] if match else 0.0
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise ValueError(
+            f"{text[:40]!r} is not a rate; write 20, 0.5, 600/m (from 1/h to a million a second) or unlimited"
+        )
     return rate
 
 

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from bulkroute.errors import BulkrouteError
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.ledger import Identity, Ledger
-from bulkroute.ledger.reader import LedgerReader
 from bulkroute.run import control
 from bulkroute.web.page_data import Snapshots
 
@@ -113,10 +112,6 @@ class Feed:
         if self._tick is None:
             self._tick = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._tick)
-
-    async def read(self, question: Callable[[LedgerReader], T]) -> T:
-        """Ask the ledger something, in its thread. Raises LedgerError."""
-        return await self._in_thread(lambda: question(self._open().reader))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -10,7 +10,7 @@ import html
 import json
 from importlib import resources
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.reader import LedgerReader
@@ -34,6 +34,44 @@ SCRIPTS = (
 """What both pages use, in the order they need it."""
 
 
+class Document(NamedTuple):
+    """A page in one piece, with its styles and scripts, and the policy that lets nothing else run."""
+
+    html: str
+    policy: str
+
+
+def document(
+    scripts: tuple[str, ...],
+    *,
+    title: str,
+    lead: str = "",
+    head: str = "",
+    live: str = "",
+    controls: str = "",
+    tail: str = "",
+) -> Document:
+    """Return the page that `scripts` bring to life, after what both pages use. What is passed is HTML."""
+    style = "\n".join(asset(name) for name in STYLES)
+    code = [asset(name) for name in (*SCRIPTS, *scripts)]
+    policy = (
+        f"default-src 'none'; style-src {_digest(style)}; script-src {' '.join(map(_digest, code))}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    licence = asset("vendor/uplot/LICENSE")
+    text = Template(asset("page.html")).substitute(
+        title=title,
+        lead=lead,
+        head=f"{Template(head).substitute(policy=policy)}<style>{style}</style>",
+        live=live,
+        controls=controls,
+        tail="\n".join(
+            [f"<!-- uPlot:\n{licence.replace('--', '- -')}-->", tail, *(f"<script>{each}</script>" for each in code)]
+        ),
+    )
+    return Document(text, policy)
+
+
 def asset(name: str) -> str:
     """Return a file shipped with the pages."""
     return resources.files("bulkroute.web").joinpath("static", name).read_text("utf-8")
@@ -50,27 +88,13 @@ def page_of(ledger: LedgerReader, number: int | None = None) -> str:
 
 def render(snapshot: dict[str, Any]) -> str:
     """Return the page for a snapshot."""
-    style = "\n".join(asset(name) for name in STYLES)
-    scripts = [asset(name) for name in (*SCRIPTS, "report.js")]
-    policy = (
-        f"default-src 'none'; style-src {_digest(style)}; script-src {' '.join(map(_digest, scripts))}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    licence = asset("vendor/uplot/LICENSE")
-    return Template(asset("page.html")).substitute(
+    return document(
+        ("report.js",),
         title=html.escape(f"{snapshot['manifest']}: report"),
         lead=html.escape(_lead(snapshot)),
-        head=f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<style>{style}</style>',
-        live="",
-        controls="",
-        tail="\n".join(
-            [
-                f"<!-- uPlot:\n{licence.replace('--', '- -')}-->",
-                f'<script type="application/json" id="data">{as_script_data(snapshot)}</script>',
-                *(f"<script>{script}</script>" for script in scripts),
-            ]
-        ),
-    )
+        head='<meta http-equiv="Content-Security-Policy" content="$policy">\n',
+        tail=f'<script type="application/json" id="data">{as_script_data(snapshot)}</script>',
+    ).html
 
 
 def as_script_data(value: Any) -> str:

@@ -63,7 +63,9 @@ def test_the_figures_at_the_end_are_the_ledgers_also_after_the_server_was_restar
         watch.process.kill()
         watch.process.wait()
         expect(page.locator("#stale")).to_contain_text("does not answer", timeout=20_000)
-        with watching(ledger, port=port):
+        with watching(ledger, port=port) as again:
+            expect(page.locator("#stale")).to_contain_text("open the link", timeout=20_000)
+            page.goto(again.link)  # in the same tab
             expect(page.locator("#stale")).to_be_hidden(timeout=20_000)
             assert run.wait(120) == 1
             expect(page.locator("#state")).to_contain_text("went through", timeout=20_000)
@@ -127,21 +129,49 @@ def test_pause_rate_resume_and_stop(tmp_path: Path) -> None:
         expect(stop).to_be_disabled()
 
 
-def test_a_restarted_server_with_another_token_says_so(tmp_path: Path) -> None:
+def test_the_link_lets_in_after_a_reload_and_in_a_second_tab_and_nothing_else_does(tmp_path: Path) -> None:
     made(tmp_path / "l.db", rows=10)
+    with (
+        chromium() as browser,
+        watching(tmp_path / "l.db", "--control") as watch,
+        opened(browser, watch.link) as page,
+    ):
+        expect(page.locator("#state")).to_contain_text("went through")
+        root = watch.link.partition("#")[0]
+        assert page.url == root, "the token does not stay in sight"
+        page.reload()
+        expect(page.locator("#state")).to_contain_text("went through")
+        second = page.context.new_page()
+        second.goto(root)
+        expect(second.locator("#stale")).to_contain_text("Open the whole link")
+        expect(second.locator("h1")).to_have_text("This page is private")
+        expect(second.locator("#controls")).to_be_hidden()
+        second.goto(f"{root}#token=of-yesterday")
+        expect(second.locator("#stale")).to_contain_text("Open the whole link")
+        second.goto(watch.link)
+        expect(second.locator("#state")).to_contain_text("went through")
+        assert page.context.cookies() == []
+
+
+def test_the_file_that_open_hands_over_leads_to_the_page(tmp_path: Path) -> None:
+    made(tmp_path / "l.db", rows=10)
+    handed = tmp_path / "handed"
+    stand_in = tmp_path / "browser"
+    stand_in.write_text(f'#!/bin/sh\necho "$1" >{handed}.new && mv {handed}.new {handed}\n')
+    stand_in.chmod(0o755)
     port = free_port()
     with (
         chromium() as browser,
-        watching(tmp_path / "l.db", "--private", port=port) as first,
-        opened(browser, first.link) as page,
+        started(
+            "watch", "l.db", "--open", "--listen", f"127.0.0.1:{port}", cwd=tmp_path, env={"BROWSER": str(stand_in)}
+        ) as watch,
     ):
-        expect(page.locator("#state")).to_contain_text("went through")
-        page.reload()
-        expect(page.locator("#state")).to_contain_text("went through")  # the cookie lets it in
-        first.process.kill()
-        first.process.wait()
-        with watching(tmp_path / "l.db", "--private", port=port):
-            expect(page.locator("#stale")).to_contain_text("open the link", timeout=20_000)
+        while not handed.exists():
+            assert watch.poll() is None
+        page = browser.new_page()
+        page.goto(handed.read_text())
+        expect(page.locator("#state")).to_contain_text("went through", timeout=20_000)
+        assert page.url == f"http://127.0.0.1:{port}/"
 
 
 def test_a_tab_that_nobody_sees_draws_nothing_and_then_shows_how_it_stands(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The live page's server: what it tells, whom it lets in, and that it never touches the run."""
 
 import json
+import os
 import signal
 import socket
 import time
@@ -19,15 +20,69 @@ JSON = {"Content-Type": "application/json"}
 PAUSE = json.dumps({"verb": "pause", "value": "for the test"})
 
 
-def test_nobody_listens_beyond_loopback_without_a_token(tmp_path: Path) -> None:
-    made(tmp_path / "l.db", rows=3)
-    done = bulkroute("watch", "l.db", "--listen", "0.0.0.0:0", cwd=tmp_path)
-    assert done.code == 2
-    assert "--private" in done.err
-    with watching(tmp_path / "l.db", "--listen", "0.0.0.0:0", "--private") as watch:
+@pytest.mark.parametrize("where", ["127.0.0.1:0", "0.0.0.0:0", "localhost:0"])
+def test_only_who_has_the_link_gets_in_wherever_it_listens(tmp_path: Path, where: str) -> None:
+    made(tmp_path / "l.db", rows=3, failed=1)
+    with watching(tmp_path / "l.db", "--listen", where) as watch:
         assert len(watch.token) >= 32
-        assert watch.ask("GET", "/").status == 403
-        assert watch.ask("GET", f"/?token={watch.token}").status == 200
+        shell = watch.ask("GET", "/", {})
+        assert shell.status == 200
+        assert "night.csv" not in shell.body, "of the ledger, the page itself holds nothing"
+        for path in ("/events", "/failed", "/failed.csv", "/failed.txt", "/nothing", "/control"):
+            for headers in ({}, {"Authorization": f"Bearer {watch.token[:-1]}"}, {"Authorization": watch.token}):
+                refused = watch.ask("GET", path, headers)
+                assert refused.status == 401, path
+                assert "open the link" in refused.body
+        assert watch.ask("GET", f"/failed?token={watch.token}", {"Cookie": f"token={watch.token}"}).status == 401
+        assert watch.ask("GET", "/failed").status == 200
+
+
+def test_a_public_page_lets_everybody_look_and_nobody_control(tmp_path: Path) -> None:
+    made(tmp_path / "l.db", rows=3, failed=1)
+    with watching(tmp_path / "l.db", "--public", "--listen", "0.0.0.0:0") as watch:
+        assert watch.token == ""
+        assert json.loads(watch.ask("GET", "/failed", {}).body)["total"] == 1
+        assert watch.ask("POST", "/control", {**JSON, "Origin": f"http://127.0.0.1:{watch.port}"}, PAUSE).status == 404
+    refused = bulkroute("watch", "l.db", "--public", "--control", cwd=tmp_path)
+    assert refused.code == 2
+    assert "leave one of them out" in refused.err
+
+
+def test_the_link_is_in_no_process_list_and_no_file_that_others_may_read(tmp_path: Path) -> None:
+    """Whatever stands for the browser writes down what others could see of it, then what it may read itself."""
+    made(tmp_path / "l.db", rows=3)
+    browser = tmp_path / "browser"
+    browser.write_text(
+        '#!/bin/sh\necho "$0 $*" >args\npage=${1#file://}\nstat -c %a "$page" "${page%/*}" >modes\ncat "$page" >page.new\nmv page.new page\n'
+    )
+    browser.chmod(0o755)
+    with open(tmp_path / "watch.log", "w") as log:
+        os.fchmod(log.fileno(), 0o644)
+        with started(
+            "watch",
+            "l.db",
+            "--open",
+            "--listen",
+            "127.0.0.1:0",
+            cwd=tmp_path,
+            env={"BROWSER": str(browser)},
+            stdout=log,
+        ) as process:
+            while not (tmp_path / "page").exists():
+                assert process.poll() is None
+            link = (tmp_path / "watch.log").read_text().split()[-1]
+            token = link.partition("#token=")[2]
+            handed = Path((tmp_path / "args").read_text().split()[1].removeprefix("file://"))
+            assert token not in (tmp_path / "args").read_text()
+            assert (tmp_path / "modes").read_text().split() == ["600", "700"]
+            assert f"url={link}" in (tmp_path / "page").read_text()
+            Watch(link, process).snapshot()
+            while handed.parent.exists():
+                assert process.poll() is None, "it is removed once the page was opened"
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)
+    assert "chmod 600" in err.decode()
+    assert token not in err.decode()
 
 
 def test_what_is_no_ledger_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -39,12 +94,8 @@ def test_what_is_no_ledger_is_refused_at_the_start(tmp_path: Path) -> None:
 def test_only_the_page_itself_may_control(tmp_path: Path) -> None:
     made(tmp_path / "l.db", rows=3)
     with watching(tmp_path / "l.db", "--control") as watch:
-        first = watch.ask("GET", f"/?token={watch.token}")
-        cookie = first.headers["Set-Cookie"]
-        assert "HttpOnly" in cookie
-        assert "SameSite=Strict" in cookie
         own = f"http://127.0.0.1:{watch.port}"
-        good = {**JSON, "Cookie": cookie.split(";")[0], "Origin": own}
+        good = {**JSON, **watch.key, "Origin": own}
 
         def status(headers: dict[str, str], body: str = PAUSE, path: str = "/control", method: str = "POST") -> int:
             return watch.ask(method, path, headers, body).status
@@ -56,17 +107,18 @@ def test_only_the_page_itself_may_control(tmp_path: Path) -> None:
         assert status({**good, "Sec-Fetch-Site": "same-site"}) == 403
         assert status({**good, "Host": "evil.example", "Origin": "http://evil.example"}) == 421
         assert status({**good, "Content-Type": "text/plain"}) == 415
-        assert status({**good, "Cookie": good["Cookie"][:-1]}) == 403
-        assert status({**JSON, "Origin": own}) == 403
+        assert status({**good, "Authorization": good["Authorization"][:-1]}) == 401
+        assert status({**JSON, "Origin": own}) == 401
         assert status(good, method="GET") == 405
         assert status(good, '{"verb": "status"}') == 400
         assert status(good, '{"verb": "rate", "value": ["1"]}') == 400
         assert status(good, "{" * 100) == 400
+        assert status(good, "[" * 4000) == 400
+        assert status({**good, "Content-Type": "application/json; charset=nonsense"}) == 409
         assert status(good, PAUSE + " " * 5000) == 413
-        assert watch.ask("GET", "/events", {"Cookie": "x=y"}).status == 403
         for host in ("[::1", "127.0.0.1@evil.example", "127.0.0.1.evil.example", "localhost:x", ""):
-            assert watch.ask("GET", "/", {"Host": host, "Cookie": good["Cookie"]}).status in {400, 421}, host
-        assert watch.ask("GET", "/failed", {"Host": "evil.example", "Cookie": good["Cookie"]}).status == 421
+            assert watch.ask("GET", "/", {**watch.key, "Host": host}).status in {400, 421}, host
+        assert watch.ask("GET", "/failed", {**watch.key, "Host": "evil.example"}).status == 421
 
 
 def test_every_answer_carries_the_policy_and_none_opens_to_other_sites(tmp_path: Path) -> None:
@@ -76,17 +128,22 @@ def test_every_answer_carries_the_policy_and_none_opens_to_other_sites(tmp_path:
             ("/", 200),
             ("/failed", 200),
             ("/failed.csv", 200),
-            ("/page.js", 200),
             ("/nothing", 404),
             ("/failed?limit=x", 400),
         ):
             answer = watch.ask("GET", path)
             assert answer.status == expected, path
             assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+            assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
             assert "unsafe" not in answer.headers["Content-Security-Policy"]
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
-            assert not any(name.lower().startswith("access-control") for name in answer.headers)
-        assert watch.ask("POST", "/control", {**JSON, "Origin": f"http://127.0.0.1:{watch.port}"}, PAUSE).status == 404
+            assert not any(name.lower().startswith(("access-control", "set-cookie")) for name in answer.headers)
+        assert (
+            watch.ask(
+                "POST", "/control", {**JSON, **watch.key, "Origin": f"http://127.0.0.1:{watch.port}"}, PAUSE
+            ).status
+            == 404
+        )
 
 
 def test_failed_rows_are_searched_and_come_as_a_manifest(tmp_path: Path) -> None:
@@ -108,7 +165,7 @@ def test_a_browser_that_takes_its_time_keeps_no_run_from_its_checkpoints(tmp_pat
     with watching(ledger) as watch, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", watch.port))
-        slow.sendall(b"GET /failed.csv HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        slow.sendall(watch.request("/failed.csv"))
         slow.settimeout(30)
         assert slow.recv(12) == b"HTTP/1.1 200"
         with closing(written(ledger)) as writer:
@@ -137,8 +194,7 @@ def test_ending_the_server_does_not_touch_the_run(tmp_path: Path, number: signal
         with started(*command, service.url, cwd=tmp_path) as run:
             while service.modified < 20:
                 assert run.poll() is None
-            cookie = watch.ask("GET", f"/?token={watch.token}").headers["Set-Cookie"].split(";")[0]
-            snapshot = watch.snapshot({"Cookie": cookie})
+            snapshot = watch.snapshot()
             assert snapshot["state"]["state"] == "running"
             watch.process.send_signal(number)
             ended = watch.process.wait(20)

@@ -233,7 +233,7 @@ interface FailedSearch {
 interface FailedSource {
   find(search: FailedSearch, offset: number, limit: number): Promise<{ total: number; rows: FailedRow[] }>;
   ids(search: FailedSearch): Promise<string>;
-  save(search: FailedSearch): void;
+  save(search: FailedSearch): Promise<void>;
 }
 
 /** Its head, and how its cells look. */

@@ -108,6 +108,14 @@ const Failures = (() => {
     offset = Math.max(0, to);
     return refresh();
   }
+  /** @param {() => Promise<void>} work */
+  async function tried(work) {
+    try {
+      await work();
+    } catch (error) {
+      place.textContent = `the rows could not be read (${error instanceof Error ? error.message : error})`;
+    }
+  }
   async function copyIds() {
     const ids = await source.ids(search());
     try {
@@ -136,8 +144,8 @@ const Failures = (() => {
     kind.addEventListener("change", () => turn(0));
     back.addEventListener("click", () => turn(offset - PAGE));
     on.addEventListener("click", () => turn(offset + PAGE));
-    copy.addEventListener("click", copyIds);
-    save.addEventListener("click", () => source.save(search()));
+    copy.addEventListener("click", () => tried(copyIds));
+    save.addEventListener("click", () => tried(() => source.save(search())));
     return refresh();
   }
   return { start, refresh, kinds, number, unpacked };

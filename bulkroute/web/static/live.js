@@ -3,12 +3,15 @@
 // The live page: what the server sends is shown as it comes; if it sends nothing, the page says that it is stale.
 (() => {
   const STALE_MS = 5000;
-  const AGAIN_MS = 2000;
   const STOP_ARMED_MS = 5000;
+  const SHUT =
+    "Open the whole link that `bulkroute watch` printed where it was started. " +
+    "It is good until that command ends; started again, it prints another one.";
   const { count, plain, rate, span, time } = Format;
   let heardAt = 0;
   let madeAt = 0;
   let refused = "";
+  let isShut = false;
   let stopArmed = 0;
   /** The table of failed rows, once it is shown. @type {null | {known: string, costMs: number, due: number, timer: number}} */
   let failures = null;
@@ -24,30 +27,19 @@
     const numbers = Object.entries(more).map(([name, value]) => [name, String(value)]);
     return new URLSearchParams({ ...search, ...Object.fromEntries(numbers) }).toString();
   };
-  /** @param {string} path */
-  async function ask(path) {
-    const answer = await fetch(path);
-    if (!answer.ok) throw new Error((await answer.text()).trim() || `HTTP ${answer.status}`);
-    return answer;
-  }
   /** @type {FailedSource} */
   const source = {
     async find(search, offset, limit) {
       const started = performance.now();
       /** @type {PackedRows} */
-      const found = await (await ask(`/failed?${query(search, { offset, limit })}`)).json();
+      const found = await (await Link.ask(`/failed?${query(search, { offset, limit })}`)).json();
       if (failures) failures.costMs = performance.now() - started;
       return { total: found.total, rows: Failures.unpacked(found) };
     },
     async ids(search) {
-      return (await (await ask(`/failed.txt?${query(search)}`)).text()).trimEnd();
+      return (await (await Link.ask(`/failed.txt?${query(search)}`)).text()).trimEnd();
     },
-    save(search) {
-      const link = make("a");
-      link.href = `/failed.csv?${query(search)}`;
-      link.download = "failed.csv";
-      link.click();
-    },
+    save: (search) => Link.save(`/failed.csv?${query(search)}`, "failed.csv"),
   };
   /**
    * A batch that fails a lot must not have every page ask for the same rows all the time.
@@ -171,35 +163,34 @@
     }
     if (stale.hidden) return;
     const since = heardAt ? `What you see is of ${time(heardAt)}.` : "Nothing was heard from it yet.";
-    const why = refused ? `The server says: ${refused}` : "The server does not answer; trying again.";
-    const text = `Stale. ${why} ${since}`;
+    const why = refused ? `The server says: ${refused}.` : "The server does not answer; trying again.";
+    const text = data || !isShut ? `Stale. ${why} ${since}` : SHUT;
     if (stale.textContent !== text) stale.textContent = text;
   }
 
-  function listen() {
-    const events = new EventSource("/events");
-    events.addEventListener("snapshot", (event) => {
-      heard(Date.now() / 1000);
-      data = JSON.parse(event.data);
-      show();
-    });
-    events.addEventListener("change", (event) => {
-      heard(Date.now() / 1000);
-      data = { ...data, ...JSON.parse(event.data) }; // the parts that have not changed stay the same objects
-      show();
-    });
-    events.addEventListener("beat", (event) => heard(Number(event.data)));
-    events.addEventListener("error", async () => {
-      if (events.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
-      try {
-        const answer = await fetch("/failed?limit=1");
-        if (answer.status === 403) refused = await answer.text();
-      } catch {
-        refused = "";
-      }
-      checkStale();
-      setTimeout(listen, AGAIN_MS);
-    });
+  /**
+   * @param {string} name
+   * @param {string} text
+   */
+  function event(name, text) {
+    heard(name === "beat" ? Number(text) : Date.now() / 1000);
+    if (name === "beat") return;
+    // Of a change, the parts that are the same stay the same objects.
+    data = name === "change" ? { ...data, ...JSON.parse(text) } : JSON.parse(text);
+    show();
+  }
+  /**
+   * @param {string} said
+   * @param {boolean} knowsUsNot
+   */
+  function turnedAway(said, knowsUsNot) {
+    refused = said;
+    isShut = knowsUsNot;
+    if (isShut && !data) {
+      byId("manifest").textContent = "This page is private";
+      Page.state({ state: "none", text: "not let in" });
+    }
+    checkStale();
   }
 
   /**
@@ -210,17 +201,15 @@
     const said = byId("control-answer");
     said.textContent = `${verb} …`;
     try {
-      const answer = await fetch("/control", {
+      await Link.ask("/control", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ verb, value }),
       });
-      const text = await answer.text();
-      const isJson = answer.headers.get("Content-Type")?.startsWith("application/json");
-      const found = isJson ? JSON.parse(text) : { error: text };
-      said.textContent = found.error ? `${verb}: refused: ${found.error}` : `${verb}: done at ${time(Date.now())}`;
+      said.textContent = `${verb}: done at ${time(Date.now())}`;
     } catch (error) {
-      said.textContent = `${verb}: the server does not answer (${error instanceof Error ? error.message : error})`;
+      const isSilent = error instanceof TypeError; // what fetch throws where no answer comes
+      said.textContent = `${verb}: ${isSilent ? "the server does not answer" : `refused: ${/** @type {Error} */ (error).message}`}`;
     }
   }
   /** @param {string} text */
@@ -244,9 +233,9 @@
     else command(verb, null);
   }
 
-  if (location.search) history.replaceState(null, "", location.pathname); // the token does not stay in sight
   const controls = document.getElementById("controls");
   if (controls) {
+    controls.hidden = true;
     controls.addEventListener("click", (event) => {
       const verb = event.target instanceof HTMLElement && event.target.dataset.verb;
       if (verb) pressed(verb);
@@ -258,5 +247,5 @@
   byId("charts").hidden = true;
   setInterval(checkStale, 1000);
   document.addEventListener("visibilitychange", show);
-  listen();
+  Link.listen(event, turnedAway);
 })();

@@ -51,7 +51,7 @@
         .map((row) => row.id)
         .join("\n");
     },
-    save(search) {
+    async save(search) {
       const lines = matching(search).map((row) =>
         [
           quoted(row.id),

@@ -9,13 +9,25 @@ from bulkroute.settings import Settings, parse_command, parse_duration, parse_ex
 
 @pytest.mark.parametrize(
     ("text", "rate"),
-    [("20", 20), ("0.5", 0.5), (".5", 0.5), ("600/m", 10), ("36000/h", 10), ("5/s", 5), ("Unlimited", None)],
+    [
+        ("20", 20),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("600/m", 10),
+        ("36000/h", 10),
+        ("5/s", 5),
+        ("Unlimited", None),
+        ("1/h", 1 / 3600),
+    ],
 )
 def test_rates(text: str, rate: float | None) -> None:
     assert parse_rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "1e3", "nan", "inf", "10/d", "fast", "٣", "1 0"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "0", "-1", "1e3", "nan", "inf", "10/d", "fast", "٣", "1 0", "0.9/h", "1000001", "9" * 400, f"0.{320 * '0'}1"],
+)
 def test_what_is_no_rate(text: str) -> None:
     with pytest.raises(ValueError, match="is not a rate"):
         parse_rate(text)

@@ -12,7 +12,7 @@ from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientResponse, ClientSession, web
+from aiohttp import ClientResponse, ClientSession
 
 from bulkroute.ledger import lock
 from bulkroute.ledger.ledger import Ledger
@@ -20,6 +20,7 @@ from bulkroute.web import feed as feeds
 from bulkroute.web import page_data as snapshots
 from bulkroute.web import row_counts
 from bulkroute.web.access import Access
+from bulkroute.web.connections import listen
 from bulkroute.web.feed import Feed
 from bulkroute.web.page_data import Snapshots
 from bulkroute.web.row_counts import RowCounts
@@ -168,13 +169,10 @@ async def served(ledger: Path, tick_s: float) -> AsyncIterator[tuple[str, int]]:
     """Serve a ledger in this process; give host and port."""
     async with Feed(ledger, tick_s=tick_s) as feed:
         server = Server(ledger, feed, Access("127.0.0.1", None), may_control=False)
-        runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield runner.addresses[0]
-        finally:
-            await runner.cleanup()
+        listeners = listen("127.0.0.1", 0)
+        address: tuple[str, int] = listeners[0].getsockname()
+        async with server.serving(listeners):
+            yield address
 
 
 @pytest.mark.slow
