@@ -62,7 +62,6 @@ class Client:
             self._headers["X-APP-Key"] = app_key
         self._token: str | None = None
         self._token_headers: CIMultiDict[str] = CIMultiDict()
-        self._exchange: Exchange | None = None
         self._timeout_s = timeout_s
         self._service_proxy, self._token_proxy = _proxy_for(self._root), _proxy_for(self._token_url)
 
@@ -78,9 +77,7 @@ class Client:
             # Compressed answers are declined and not unpacked: a small one could unpack to gigabytes.
             auto_decompress=False,
         )
-        # Plain http through a proxy, which hardly anybody has, takes the longer way.
-        if self._service_proxy is None or self._root.scheme == "https":
-            self._exchange = Exchange(self._session, connector, self._root, self._service_proxy, self._timeout_s)
+        self._exchange = Exchange(self._session, connector, self._root, self._service_proxy, self._timeout_s)
         return self
 
     async def __aexit__(
@@ -104,14 +101,8 @@ class Client:
         return self._call(endpoint, json.dumps(question), token, depart)
 
     async def _call(self, endpoint: str, body: str, token: str, depart: Depart) -> Reply | NoReply:
-        path, headers = SERVICE_PATH + endpoint, self._headers_with(token)
-        if self._exchange is None:
-            # Its connection may take a while yet: aiohttp makes it and sends in one.
-            while (waiting := depart()) is not None:
-                await waiting
-            return await self._post(self._root.join(URL(path)), body.encode(), headers, self._service_proxy)
         try:
-            return await self._exchange.post(path, body.encode(), headers, depart)
+            return await self._exchange.post(SERVICE_PATH + endpoint, body.encode(), self._headers_with(token), depart)
         except LOST as error:
             return self._lost(error)
 
@@ -120,19 +111,9 @@ class Client:
         body = json.dumps({"app_key": app_key, "app_secret": app_secret}).encode()
         headers = self._headers.copy()
         headers["X-Token-Expire"] = str(TOKEN_LIFE_S)
-        return await self._post(self._token_url, body, headers, self._token_proxy)
-
-    def _headers_with(self, token: str) -> CIMultiDict[str]:
-        """Return the headers of a call; the same object as long as the token is the same."""
-        if token != self._token:
-            self._token, self._token_headers = token, self._headers.copy()
-            self._token_headers["Authorization"] = "Bearer " + token
-        return self._token_headers
-
-    async def _post(self, url: URL, body: bytes, headers: Mapping[str, str], proxy: URL | None) -> Reply | NoReply:
         try:
             async with self._session.post(
-                url, data=body, headers=headers, allow_redirects=False, proxy=proxy
+                self._token_url, data=body, headers=headers, allow_redirects=False, proxy=self._token_proxy
             ) as response:
                 content, whole = await read(response.content)
                 reply = Reply.of(response.status, content, response.headers, whole=whole)
@@ -142,6 +123,13 @@ class Client:
                 return reply
         except LOST as error:
             return self._lost(error)
+
+    def _headers_with(self, token: str) -> CIMultiDict[str]:
+        """Return the headers of a call; the same object as long as the token is the same."""
+        if token != self._token:
+            self._token, self._token_headers = token, self._headers.copy()
+            self._token_headers["Authorization"] = "Bearer " + token
+        return self._token_headers
 
     def _lost(self, error: Exception) -> NoReply:
         """Return what an error means that aiohttp raised."""

@@ -45,12 +45,14 @@ class Exchange:
         proxy: URL | None,
         timeout_s: float,
     ) -> None:
-        """Take the session that owns `connector`, and the service's root. A proxy is for https only: plain http is written otherwise to one."""
+        """Take the session that owns `connector`, the service's root, and the proxy on the way to it."""
         self._loop = asyncio.get_running_loop()
         self._connector = connector
         # Never sent itself: it tells the connector where to.
         self._request = aiohttp.ClientRequest("POST", root, loop=self._loop, session=session, proxy=proxy)
         self._host = root.host_port_subcomponent
+        # https goes through a tunnel, which the connector digs; plain http is handed to the proxy itself.
+        self._handed_to = proxy if root.scheme == "http" else None
         self._timeout_s = timeout_s
         self._timeout = bounds(timeout_s)
         self._expiry = Expiry(self._loop, aiohttp.SocketTimeoutError)
@@ -96,7 +98,12 @@ class Exchange:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         if lines.count("\r") != len(headers) or lines.count("\n") != len(headers) or "\0" in lines:
             raise ValueError("a header holds a line break")
-        return f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\n{lines}Content-Length: ".encode()
+        target = path
+        if self._handed_to is not None:
+            target = f"http://{self._host}{path}"
+            if login := aiohttp.BasicAuth.from_url(self._handed_to):
+                lines += f"Proxy-Authorization: {login.encode()}\r\n"
+        return f"POST {target} HTTP/1.1\r\nHost: {self._host}\r\n{lines}Content-Length: ".encode()
 
     async def _connect(self, deadline_s: float) -> Connection:
         """Return a connection on which nothing was said that nobody asked for: it would be taken for our answer."""

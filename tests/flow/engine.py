@@ -1,10 +1,12 @@
 """The engine and the simulator in one loop whose clock jumps: hours of waiting in moments, the same each time."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
@@ -39,9 +41,13 @@ def spend_night(
     seed: int = 1,
     credentials: Credentials = KEY_PAIR,
     meanwhile: Callable[[Engine, Simulator], Any] | None = None,
+    is_proxied: bool = False,
     **settings: Any,
 ) -> Night:
-    """Run `wanted` against a simulator in virtual time; `meanwhile` may be a coroutine function that runs beside it."""
+    """Run `wanted` against a simulator in virtual time; `meanwhile` may be a coroutine function that runs beside it.
+
+    `is_proxied`: the way is through a proxy, which the simulator is as well.
+    """
 
     async def scenario() -> Night:
         loop = asyncio.get_running_loop()
@@ -49,14 +55,16 @@ def spend_night(
             # Without the list, so that every call is about a row.
             options: dict[str, Any] = {"snapshot": False, **settings}
             chosen = Settings(base_url=simulator.url, credentials=credentials, **options)
-            async with Engine(chosen) as engine:
-                beside = asyncio.create_task(meanwhile(engine, simulator)) if meanwhile else None
-                started_s = loop.time()
-                rows = [(row_id, *target) for row_id, target in wanted.items()]
-                summary = await engine.run(rows, ledger=folder / "night.ledger.db")
-                if beside is not None:
-                    beside.cancel()
-                return Night(summary, simulator, loop.time() - started_s)
+            proxies = {"HTTP_PROXY": simulator.url} if is_proxied else {}
+            with patch.dict(os.environ, proxies):
+                async with Engine(chosen) as engine:
+                    beside = asyncio.create_task(meanwhile(engine, simulator)) if meanwhile else None
+                    started_s = loop.time()
+                    rows = [(row_id, *target) for row_id, target in wanted.items()]
+                    summary = await engine.run(rows, ledger=folder / "night.ledger.db")
+                    if beside is not None:
+                        beside.cancel()
+                    return Night(summary, simulator, loop.time() - started_s)
 
     return run_virtual(scenario())
 

@@ -87,8 +87,9 @@ def test_slots_bound_the_calls_in_flight(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rate", "handshake_s"), [(20, 0.15), (50, 0.9)])
+@pytest.mark.parametrize("is_proxied", [False, True])
 def test_a_call_counts_from_its_first_byte_however_long_its_connection_took(
-    tmp_path: Path, rate: float, handshake_s: float, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, rate: float, handshake_s: float, is_proxied: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first calls leave a handshake late, the later ones find connections: they must not leave together."""
     connect: Any = aiohttp.TCPConnector._create_connection
@@ -100,7 +101,12 @@ def test_a_call_counts_from_its_first_byte_however_long_its_connection_took(
     monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", connect_slowly)
     rows = int(4 * rate)
     night = spend_night(
-        tmp_path, targets(ids(rows)), Faults(latency_ms=60, jitter_ms=80), rate_per_s=rate, concurrency=64
+        tmp_path,
+        targets(ids(rows)),
+        Faults(latency_ms=60, jitter_ms=80),
+        is_proxied=is_proxied,
+        rate_per_s=rate,
+        concurrency=64,
     )
     assert night.summary.succeeded == rows
     starts = night.starts()

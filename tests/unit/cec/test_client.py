@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -335,7 +336,18 @@ async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatc
 
 async def test_plain_http_goes_through_a_proxy_too(monkeypatch: pytest.MonkeyPatch) -> None:
     async with playing(DONE) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", proxy.root)
-        async with Client("http://cc.example.com") as client:
+        monkeypatch.setenv("HTTP_PROXY", proxy.root.replace("//", "//desk:hush%2F@"))
+        async with Client("http://cc.example.com:8080") as client:
             assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}')
-    assert proxy.came[0].startswith(b"POST http://cc.example.com/apiaccess/")
+    assert proxy.came[0].startswith(b"POST http://cc.example.com:8080/apiaccess/")
+    assert b"\r\nHost: cc.example.com:8080\r\n" in proxy.came[0]
+    assert b"\r\nProxy-Authorization: Basic " + b64encode(b"desk:hush/") + b"\r\n" in proxy.came[0]
+
+
+async def test_a_password_that_no_header_can_carry_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://desk:%E2%82%AC@127.0.0.1:9")
+    async with Client("http://cc.example.com") as client:
+        lost = await client.modify(ROW, "t")
+    assert isinstance(lost, NoReply)
+    assert "%E2%82%AC" not in lost.description
+    assert "\u20ac" not in lost.description
