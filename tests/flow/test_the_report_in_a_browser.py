@@ -196,6 +196,8 @@ def test_no_column_is_out_of_sight(tmp_path: Path, width: int) -> None:
             (2, 1, 1, 2, "warning", 0, "ivr 3010 is not loaded"),
             (3, 1, None, 1, "check", 0, "29 of 30 rows done are as the ledger says; 1 gone"),
             (4, 1, None, 1.5, "check", 1, "30 of 30 rows done are as the ledger says"),
+            (5, 1, 1, 1.7, "hook", 1, "--before-run: exit code 0: CHG7 is approved"),
+            (6, 1, 1, 1.8, "hook", 0, "--on-event (ended): exit code 7: the chat refused it"),
         ):
             connection.execute("INSERT INTO remark VALUES (?, ?, ?, ?, ?, ?, ?)", remark)
         connection.commit()
@@ -204,7 +206,9 @@ def test_no_column_is_out_of_sight(tmp_path: Path, width: int) -> None:
         chromium() as browser,
         opened(browser, (tmp_path / "page.html").as_uri(), viewport={"width": width, "height": 800}) as page,
     ):
-        warning, check = page.locator("#remarks li").all_text_contents()
+        warning, hook, check = page.locator("#remarks li").all_text_contents()
+        assert hook.startswith("Hook --on-event (ended): exit code 7: the chat refused it ")
+        assert "CHG7 is approved" in page.locator("#notices").inner_text(), "nothing to look at"
         assert warning.startswith("Warning ivr 3010 is not loaded ")
         assert warning.endswith(", run 1")
         # The last check alone: what an earlier one found is past.
