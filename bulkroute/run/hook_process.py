@@ -177,7 +177,7 @@ class _Group:
         self._input, self._output = process.stdin, process.stdout
         self._to_write = memoryview(stdin)
         self._tail = tail
-        self._pipes = selectors.DefaultSelector()
+        self._pipes = selectors.PollSelector()  # which needs no file of its own, so that it cannot fail
 
     def __enter__(self) -> "_Group":
         for pipe, event in ((self._input, selectors.EVENT_WRITE), (self._output, selectors.EVENT_READ)):
