@@ -2,6 +2,7 @@
 # make test  lint, types, import layers and every test; then which lines no test reached
 # make quick lint and the tests that are not marked slow
 # make soak five times the nights of limits and outages, any order of commands and kills, then an hour of faults (SECONDS=600 SEED=7)
+# make power-loss  power cut at thousands of moments of runs, rollbacks and migrations, about half an hour (SEED=7)
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
 # make docs  the reference pages made anew from the code
 # make lock  renew requirements.lock (needs uv)
@@ -9,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test quick soak bench docs lint clean lock
+.PHONY: run test quick soak power-loss bench docs lint clean lock
 
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh
@@ -27,6 +28,10 @@ soak: .venv/ready
 	LAB_SEEDS=5 $(BIN)/python -m pytest -q -n 0 tests/lab tests/flow/test_a_hidden_limit_is_found.py
 	SEQUENCES=300 $(BIN)/python -m pytest -q -n 0 tests/crash/test_state_machine.py $(if $(SEED),--hypothesis-seed=$(SEED))
 	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+power-loss: .venv/ready
+	POWER_ROWS=100 POWER_CUTS=250 POWER_IMAGES=8 POWER_WHOLE=25 $(if $(SEED),SEED=$(SEED)) \
+		$(BIN)/python -m pytest -q -s -n 0 tests/crash/test_power_loss.py
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
+from bulkroute.ledger import new_file
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.paths import SQLITE_MAGIC
 
@@ -93,8 +94,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     One of an earlier format stays what it is until `migrations.bring_up`. Raises LedgerError.
     """
     with ledger_errors(path, "open the ledger"):
-        if not path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        if not path.exists() or not path.stat().st_size:
+            new_file.make(path, _make)
         # Commits of a slow disk have a thread: `commit_thread`.
         connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
         try:
