@@ -120,7 +120,7 @@ class Engine:
 
         `source` is a path, `-`, or rows: (id, devicetype, deviceId) tuples, mappings or `Row`. The ledger is made
         where there is none; for rows and `-` it must be named. Raises ManifestError, LedgerBusy, LedgerError,
-        UsageError; whatever else ends the run is in `Summary.stopped` and `Summary.exit_code`.
+        UsageError, and where `before_run` does not say go NotNow or StoppedEarly; whatever else ends the run is in `Summary.stopped` and `Summary.exit_code`.
         """
         self._require_open()
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
@@ -148,7 +148,7 @@ class Engine:
         `way` names another batch, or only some rows. Only where the live binding is still what was written; others fail
         as `conflict`. Raises LedgerBusy, LedgerError, UsageError (a ledger of another service; nothing to put back),
         ManifestError (`way.only`), and for reading live bindings ServiceUnreachable, CredentialsRefused and StoppedEarly
-        (throttled for too long).
+        (throttled for too long); and where `before_run` does not say go NotNow or StoppedEarly.
         """
         self._require_open()
         async with self._hooked(Path(ledger)) as hooks:

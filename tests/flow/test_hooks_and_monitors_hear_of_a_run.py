@@ -165,6 +165,40 @@ def test_a_signal_cuts_hooks_off_and_leaves_the_exit_code(tmp_path: Path) -> Non
     wait_for(lambda: all(map(is_gone, pids)))
 
 
+def test_a_monitor_and_a_hook_that_fail_change_nothing(tmp_path: Path) -> None:
+    write_csv(tmp_path / "night.csv", targets(ids(3)))
+    with serving(ids(3)) as service, monitoring() as monitor:
+        monitor.statuses = [500] * 10
+        run = bulkroute(
+            *(
+                "run",
+                "night.csv",
+                "--base-url",
+                service.url,
+                "--ping-url",
+                monitor.url,
+                "--on-event",
+                "echo no; exit 9",
+            ),
+            cwd=tmp_path,
+        )
+        assert run.code == 0
+        assert monitor.paths.count(f"/{UUID}") == 3, "it was tried again"
+        assert service.modified == 3
+    assert (
+        run.err.count("--ping-url failed, which changes nothing of the run (a ping failed: the answer was HTTP 500)")
+        == 1
+    )
+    assert run.err.count("--on-event failed, which changes nothing of the run (exit code 9: no)") == 1
+    assert bulkroute("report", "night.ledger.db", "-o", "page.html", cwd=tmp_path).code == 0
+    for kept in (
+        "--on-event (started): exit code 9: no",
+        "--on-event (ended): exit code 9: no",
+        "the answer was HTTP 500",
+    ):
+        assert kept in (tmp_path / "page.html").read_text()
+
+
 def test_a_rehearsal_leaves_out_what_the_settings_file_says(tmp_path: Path) -> None:
     write_csv(tmp_path / "night.csv", targets(ids(3)))
     with monitoring() as monitor:
