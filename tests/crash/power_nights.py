@@ -171,7 +171,7 @@ def record(name: str, folder: Path, recorder: Path, launcher: Launcher) -> Recor
         told.take(operation)
     assert Counter(row_id for row_id, _ in told.calls) == {row_id: len(calls) for row_id, calls in came.items()}
     assert told.exit_code == 1
-    assert told.failed.keys() == unlucky.keys() & came.keys()
+    assert told.failed.keys() >= unlucky.keys() & came.keys()
     return found
 
 
