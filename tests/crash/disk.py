@@ -124,9 +124,9 @@ class Disk:
             del self._names[name]
             self._changes.append([(name, None)])
         elif kind == "R":
-            file = self._names.pop(name)
-            self._names[data.decode()] = file
-            self._changes.append([(name, None), (data.decode(), file)])
+            moved = self._names.pop(name)
+            self._names[data.decode()] = moved
+            self._changes.append([(name, None), (data.decode(), moved)])
         elif kind == "S":
             self._sync(fd)
         elif kind in "WZ":
