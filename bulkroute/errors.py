@@ -84,6 +84,7 @@ class StopKind(StrEnum):
     MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
     MAX_REFUSED = "max_refused", ExitCode.LIMIT, "more rows are refused than --max-refused allows"
     CANARY = "canary", ExitCode.LIMIT, "a wave was read back wrong, or rows of the first one failed"
+    GATE = "gate", ExitCode.LIMIT, "a gate did not say go"
     BEFORE_RUN = "before_run", ExitCode.LIMIT, "--before-run did not say go"
     CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"
     PROXY = "proxy", ExitCode.REFUSED, "the proxy lets no call through"

@@ -108,7 +108,7 @@ class WaitBegan(NamedTuple):
     """No call starts for now, or only probes."""
 
     cause: str
-    """`throttled`, `paused`, `down` (the service) or `token` (the token service is down)."""
+    """`throttled`, `paused`, `down` (the service), `token` (the token service is down) or `gate` (one has to say go)."""
     reason: str
     """Why, in words."""
     wait_s: float | None

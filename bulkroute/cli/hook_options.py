@@ -22,7 +22,7 @@ hook_options = together(
         "--on-event",
         type=COMMAND,
         metavar="CMD",
-        help="Tell this shell command when a run has started, waits for more than 60 s, stops and has ended.",
+        help="Tell this shell command when a run has started, waits for more than 60 s or for a gate, stops and has ended.",
     ),
     setting(
         "--ping-url",
@@ -39,7 +39,7 @@ hook_options = together(
 )
 """Whom a command that changes routes asks and tells."""
 
-OUTWARD = ("before_run", "on_event", "ping_url")
+OUTWARD = ("before_run", "on_event", "ping_url", "gate_command")
 
 
 def leave_out_for_rehearsal(options: dict[str, Any]) -> list[str]:

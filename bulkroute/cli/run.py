@@ -25,7 +25,7 @@ from bulkroute.cli.options import (
     wait_for_lock,
     window_options,
 )
-from bulkroute.cli.wave_options import wave_options
+from bulkroute.cli.wave_options import require_somebody, wave_options
 
 
 @click.command(context_settings=CONTEXT)
@@ -66,6 +66,7 @@ def run(manifest: str, **options: Any) -> int:
 
     Example: bulkroute run cutover.csv --base-url https://cc.example.com --rate 20
     """
+    require_somebody(options)
     from bulkroute.cli.session import run_to_the_end  # here, since help must not wait for it
 
     return run_to_the_end(manifest, options)

@@ -17,6 +17,7 @@ from pathlib import Path
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.commit_thread import CommitThread
 from bulkroute.ledger.file import roll_back
+from bulkroute.ledger.gates import GateNote
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.notes import Attempt, Notes, Pace, Wait, write
 from bulkroute.ledger.remarks import Remark
@@ -103,6 +104,11 @@ class Journal:
         """Note how far a wave is."""
         self._notes.waves.append(note)
         return self._commit_soon()
+
+    def gate_said(self, note: GateNote) -> None:
+        """Note what a gate has answered."""
+        self._notes.gates.append(note)
+        self._commit_soon()
 
     async def flush(self) -> None:
         """Wait until everything noted is on disk. Raises LedgerError where anything was not."""

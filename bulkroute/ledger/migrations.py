@@ -81,6 +81,17 @@ TO_FORMAT_3 = (
     ) STRICT, WITHOUT ROWID
     """,
     """
+    CREATE TABLE gate (
+        batch       INTEGER NOT NULL REFERENCES batch,
+        wave        INTEGER NOT NULL,
+        gate        TEXT NOT NULL,
+        answer      TEXT NOT NULL,
+        at          REAL NOT NULL,
+        words       TEXT NOT NULL,
+        PRIMARY KEY (batch, wave, gate)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
     CREATE TABLE target (
         batch       INTEGER NOT NULL REFERENCES batch,
         devicetype  INTEGER NOT NULL,
@@ -111,6 +122,7 @@ _VIEWS_OF_2 = {
     "target": "SELECT NULL AS batch, NULL AS devicetype, NULL AS device_id, NULL AS name WHERE 0",
     "wave": "SELECT NULL AS batch, NULL AS wave, NULL AS asked, NULL AS state, NULL AS since, NULL AS may_follow,"
     " NULL AS words WHERE 0",
+    "gate": "SELECT NULL AS batch, NULL AS wave, NULL AS gate, NULL AS answer, NULL AS at, NULL AS words WHERE 0",
     "wanted_name": "SELECT NULL AS batch, NULL AS name, NULL AS devicetype, NULL AS device_id WHERE 0",
     "run": "SELECT *, NULL AS stop, NULL AS pid_started, NULL AS digest"
     + "".join(f", '' AS {name}" for name in _ORIGIN)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerError
-from bulkroute.ledger import waves
+from bulkroute.ledger import gates, waves
 from bulkroute.ledger.batches import QueuedRow
+from bulkroute.ledger.gates import GateNote
 from bulkroute.ledger.remarks import Remark, keep
 from bulkroute.ledger.waves import WaveNote
 from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
@@ -105,6 +106,7 @@ class Notes:
     """When, at which pace from then on, and why."""
     remarks: list[Remark] = field(default_factory=list)
     waves: list[WaveNote] = field(default_factory=list)
+    gates: list[GateNote] = field(default_factory=list)
 
 
 def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) -> None:
@@ -142,6 +144,8 @@ def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) ->
         keep(connection, run, notes.remarks)
     if notes.waves:
         waves.note(connection, run, notes.waves)
+    if notes.gates:
+        gates.note(connection, run, notes.gates)
 
 
 def _write_wait(connection: sqlite3.Connection, run: int, wait: Wait) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 
 from bulkroute.ledger import (
     batches,
+    call_sheet,
     chart_queries,
     compare,
     drift,
+    gates,
     migrations,
     numbers,
     pair_queries,
@@ -24,10 +26,12 @@ from bulkroute.ledger import (
     waves,
 )
 from bulkroute.ledger.batches import Batch, Tenant, Which
+from bulkroute.ledger.call_sheet import SheetLine
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
 from bulkroute.ledger.compare import Checked, Difference
 from bulkroute.ledger.drift import Foreseen
 from bulkroute.ledger.file import read_transaction
+from bulkroute.ledger.gates import Gate
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.numbers import WantedName
@@ -136,6 +140,16 @@ class BatchReader:
     def waves(self) -> list[WaveProgress]:
         """Return its waves, in their order, with how far their rows are; none if it goes in one."""
         return waves.rows_of(self._connection, self.facts)
+
+    @guarded(READ)
+    def gates(self) -> list[Gate]:
+        """Return the gates that were asked after its waves, with their latest answers."""
+        return gates.kept(self._connection, self.facts)
+
+    def call_sheet(self, wave: int) -> Iterator[SheetLine]:
+        """Yield a number to dial for each from/to pair of the rows that were sent with a wave, the commonest first."""
+        with ledger_errors(self.path, READ):
+            yield from call_sheet.of_wave(self._connection, self.facts, wave)
 
     @guarded(READ)
     def names(self) -> dict[Binding, str]:

@@ -105,6 +105,17 @@ CREATE TABLE wave (
     PRIMARY KEY (batch, wave)
 ) STRICT, WITHOUT ROWID;
 
+-- What the gates after a wave, which say whether the next may begin, have answered last.
+CREATE TABLE gate (
+    batch       INTEGER NOT NULL REFERENCES batch,
+    wave        INTEGER NOT NULL,           -- the wave that they follow
+    gate        TEXT NOT NULL,              -- command, wait, hold
+    answer      TEXT NOT NULL,              -- waiting, not_yet, go, no_go
+    at          REAL NOT NULL,              -- when
+    words       TEXT NOT NULL,              -- what was said with it: the last lines of a command, a person's reason
+    PRIMARY KEY (batch, wave, gate)
+) STRICT, WITHOUT ROWID;
+
 -- One line for each call that was answered or given up; a call cut off by a crash shows as its row's status 'sent'.
 CREATE TABLE attempt (
     attempt     INTEGER PRIMARY KEY,        -- in the order in which they were recorded

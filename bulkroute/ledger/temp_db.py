@@ -34,6 +34,19 @@ def temp_errors(doing: str, where: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def scratch_folder(doing: str) -> Iterator[Path]:
+    """Give a new folder that is this user's alone, for the block. Raises LedgerError where TMPDIR is of no use."""
+    with temp_errors(doing, "temporary folder"):
+        _remove_leftovers()
+        folder, lock = _make_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
 class Scratch:
     """The file and the one connection that writes it. Use as a context manager."""
 

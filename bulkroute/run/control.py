@@ -146,6 +146,10 @@ def obey(run: Run, verb: str, value: str | None) -> None:
         if not (value and value.isascii() and value.isdigit() and len(value) < 7):
             raise ValueError(f"{value!r} is not a number of calls")
         run.set_concurrency(int(value))
+    elif verb == "go":
+        run.go()
+    elif verb == "no-go":
+        run.no_go(value or "")
     elif verb == "stop":
         run.stop(StopKind.CTL, "stopped by the operator (ctl stop)")
     elif verb != "status":

@@ -134,6 +134,8 @@ class Hooks:
             case RunStarted():
                 self._batch, self._run = event.batch, event.run
                 self._tell("started")
+            case WaitBegan(cause="gate"):
+                self._tell("gate", event.reason)
             case WaitBegan():
                 self._end_wait(event.cause)
                 wait_s = max(0.0, event.since + WAITING_AFTER_S - time.time())

@@ -21,6 +21,7 @@ class _Standing:
         self, noted: Wait, *, give_up_s: float | None, next_probe_s: Callable[[], float | None] | None
     ) -> None:
         self.noted = noted
+        self.reason = noted.reason
         self.until_s: float | None = None
         self.give_up_s = give_up_s
         self.next_probe_s = next_probe_s
@@ -76,6 +77,16 @@ class Pauses:
         if cause not in self._standing:
             self._stand(cause, reason, since_s=since_s, give_up_s=give_up_s, next_probe_s=next_probe_s)
 
+    def begin_waiting(self, cause: str, reason: str, *, give_up_s: float | None) -> None:
+        """Let no call start until `end(cause)`, for something that no call tells of; given up at `give_up_s`, if ever."""
+        self._pacer.hold(cause, reason)
+        self._stand(cause, reason, give_up_s=give_up_s)
+
+    def reword(self, cause: str, reason: str) -> None:
+        """Say anew why a pause stands; in the ledger the reason stays that it began with."""
+        if standing := self._standing.get(cause):
+            standing.reason = reason
+
     def _stand(
         self,
         cause: str,
@@ -122,7 +133,7 @@ class Pauses:
         probe_s = standing.next_probe_s() if standing.next_probe_s else None
         return Pause(
             cause,
-            standing.noted.reason,
+            standing.reason,
             None if standing.until_s is None else standing.until_s - now_s,
             standing.noted.started_at,
             None if ends_s is None else self._at(ends_s),

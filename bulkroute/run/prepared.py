@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bulkroute.errors import BulkrouteError
+from bulkroute.errors import BulkrouteError, UsageError
 from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.queries import Counts
@@ -89,6 +89,11 @@ def in_waves(prepared: Prepared, settings: Settings, on_notice: Callable[[str], 
     if waves and sizes and waves[0].asked != (asked := ",".join(map(str, sizes))):
         begun = f"with waves of {waves[0].asked}" if waves[0].asked else "with the waves of its manifest"
         on_notice(f"this batch was begun {begun} and goes on with them, not with {asked}; --fresh begins anew")
+    if settings.has_gates and not waves and prepared.counts.pending:
+        raise UsageError(
+            "gates are asked between waves, and this batch has none",
+            hint="give --waves 1,10,rest for example, or a column `wave` in the manifest",
+        )
     return prepared._replace(waves=waves, waves_to_send=prepared.batch.rows_to_send())
 
 

@@ -23,6 +23,7 @@ from bulkroute.run.counters import Tally
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.failure_limits import Limits
+from bulkroute.run.gates import Gates
 from bulkroute.run.outlook import Outlook
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepared import Prepared
@@ -82,9 +83,9 @@ class Run:
         asker = self._reader.asker
         self._sending = Sending(service, self._journal, self._feedback, self._pauses, asker, self._give_up)
         self._pool, self._gate = self._sending.pool, self._sending.gate
-        self._waves = Waves(
-            prepared, settings, self._sending, self._journal, self._reader, stop=self.stop, on_event=on_event
-        )
+        self._gates = Gates(settings, batch, self._journal, self._pauses, self._tokens.clean)
+        shared = prepared, settings, self._sending, self._journal, self._reader, self._gates
+        self._waves = Waves(*shared, stop=self.stop, on_event=on_event)
         self._paces = Paces(self._pace, self._journal)
         self._announce_start(command)
 
@@ -169,6 +170,14 @@ class Run:
         self._sending.probe_at_once()
         self._reader.asker.probe_at_once()
         self._tokens.probe_at_once()
+
+    def go(self) -> None:
+        """Let the next wave begin, as far as a person has to say so. Raises ValueError if none is held for that."""
+        self._gates.go()
+
+    def no_go(self, reason: str) -> None:
+        """Let no further wave begin: the run stops. Raises ValueError if no gate is asked."""
+        self._gates.no_go(reason)
 
     def set_rate(self, rate_per_s: float | None) -> None:
         """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""

@@ -22,5 +22,7 @@ VERBS = {
     "resume": Verb("go on", button=True),
     "rate": Verb("change the rate at once: 20, 600/m, unlimited", "R", button=True),
     "concurrency": Verb("change how many calls may be in flight", "N"),
+    "go": Verb("let the next wave begin, where --gate-hold waits for that", button=True),
+    "no-go": Verb("let none begin: stop with exit 3, whatever the other gates say", "REASON", button=True),
     "stop": Verb("end it in good order (exit 4); the same command resumes", button=True),
 }

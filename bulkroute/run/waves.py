@@ -1,10 +1,12 @@
-"""The waves of a batch, one after the other: sent, read back, and only then the next.
+"""The waves of a batch, one after the other: sent, read back, let on by the gates, and only then the next.
 
 Never takes the service's "success" for the change, and never begins a wave before the one before it was read back right.
 What a wave has come to is on disk before the next begins, so that the same command goes on where this one ended.
 """
 
-from collections.abc import Callable, Iterator
+import contextlib
+import time
+from collections.abc import Callable
 
 from bulkroute.errors import BulkrouteError, ServiceUnreachable, StopKind
 from bulkroute.events import WARNING, Notice, OnEvent, WaveEnded, WaveStarted
@@ -18,6 +20,7 @@ from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import wave_text
 from bulkroute.rate.backoff import doubling
 from bulkroute.run.admission import GateClosed
+from bulkroute.run.gates import Between, Gates
 from bulkroute.run.prepared import Prepared
 from bulkroute.run.sending import Sending
 from bulkroute.settings import Settings
@@ -41,6 +44,7 @@ class Waves:
         sending: Sending,
         journal: Journal,
         reader: LiveReader,
+        gates: Gates,
         *,
         stop: OnStop,
         on_event: OnEvent,
@@ -52,6 +56,7 @@ class Waves:
         self._pool, self._gate = sending.pool, sending.gate
         self._journal = journal
         self._reader = reader
+        self._gates = gates
         self._stop = stop
         self._on_event = on_event
         self._waits_s = [0.0, *doubling(settings.backoff_s, READ_AGAIN)]
@@ -59,29 +64,57 @@ class Waves:
 
     async def send(self) -> None:
         """Send all waves in their order, until the run is stopped. Raises LedgerError."""
-        for wave, following in self._in_order():
-            try:
-                if not await self._pass(wave, following):
+        with contextlib.suppress(GateClosed):
+            for wave in self._waves:
+                if not await self._pass(wave):
                     return
-            except GateClosed:
-                return
 
-    def _in_order(self) -> Iterator[tuple[Wave, Wave | None]]:
-        """Yield each wave with the one that follows it."""
-        return zip(self._waves, (*self._waves[1:], None), strict=True)
-
-    async def _pass(self, wave: Wave, following: Wave | None) -> bool:
+    async def _pass(self, wave: Wave) -> bool:
         """Send a wave and read it back; return whether the next may begin. Raises GateClosed."""
         has_rows = self._batch.has_pending(wave.number)
         if not has_rows and wave.state in (WaveState.WAITING, WaveState.DONE):
-            return await self._is_done(wave)  # nothing was sent, or nothing is to be sent again
+            await self._end(wave)  # nothing was sent, or nothing is to be sent again
+            return True
         if has_rows and not await self._send(wave):
             return False
-        if not await self._reads_right(wave) or self._pool.is_full:
+        is_read_back = not has_rows and wave.state in (WaveState.GATE, WaveState.NO_GO)
+        if not is_read_back and not await self._reads_right(wave):
             return False
-        if following is not None and not await self._can_be_reached(following):
+        if self._pool.is_full:
             return False
-        return await self._is_done(wave)
+        following = self._next_with_rows(wave)
+        if following is None:
+            await self._end(wave)
+            return True
+        if not await self._can_be_reached(following):
+            return False
+        if wave.may_follow or not self._gates.given:
+            await self._end(wave)
+            return True
+        if not await self._may_go_on(wave, was_asked=is_read_back and wave.state is WaveState.GATE):
+            return False
+        await self._end(wave)
+        return await self._can_be_reached(following)  # gates may take hours
+
+    def _next_with_rows(self, wave: Wave) -> Wave | None:
+        later = (each for each in self._waves[self._waves.index(wave) + 1 :] if self._batch.has_pending(each.number))
+        return next(later, None)
+
+    async def _may_go_on(self, wave: Wave, *, was_asked: bool) -> bool:
+        """Ask the gates after a wave, those that an earlier run asked on from there; stop the run for a no. Raises GateClosed."""
+        kept = {gate.gate: gate for gate in self._batch.gates() if gate.wave == wave.number} if was_asked else {}
+        if not was_asked:
+            await self._move_on(wave, WaveState.GATE)
+        since = wave.since if was_asked else time.time()
+        between = Between(wave.number, self._words(wave), len(self._waves), since)
+        refusal = await self._gate.while_open(self._gates.ask(between, kept))
+        if refusal is None:
+            self._remark(wave, "its gates said go", is_good=True)
+            return True
+        await self._move_on(wave, WaveState.NO_GO, refusal)
+        self._remark(wave, refusal, is_good=False)
+        self._stop(StopKind.GATE, f"no go after {self._words(wave)}: {_last_words(refusal)}")
+        return False
 
     async def _send(self, wave: Wave) -> bool:
         """Send the rows of a wave; return whether all were begun. Raises GateClosed."""
@@ -158,10 +191,10 @@ class Waves:
             self._journal.said([Remark.of_notice(text)])
             self._on_event(Notice(text))
 
-    async def _is_done(self, wave: Wave) -> bool:
+    async def _end(self, wave: Wave) -> None:
+        """Keep that the next wave may begin."""
         if wave.state is not WaveState.DONE:
             await self._move_on(wave, WaveState.DONE, may_follow=True)
-        return True
 
     async def _move_on(self, wave: Wave, state: WaveState, words: str = "", *, may_follow: bool = False) -> None:
         """Keep how far a wave is, on disk before anything else happens. Raises LedgerError."""
@@ -180,3 +213,9 @@ class Waves:
 def _told(what: str, faults: Faults) -> str:
     more = f"; and {faults.rows - len(faults.told)} more" if faults.rows > len(faults.told) else ""
     return f"{faults.rows:,} of {faults.of:,} rows {what}: {'; '.join(faults.told)}{more}"
+
+
+def _last_words(refusal: str) -> str:
+    """Return why a gate said no in one line: what a command printed first is in the ledger."""
+    first, *others = refusal.splitlines()
+    return f"{first} ... {others[-1]}" if len(others) > 1 else " ".join((first, *others))

@@ -71,6 +71,16 @@ class Settings:
     """Rows to send and read back before the rest, as `waves` of so many rows and the rest; 0: none."""
     waves: tuple[WaveSize, ...] = ()
     """How many rows go in each wave; empty: as the manifest's column `wave` says, else all in one go."""
+    gate_command: str | None = None
+    """A shell command that is asked after each wave but the last: exit code 0 is go, 75 not yet, all else no."""
+    gate_interval_s: float = 30.0
+    """After a *not yet* it is asked again after so long."""
+    gate_wait_s: float | None = None
+    """How long to wait after each wave but the last."""
+    gate_hold: bool = False
+    """Whether a person has to say go after each wave but the last, by `ctl` or the live page."""
+    gate_timeout_s: float | None = None
+    """How long the gates after a wave may take until all have said go; None: as long as the window is open."""
     max_failures: FailureLimit | None = None
     """Failed rows at which the run stops."""
     max_consecutive_failures: int | None = 20
@@ -123,6 +133,11 @@ class Settings:
     def wave_sizes(self) -> tuple[WaveSize, ...]:
         """How many rows are asked for in each wave, by `waves` or `canary`; empty: nothing was asked for."""
         return (WaveSize(rows=self.canary), REST) if self.canary else self.waves
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether anything has to say go between two waves."""
+        return bool(self.gate_command) or self.gate_wait_s is not None or self.gate_hold
 
     @property
     def secret_headers(self) -> list[str]:
@@ -194,7 +209,17 @@ _LEAST = {
     "canary": 0,
     "wait_for_lock_s": 0,
 }
-_ABOVE_ZERO = ("rate_per_s", "timeout_s", "backoff_s", "backoff_cap_s", "max_throttle_wait_s", "max_duration_s")
+_ABOVE_ZERO = (
+    "rate_per_s",
+    "timeout_s",
+    "backoff_s",
+    "backoff_cap_s",
+    "max_throttle_wait_s",
+    "max_duration_s",
+    "gate_interval_s",
+    "gate_wait_s",
+    "gate_timeout_s",
+)
 
 
 def _named(field_name: str) -> str:

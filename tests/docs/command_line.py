@@ -36,6 +36,12 @@ ENVIRONMENT = {
     "BULKROUTE_SIMULATOR_APP_SECRET": "Its secret, `demo-secret` if it is not set.",
     "BULKROUTE_SIMULATOR_TOKEN": "The ready token that `simulate` lets in, `demo-token` if it is not set.",
     "BULKROUTE_EVENT": "Set for hooks alone: what they are told of, `before_run` or an event.",
+    "BULKROUTE_WAVE": "Told to gates: the number of the wave that has just ended.",
+    "BULKROUTE_WAVES": "Told to gates: how many waves there are; elsewhere the variable of `--waves`.",
+    "BULKROUTE_LEDGER": "Told to gates: the ledger's path; elsewhere the variable of `--ledger`.",
+    "BULKROUTE_DONE": "Told to gates: rows of the batch that are done.",
+    "BULKROUTE_FAILED": "Told to gates: rows of the batch that failed or were refused.",
+    "BULKROUTE_TEST_CALLS": "Told to gates: a CSV file of numbers to dial; it is removed afterwards.",
     "BULKROUTE_REASON": "Set for hooks alone: why, in words; empty if there is no reason to tell.",
 }
 """Variables that are no flag's, each with its line."""

@@ -80,6 +80,8 @@ class Told:
     """How many rows were sent between one reading of the list and the next, without empty steps."""
     reads_last: bool
     """Whether the last call of all read the list."""
+    tokens: int
+    """How often a token was fetched."""
     events: list[Event]
     virtual_s: float
 
@@ -101,6 +103,7 @@ def spend_nights(
     """
 
     async def spend(simulator: Simulator, options: Mapping[str, Any]) -> Told:
+        fetched = simulator.calls_per_endpoint["tokenByAkSk"]
         first, started_s, events = len(simulator.calls), asyncio.get_running_loop().time(), list[Event]()
         settings = Settings(base_url=simulator.url, credentials=KEY_PAIR, **{"rate_per_s": 50.0, **options})
         async with Engine(settings, on_event=events.append) as engine:
@@ -118,7 +121,8 @@ def spend_nights(
             elif call.endpoint == "queryCalledRoute" and steps[-1]:
                 steps.append(0)
         virtual_s = asyncio.get_running_loop().time() - started_s
-        return Told(summary, called, [rows for rows in steps if rows], not steps[-1], events, virtual_s)
+        tokens = simulator.calls_per_endpoint["tokenByAkSk"] - fetched
+        return Told(summary, called, [rows for rows in steps if rows], not steps[-1], tokens, events, virtual_s)
 
     async def scenario() -> list[Told]:
         async with Simulator(routes_for(wanted, seed), faults=faults, seed=seed) as simulator:

@@ -70,6 +70,7 @@ def test_every_option_reaches_its_setting() -> None:
     given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m --head-room 10%
         --concurrency 3 --max-attempts 2 --backoff 1 --backoff-cap 7 --timeout 9 --max-throttle-wait 8
         --max-outage-wait 7 --service-moved --allow-http --no-snapshot --on-drift stop --skip locked --max-refused 3 --expect 5 --waves 4,rest --strict-targets
+        --gate-command ./gate --gate-interval 5 --gate-wait 6 --gate-hold --gate-timeout 7
         --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11
         --wait-for-lock 5 --tenant eu --note CHG7 --max-duration 1h
         --until 2099-01-01T00:00:00+00:00 --strict-numbers --allow-unloaded --rewrite-number ^00=+

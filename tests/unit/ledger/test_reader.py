@@ -28,6 +28,7 @@ GIVEN = {
     "keep": False,
     "text": "4008001234",
     "batch": None,
+    "wave": 1,
     "names": {Binding(1, 101): "Billing"},
 }
 
@@ -55,7 +56,7 @@ def test_a_batch_that_cannot_be_read_is_a_ledger_error(tmp_path: Path, name: str
         (run,) = batch.runs()
         with closing(sqlite3.connect(ledger)) as connection:
             connection.executescript(
-                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE batch;DROP TABLE wanted_name;DROP TABLE target;DROP TABLE wave"
+                "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE batch;DROP TABLE wanted_name;DROP TABLE target;DROP TABLE wave;DROP TABLE gate"
             )
         with pytest.raises(LedgerError, match=r"cannot read the .*no such table") as caught:
             call(getattr(batch, name), {**GIVEN, "staged": tmp_path / "staged.db", "live": live, "run": run})

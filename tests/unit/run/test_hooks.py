@@ -85,6 +85,15 @@ async def test_what_is_heard_of_a_run(told: Told) -> None:
     assert told.remarks == [], "a hook that has nothing to say leaves nothing"
 
 
+async def test_a_gate_is_told_at_once_and_is_no_long_wait(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAITING_AFTER_S", 0.0)
+    async with told.hooks(on_event=APPEND) as hooks:
+        hooks.on_event(WaitBegan("gate", "after wave 1 of 3", None, time.time()))
+        await until(lambda: told.heard)
+        hooks.on_event(RunEnded(SUMMARY))
+    assert [(each["event"], each["reason"]) for each in told.heard] == [("gate", "after wave 1 of 3"), ("ended", None)]
+
+
 async def test_only_a_long_wait_is_told(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WAITING_AFTER_S", 1.0)
     now = time.time()
