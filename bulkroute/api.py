@@ -22,6 +22,8 @@ from bulkroute.errors import ServiceUnreachable as ServiceUnreachable
 from bulkroute.errors import StopKind as StopKind
 from bulkroute.errors import StoppedEarly as StoppedEarly
 from bulkroute.errors import UsageError as UsageError
+from bulkroute.events import BackedOut as BackedOut
+from bulkroute.events import BackingOut as BackingOut
 from bulkroute.events import Event as Event
 from bulkroute.events import Notice as Notice
 from bulkroute.events import OnEvent as OnEvent
@@ -71,9 +73,11 @@ from bulkroute.progress import Progress as Progress
 from bulkroute.progress import Proposal as Proposal
 from bulkroute.progress import Summary as Summary
 from bulkroute.progress import WaveProgress as WaveProgress
+from bulkroute.run.back_out import BackOut as BackOut
 from bulkroute.run.prepare_rollback import Preview as Preview
 from bulkroute.run.prepare_rollback import WayBack as WayBack
 from bulkroute.run.run import Run as Run
+from bulkroute.settings import BackOutOn as BackOutOn
 from bulkroute.settings import FailureLimit as FailureLimit
 from bulkroute.settings import OnDrift as OnDrift
 from bulkroute.settings import RewriteRule as RewriteRule

@@ -8,7 +8,6 @@ The command line uses this same class.
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from types import TracebackType
@@ -20,12 +19,14 @@ from bulkroute.cec.token import TokenSource
 from bulkroute.errors import LedgerBusy, LedgerError, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, OnEvent, RunEnded
 from bulkroute.ledger import intake
+from bulkroute.ledger.back_outs import BackOut as Decided
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.remarks import Remark, RemarkKind
+from bulkroute.ledger.status import read_status
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
 from bulkroute.live.read_calls import Asker
@@ -36,6 +37,8 @@ from bulkroute.live.verify import Verified, verify
 from bulkroute.progress import Proposal, Summary
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control
+from bulkroute.run.back_out import BackOut, unfinished
+from bulkroute.run.back_out_watch import require_room
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
 from bulkroute.run.holding import hold
@@ -46,10 +49,8 @@ from bulkroute.run.prepare_plan import PlanPreparation
 from bulkroute.run.prepare_rollback import LATEST_BATCH, Preview, RollbackPreparation, WayBack
 from bulkroute.run.prepared import Prepared
 from bulkroute.run.run import Run
+from bulkroute.run.said import Said
 from bulkroute.settings import Settings
-
-MOST_SAID = 200
-"""Remarks kept for the run that may follow."""
 
 
 def ignore(_event: Event) -> None:
@@ -63,8 +64,8 @@ Confirm = Callable[[Proposal], Awaitable[bool]]
 class Engine:
     """Rebinds called routes at one service. Use as an async context manager, within one event loop."""
 
-    current: Run | None = None
-    """The run under way, or the last one: to see how far it is, or to stop it."""
+    current: Run | BackOut | None = None
+    """The run under way, or the last one, or its back-out: to see how far it is, or to stop it."""
 
     def __init__(self, settings: Settings, *, on_event: OnEvent = ignore, confirm: Confirm | None = None) -> None:
         """`on_event` gets the events of a run as they happen; it must not block. `confirm` is asked before sending."""
@@ -75,15 +76,13 @@ class Engine:
         self._exits = contextlib.AsyncExitStack()
         self._blocking = Blocking()
         self._open = False
-        self._said: deque[Remark] = deque(maxlen=MOST_SAID)
-        """What was told and is not in the ledger: there is no run yet."""
-        self._keep = self._said.append
+        self._said = Said(self._on_event)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool; nothing is sent yet."""
         settings = self._settings
         for text in settings.credentials.warnings:
-            self._notice(f"warning: {text}")
+            self._said.notice(f"warning: {text}")
         client = Client(
             settings.base_url,
             auth_url=settings.auth_url,
@@ -100,10 +99,10 @@ class Engine:
         throttle = throttle_for(self._service, pauses, lambda _reason: None)
         reads = Downtime(settings, pauses, self._service.pacer.clock, "reads")
         self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)
-        self._reader = LiveReader(self._asker, settings.concurrency, self._notice)
-        self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._notice)
-        self._plans = PlanPreparation(settings, self._asker, self._reader, self._blocking, self._notice)
-        self._rollbacks = RollbackPreparation(settings, self._asker, self._reader, self._notice)
+        self._reader = LiveReader(self._asker, settings.concurrency, self._said.notice)
+        self._preparation = Preparation(settings, self._asker, self._reader, self._blocking, self._said.notice)
+        self._plans = PlanPreparation(settings, self._asker, self._reader, self._blocking, self._said.notice)
+        self._rollbacks = RollbackPreparation(settings, self._asker, self._reader, self._said.notice)
         self._deadlines = Deadlines(settings.max_duration_s, settings.until)
         self._open = True
         return self
@@ -120,7 +119,8 @@ class Engine:
 
         `source` is a path, `-`, or rows: (id, devicetype, deviceId) tuples, mappings or `Row`. The ledger is made
         where there is none; for rows and `-` it must be named. Raises ManifestError, LedgerBusy, LedgerError,
-        UsageError, and where `before_run` does not say go NotNow or StoppedEarly; whatever else ends the run is in `Summary.stopped` and `Summary.exit_code`.
+        UsageError, and where `before_run` does not say go NotNow or StoppedEarly; whatever else ends it is in
+        `Summary.stopped` and `exit_code`. It goes on with an unfinished back-out.
         """
         self._require_open()
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
@@ -128,10 +128,17 @@ class Engine:
             intake.require_readable(source, format)
             with contextlib.ExitStack() as exits:
                 held = await self._hold(Ledger(path), exits)
+                if (decided := unfinished(held)) is not None:
+                    return await self._back_out(held, decided)
                 await hooks.before_run()
-                async with self._preparation.take_in(source, format, held, exits) as prepared:
-                    await self._agree(prepared)
-                return await self._work_through(prepared)
+                with contextlib.ExitStack() as inputs:
+                    async with self._preparation.take_in(source, format, held, inputs) as prepared:
+                        require_room(prepared, self._settings, self._deadlines, self._said.notice)
+                        await self._agree(prepared)
+                    run, summary = await self._work_through(prepared)
+                if not self._settings.back_out_on or (decided := unfinished(held)) is None:
+                    return self._ended(summary)
+                return await self._back_out(held, decided, run)
 
     @property
     def reading(self) -> bool:
@@ -155,10 +162,12 @@ class Engine:
             found = self._existing(ledger)
             with contextlib.ExitStack() as exits:
                 held = await self._hold(found, exits)
+                if (decided := unfinished(held)) and way in (LATEST_BATCH, WayBack(batch=decided.batch)):
+                    return await self._back_out(held, decided)
                 await hooks.before_run()
                 async with self._rollbacks.take_back(held, exits, way) as prepared:
                     await self._agree(prepared)
-                return await self._work_through(prepared)
+                return self._ended((await self._work_through(prepared))[1])
 
     async def preview_rollback(self, ledger: str | Path, way: WayBack = LATEST_BATCH) -> Preview:
         """Return what `rollback` would do, and change nothing. Raises what that raises."""
@@ -205,7 +214,7 @@ class Engine:
         with Ledger(Path(ledger)).read() as opened:
             found = opened.pick(batch)
             found.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
-            verified = await verify(found, self._reader, self._settings.backoff_s, self._notice)
+            verified = await verify(found, self._reader, self._settings.backoff_s, self._said.notice)
             if opened.is_of_today():
                 self._keep_check(found, verified)
             return verified
@@ -248,11 +257,13 @@ class Engine:
         """
         self._require_open()
         allow_unloaded = self._settings.allow_unloaded
-        return await select(self._reader, to, filters, self._notice, excepted=excepted, allow_unloaded=allow_unloaded)
+        return await select(
+            self._reader, to, filters, self._said.notice, excepted=excepted, allow_unloaded=allow_unloaded
+        )
 
     async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
         """Hold a ledger as long as `exits`. Raises LedgerBusy, LedgerError."""
-        return await hold(ledger, self._settings, exits, self._notice)
+        return await hold(ledger, self._settings, exits, self._said.notice)
 
     def _hooked(self, ledger: Path) -> Hooks:
         """Return what tells the operator's hooks and pings of the run that is about to begin."""
@@ -261,7 +272,7 @@ class Engine:
             self._service.tokens.clean,
             ledger,
             on_notice=lambda text: self._on_event(Notice(text)),
-            keep=lambda remark: self._keep(remark),
+            keep=self._said.keep,
         )
         return self._hooks
 
@@ -288,7 +299,7 @@ class Engine:
                 stop=StopKind.DECLINED,
             )
 
-    async def _work_through(self, prepared: Prepared) -> Summary:
+    async def _work_through(self, prepared: Prepared) -> tuple[Run, Summary]:
         """Run the batch to its end."""
         # Reading may have been throttled; the run learns by itself.
         self._service.pacer.set_rate(self._settings.rate_per_s)
@@ -296,14 +307,20 @@ class Engine:
         run = self.current = Run(
             self._service, prepared=prepared, reader=self._reader, on_event=self._on_event, deadlines=self._deadlines
         )
-        run.keep(*self._said)
-        self._said.clear()
-        self._keep = run.keep
-        try:
-            async with control.serving(prepared.batch.path, run, self._notice):
-                summary = await run.execute()
-        finally:
-            self._keep = self._said.append
+        with self._said.kept_by(run):
+            async with control.serving(prepared.batch.path, run, self._said.notice):
+                return run, await run.execute()
+
+    async def _back_out(self, held: HeldLedger, decided: Decided, after: Run | None = None) -> Summary:
+        """Take back what a batch has changed; `after`: the run that has just stopped, if this process made it."""
+        back_out = BackOut(decided, held, self._service, self._reader, self._on_event, self._said, after)
+        self.current = back_out
+        async with control.serving(held.path, back_out, self._said.notice):
+            await back_out.execute()
+        with Ledger(held.path).read() as ledger:
+            return self._ended(read_status(ledger, decided.batch).summary)
+
+    def _ended(self, summary: Summary) -> Summary:
         self._on_event(RunEnded(summary))
         return summary
 
@@ -311,7 +328,3 @@ class Engine:
         """Refuse to work outside of the block that opens connections and closes them. Raises UsageError."""
         if not self._open:
             raise UsageError("this Engine is not open", hint="use it within `async with Engine(settings) as engine:`")
-
-    def _notice(self, text: str) -> None:
-        self._keep(Remark.of_notice(text))
-        self._on_event(Notice(text))

@@ -30,6 +30,8 @@ class ExitCode(IntEnum):
     STOPPED = 4
     LEDGER = 5
     DIFFERENT = 6
+    BACKED_OUT = 7
+    NOT_BACKED_OUT = 8
     MANIFEST = 65
     UNREACHABLE = 69
     BUG = 70
@@ -45,6 +47,8 @@ EXIT_MEANINGS = {
     ExitCode.STOPPED: "stopped early and resumable: a signal, a limit in rows or time, or throttled for too long",
     ExitCode.LEDGER: "the ledger cannot be used; what was recorded stays",
     ExitCode.DIFFERENT: "verify found differences; plan --exit-code found changes; drift, and --on-drift stop",
+    ExitCode.BACKED_OUT: "backed out: all that the batch had changed is proven to be as before",
+    ExitCode.NOT_BACKED_OUT: "backed out, but not all is proven to be as before",
     ExitCode.MANIFEST: "the manifest is invalid, nothing was sent",
     ExitCode.UNREACHABLE: "the service cannot be reached at all, no row could be tried",
     ExitCode.BUG: "a bug in bulkroute",

@@ -176,6 +176,38 @@ class RateChanged(NamedTuple):
     """Why, in words."""
 
 
+class BackingOut(NamedTuple):
+    """The run takes back what its batch has changed, or goes on with that."""
+
+    batch: int
+    """Whose changes are taken back."""
+    reason: str
+    """Why the run stopped, in words."""
+    rows: int
+    """Rows that the batch has changed."""
+    takes_s: float | None
+    """How long that will take, in seconds; None where nothing tells."""
+    since: float
+    """When it was decided, in seconds since the epoch."""
+    going_on: bool
+    """Whether an earlier command began it and was cut off."""
+
+
+class BackedOut(NamedTuple):
+    """What came of that: proven by reading back."""
+
+    batch: int
+    """Whose changes were taken back."""
+    rows: int
+    """Rows to put back."""
+    back: int
+    """Of these, those that are proven to be as before."""
+    reason: str
+    """What ended it before its end, in words; empty where it went through."""
+    exit_code: int
+    """7: all is as before; 8: not all is."""
+
+
 class RunEnded(NamedTuple):
     """Everything is recorded."""
 
@@ -194,6 +226,8 @@ Event = (
     | WaveEnded
     | RateChanged
     | Stopping
+    | BackingOut
+    | BackedOut
     | RunEnded
 )
 

@@ -80,6 +80,8 @@ class Summary:
     """What the run was for, as `--note` said."""
     waves: list[WaveProgress] = field(default_factory=list)
     """How far each wave is: objects with `wave`, `rows`, `done`, `failed`, `state`; empty for a batch that goes in one."""
+    backed_out: int | None = None
+    """Rows that the run has put back by itself, and that are proven to be as before; None if it did not begin to."""
 
     @property
     def done(self) -> int:
@@ -174,6 +176,14 @@ class Progress(NamedTuple):
     """When the window closes, in seconds since the epoch; None if there is none."""
     eta_s: float | None
     """Seconds until the last row is done, at the rate in force or the rows' own pace; None if nothing tells."""
+    back_out_rows: int = 0
+    """Rows that a back-out would put back now: those that the batch has changed."""
+    back_out_s: float | None = None
+    """Seconds that it would take, reading included; None if nothing tells, or nothing is to be put back."""
+    back_out_by: float | None = None
+    """When it must start to be done before the window closes, in seconds since the epoch; None if there is none."""
+    backing_out: str | None = None
+    """Why what the batch has changed is being taken back; None while it is not."""
 
     @property
     def done(self) -> int:
@@ -190,14 +200,16 @@ class Progress(NamedTuple):
         """What the run is doing, in one word."""
         if self.stopping is not None:
             return "stopping"
+        if self.backing_out is not None:
+            return "backing_out"
         if not self.pauses:
             return "running"
         return _STATES.get(self.pauses[0].cause, self.pauses[0].cause)
 
     @property
     def reason(self) -> str | None:
-        """Why it does not start calls, in words; None while it does."""
-        return self.stopping or (self.pauses[0].reason if self.pauses else None)
+        """Why it does not start calls, or backs out, in words; None while it goes its way."""
+        return self.stopping or (self.pauses[0].reason if self.pauses else self.backing_out)
 
     @property
     def since(self) -> float | None:
@@ -219,6 +231,7 @@ class Progress(NamedTuple):
             "until": None if self.until is None else iso(self.until),
             "pauses": [pause.fields() for pause in self.pauses],
             "ends_at": None if self.ends_at is None else iso(self.ends_at),
+            "back_out_by": None if self.back_out_by is None else iso(self.back_out_by),
             "eta_s": None if self.stopping is not None else self.eta_s,  # what is left is not going to be done
             "done": self.done,
             "left": self.left,
@@ -262,3 +275,5 @@ class Proposal(NamedTuple):
     """When no more calls start, in seconds since the epoch; None if there is no such window."""
     waves: tuple[int, ...] = ()
     """Rows to be sent of each wave; empty where all go in one."""
+    back_out_on: tuple[str, ...] = ()
+    """Why the run would take back by itself what it has changed: `no-go`, `limit`, `deadline`."""

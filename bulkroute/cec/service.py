@@ -7,6 +7,7 @@ from bulkroute.cec.client import Client
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import ProxyRefused, StopKind, StoppedEarly
 from bulkroute.model import FailureKind, Ruling, Verdict
+from bulkroute.rate.learned_rate import LearnedRate
 from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Call, Pauses, Throttle
 from bulkroute.settings import Settings
@@ -27,12 +28,13 @@ class Service(NamedTuple):
     settings: Settings
 
 
-def throttle_for(service: Service, pauses: Pauses, on_change: Callable[[str], None]) -> Throttle:
-    """Return what follows the service's refusals; `pauses` and `on_change` are those of `Throttle`."""
+def throttle_for(
+    service: Service, pauses: Pauses, on_change: Callable[[str], None], learned: LearnedRate | None = None
+) -> Throttle:
+    """Return what follows the service's refusals; `pauses`, `on_change` and `learned` are those of `Throttle`."""
     settings = service.settings
-    return Throttle(
-        service.pacer, pauses, on_change, max_wait_s=settings.max_throttle_wait_s, head_room=settings.head_room
-    )
+    patience, room = settings.max_throttle_wait_s, settings.head_room
+    return Throttle(service.pacer, pauses, on_change, max_wait_s=patience, head_room=room, learned=learned)
 
 
 class Feedback:

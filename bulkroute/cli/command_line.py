@@ -3,9 +3,11 @@
 import shlex
 import sys
 from collections.abc import Callable, Container
+from pathlib import Path
 
 import click
 
+from bulkroute.ledger.paths import quoted
 from bulkroute.model import escaped
 from bulkroute.settings import NO_VALUE
 
@@ -37,6 +39,22 @@ def _header(header: str) -> str:
 
 _HIDDEN: dict[str, Callable[[str], str]] = {"--header": _header, "--ping-url": lambda _url: NO_VALUE}
 """What is shown of a value that is not to be seen."""
+
+WHERE = ("--base-url", "--auth-url", "--header", "--config", "--profile")
+"""Flags that say which service is meant, and by whom; each has a value."""
+
+
+def on_ledger(command: str, ledger: Path) -> str:
+    """Return another command on a ledger, at the service that the one under way is about."""
+    kept: list[str] = []
+    words = iter(_words())
+    for word in words:
+        flag, given, _value = word.partition("=")
+        if flag in WHERE:
+            kept += [word] if given else [word, next(words, "")]
+        elif word in ("--allow-http", "--service-moved"):
+            kept.append(word)
+    return " ".join(["bulkroute", command, quoted(ledger), *map(shlex.quote, kept)])
 
 
 def going_on(useless: Container[str] = ()) -> str:

@@ -110,6 +110,9 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
     lines.append(("pace", _pace(proposal)))
     if proposal.ends_at is not None:
         lines.append(("window", f"no call starts after {clock(proposal.ends_at)}"))
+    if proposal.back_out_on:
+        reasons = ", ".join(proposal.back_out_on)
+        lines.append(("back-out", f"by itself, without a further question, if it stops by {reasons}"))
     if not proposal.live_read:
         lines.append(("warning", "with --no-snapshot no earlier binding is kept: this cannot be rolled back"))
     lines += [("warning", text) for text in warnings]

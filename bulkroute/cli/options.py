@@ -16,6 +16,7 @@ from bulkroute.credentials import Credentials
 from bulkroute.settings import (
     OnDrift,
     Settings,
+    parse_back_out_on,
     parse_duration,
     parse_failure_limit,
     parse_header,
@@ -58,6 +59,7 @@ WAIT = Parsed("duration", lambda text: 0.0 if text.strip() == "0" else parse_dur
 RATE = Parsed("rate", parse_rate)
 FAILURES = Parsed("failures", parse_failure_limit)
 SHARE = Parsed("share", parse_share)
+BACK_OUT_ON = Parsed("reasons", parse_back_out_on)
 SKIP = Parsed("kinds", parse_skip)
 HEADER = Parsed("header", parse_header)
 REWRITE = Parsed("rule", parse_rewrite_rule)
@@ -99,6 +101,7 @@ FIELDS = {
     "rewrite_number": "rewrite_number",
     "max_failures": "max_failures",
     "max_consecutive_failures": "max_consecutive_failures",
+    "back_out_on": "back_out_on",
     "max_rows": "max_rows",
     "max_duration": "max_duration_s",
     "until": "until",
@@ -177,6 +180,12 @@ on_drift = setting(
     type=click.Choice([choice.value for choice in OnDrift]),
     callback=lambda _context, _option, value: OnDrift(value),
     help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
+)
+back_out_on = setting(
+    "--back-out-on",
+    type=BACK_OUT_ON,
+    metavar="REASONS",
+    help="Put back by itself what the batch has changed, if the run stops by one of these: no-go, limit, deadline.",
 )
 fresh = setting("--fresh", is_flag=True, help="Begin the next batch although the present one is not finished.")
 allow_unloaded = setting("--allow-unloaded", is_flag=True, help="Accept IVR flows that are named and not loaded.")

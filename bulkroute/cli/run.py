@@ -10,6 +10,7 @@ from bulkroute.cli.options import (
     FAILURES,
     PATH,
     ask_nothing,
+    back_out_on,
     connection_options,
     expect,
     fresh,
@@ -45,6 +46,7 @@ from bulkroute.cli.wave_options import require_somebody, wave_options
     help="Read live bindings first: skip rows already right, keep what rollback needs, refuse locked and unknown ids.",
 )
 @wave_options
+@back_out_on
 @strict_targets
 @number_options
 @service_moved

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import click
 
-from bulkroute.cli.command_line import as_given, going_on
+from bulkroute.cli.command_line import as_given, going_on, on_ledger
 from bulkroute.cli.confirm import confirm_with
 from bulkroute.cli.hook_options import leave_out_for_rehearsal
 from bulkroute.cli.messages import STAMP, log_file, open_log, report_error, streams
@@ -30,7 +30,7 @@ from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.status import ended_by
 from bulkroute.manifest import Faults, open_manifest
 from bulkroute.output import json_log
-from bulkroute.output.closing import closing_line, next_commands, print_closing
+from bulkroute.output.closing import Advice, after_back_out, closing_line, next_commands, print_closing
 from bulkroute.output.json_log import Records
 from bulkroute.output.lines import Lines
 from bulkroute.output.words import clock, duration
@@ -166,7 +166,7 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
     if options["json_"]:
         click.echo(summary.to_json())
     reasons = _reasons(summary, ledger)
-    advice = next_commands(summary, going_on(_useless(summary, options)), quoted(ledger), rollback=rollback)
+    advice = _advice(summary, going_on(_useless(summary, options)), ledger, rollback=rollback)
     for stream in streams(quiet=options["quiet"] and (not summary.exit_code or summary.window_closed)):
         with contextlib.suppress(OSError):  # nobody is there to be told
             if options["log_format"] == "text":
@@ -176,6 +176,18 @@ def close_with(summary: Summary, options: dict[str, Any], ledger: Path, *, rollb
                 json_log.write("failure_group", stream, **reason._asdict())
             steps = [each._asdict() for each in advice]
             json_log.write("closing", stream, text=closing_line(summary), next=steps)
+
+
+def _advice(summary: Summary, again: str, ledger: Path, *, rollback: bool) -> Sequence[Advice]:
+    """Return what to do next; `again` is the command that goes on with this one."""
+    if summary.backed_out is not None and summary.batch is not None:
+        with contextlib.suppress(LedgerError, UsageError), Ledger(ledger).read() as reader:
+            back_out = reader.require_batch(summary.batch).back_out()
+            unfinished = back_out is not None and back_out.is_unfinished
+            failed = not unfinished and reader.pick(summary.batch, rollback=True).counts().failed > 0
+            commands = on_ledger("verify", ledger), on_ledger("rollback", ledger)
+            return after_back_out(summary, again, *commands, unfinished=unfinished, failed=failed)
+    return next_commands(summary, again, quoted(ledger), rollback=rollback)
 
 
 def _long_window(until: datetime | None) -> list[str]:

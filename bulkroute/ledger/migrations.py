@@ -80,6 +80,19 @@ TO_FORMAT_3 = (
         PRIMARY KEY (batch, wave)
     ) STRICT, WITHOUT ROWID
     """,
+    "ALTER TABLE run ADD COLUMN ends_at REAL",
+    "ALTER TABLE run ADD COLUMN routes INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TABLE back_out (
+        batch       INTEGER PRIMARY KEY REFERENCES batch,
+        run         INTEGER NOT NULL REFERENCES run,
+        decided_at  REAL NOT NULL,
+        exit_code   INTEGER,
+        ended_at    REAL,
+        rows        INTEGER,
+        back        INTEGER
+    ) STRICT
+    """,
     """
     CREATE TABLE gate (
         batch       INTEGER NOT NULL REFERENCES batch,
@@ -124,9 +137,11 @@ _VIEWS_OF_2 = {
     " NULL AS words WHERE 0",
     "gate": "SELECT NULL AS batch, NULL AS wave, NULL AS gate, NULL AS answer, NULL AS at, NULL AS words WHERE 0",
     "wanted_name": "SELECT NULL AS batch, NULL AS name, NULL AS devicetype, NULL AS device_id WHERE 0",
+    "back_out": "SELECT NULL AS batch, NULL AS run, NULL AS decided_at, NULL AS exit_code, NULL AS ended_at, NULL AS rows,"
+    " NULL AS back WHERE 0",
     "run": "SELECT *, NULL AS stop, NULL AS pid_started, NULL AS digest"
     + "".join(f", '' AS {name}" for name in _ORIGIN)
-    + " FROM main.run",
+    + ", NULL AS ends_at, 0 AS routes FROM main.run",
     "pace": f"SELECT *, {_CAUSE} AS cause FROM main.pace",
     "remark": f"SELECT {', '.join(f'NULL AS {column}' for column in _NO_REMARK)} WHERE 0",
 }

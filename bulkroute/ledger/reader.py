@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkroute.ledger import (
+    back_outs,
     batches,
     call_sheet,
     chart_queries,
@@ -21,10 +22,12 @@ from bulkroute.ledger import (
     pair_queries,
     queries,
     remarks,
+    rollback,
     runs,
     stories,
     waves,
 )
+from bulkroute.ledger.back_outs import BackOut
 from bulkroute.ledger.batches import Batch, Tenant, Which
 from bulkroute.ledger.call_sheet import SheetLine
 from bulkroute.ledger.chart_queries import Cell, FailedRow, Finished, LastCall, PaceChange, Search, Wait
@@ -38,6 +41,7 @@ from bulkroute.ledger.numbers import WantedName
 from bulkroute.ledger.pair_queries import Pairs
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.remarks import SaidOf
+from bulkroute.ledger.rollback import Touched
 from bulkroute.ledger.runs import RunEnd, RunRecord
 from bulkroute.ledger.staging import FoundRow
 from bulkroute.ledger.stories import Found
@@ -130,6 +134,16 @@ class BatchReader:
     def remarks(self, limit: int) -> list[SaidOf]:
         """Return what was said of it beside its rows, the last words first."""
         return remarks.latest(self._connection, self.facts, limit)
+
+    @guarded(READ)
+    def back_out(self) -> BackOut | None:
+        """Return how a run took back, or takes back, what this batch has changed; None if none does."""
+        return back_outs.of_batch(self._connection, self.number)
+
+    @guarded(READ)
+    def count_touched(self) -> Touched:
+        """Count the rows that this batch may have changed and that a rollback of it would put back."""
+        return rollback.count_touched(self._connection, self.facts)
 
     @guarded(READ)
     def count_pairs(self, limit: int) -> Pairs:
@@ -231,6 +245,11 @@ class LedgerReader:
         if found is None:
             raise batches.never_rolled_back(self.path)
         return BatchReader(self._connection, self.path, found)
+
+    @guarded(READ)
+    def unfinished_back_out(self) -> BackOut | None:
+        """Return the back-out that the next run goes on with; None if there is none."""
+        return back_outs.unfinished(self._connection)
 
     @guarded(READ)
     def from_on(self, number: int) -> list[BatchReader]:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.ledger import lifecycle
+from bulkroute.ledger import back_outs, lifecycle
 from bulkroute.ledger.batches import Batch, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import attached
@@ -80,12 +80,24 @@ class Changed(NamedTuple):
     rows: int
 
 
+class Touched(NamedTuple):
+    """Rows that a batch may have changed, and whose earlier binding is recorded."""
+
+    rows: int
+    """All of them."""
+    to_send: int
+    """Those among them that are still to be sent, again."""
+
+
 def open_rollback(connection: sqlite3.Connection, scope: Scope, live: Path) -> Batch:
     """Return the rollback of that scope if it is under way, or a new one, with every row that may have been changed.
 
-    Another one that is under way is not gone on with.
+    Another one that is under way is not gone on with, nor is a back-out that puts back anything else.
     """
     with attached(connection, seen=live, **scope.databases), transaction(connection):
+        going_on = back_outs.unfinished(connection)
+        if going_on and (scope.later or scope.is_limited or scope.parent.number != going_on.batch):
+            back_outs.give_over(connection)
         number = _under_way(connection, scope) or _create(connection, scope)
         connection.execute(
             "UPDATE batch SET closed = 1 WHERE parent IS NOT NULL AND NOT closed AND batch <> ?", (number,)
@@ -170,6 +182,16 @@ def changed(connection: sqlite3.Connection) -> list[Changed]:
         " GROUP BY row.batch ORDER BY row.batch"
     )
     return [Changed(*each) for each in found]
+
+
+def count_touched(connection: sqlite3.Connection, batch: Batch) -> Touched:
+    """Count the rows that a rollback of this batch would put back."""
+    found = connection.execute(
+        f"SELECT count(*), count(*) FILTER (WHERE row.listed AND row.status = '{Status.PENDING}') FROM row"
+        f" WHERE row.batch = ? AND {_TOUCHED_ROW} AND row.before_devicetype IS NOT NULL",
+        (batch.number,),
+    ).fetchone()
+    return Touched(*found)
 
 
 def standing_before(connection: sqlite3.Connection, rollback: Batch, live: Path) -> Changed | None:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from bulkroute.errors import StopKind
+from bulkroute.ledger import back_outs
 from bulkroute.ledger.batches import Batch, Tenant
 from bulkroute.ledger.file import transaction
 from bulkroute.ledger.lock import Holder, Process
@@ -45,12 +46,17 @@ class RunStart(NamedTuple):
     """user@host."""
     command_line: str = ""
     """As it was given, without secrets."""
+    ends_at: float | None = None
+    """When its window closes; None: it has none."""
+    routes: int = 0
+    """Called routes that the service lists; 0: they were not read."""
 
     @classmethod
-    def of(cls, settings: Settings, command: str) -> "RunStart":
+    def of(cls, settings: Settings, command: str, ends_at: float | None, routes: int) -> "RunStart":
         """Return how this process starts a run."""
         tenant, labels = Tenant.of(settings), (settings.tenant, settings.note)
-        return cls(command, __version__, tenant, settings.rate_per_s, *labels, who(), settings.command_line)
+        origin = (*labels, who(), settings.command_line)
+        return cls(command, __version__, tenant, settings.rate_per_s, *origin, ends_at, routes)
 
 
 def who() -> str:
@@ -117,6 +123,10 @@ class RunRecord(NamedTuple):
     note: str = ""
     who: str = ""
     command_line: str = ""
+    ends_at: float | None = None
+    """When its window closes."""
+    routes: int = 0
+    """Called routes that the service listed before it."""
 
     @property
     def process(self) -> Process:
@@ -159,6 +169,8 @@ def begin(connection: sqlite3.Connection, batch: Batch, start: RunStart) -> int:
         "note": start.note,
         "who": start.who,
         "command_line": start.command_line,
+        "ends_at": start.ends_at,
+        "routes": start.routes,
     }
     with transaction(connection):
         connection.execute(
@@ -172,13 +184,16 @@ def begin(connection: sqlite3.Connection, batch: Batch, start: RunStart) -> int:
     return made.lastrowid or 0
 
 
-def end(connection: sqlite3.Connection, run: int, end: RunEnd) -> None:
-    """Record how a run ended."""
-    connection.execute(
-        "UPDATE run SET ended_at = ?, seconds = ?, attempts = ?, retries = ?, throttled = ?, stopped = ?, exit_code = ?,"
-        " stop = ? WHERE run = ?",
-        (time.time(), end.seconds, *end.calls, end.stopped and escaped(end.stopped), end.exit_code, end.stop, run),
-    )
+def end(connection: sqlite3.Connection, batch: Batch, run: int, end: RunEnd, *, backs_out: bool) -> None:
+    """Record how a run ended, and whether what its batch has changed is taken back now."""
+    with transaction(connection):
+        connection.execute(
+            "UPDATE run SET ended_at = ?, seconds = ?, attempts = ?, retries = ?, throttled = ?, stopped = ?,"
+            " exit_code = ?, stop = ? WHERE run = ?",
+            (time.time(), end.seconds, *end.calls, end.stopped and escaped(end.stopped), end.exit_code, end.stop, run),
+        )
+        if backs_out:
+            back_outs.decide(connection, batch, run)
 
 
 def of_batch(connection: sqlite3.Connection, batch: int) -> list[RunRecord]:

@@ -55,7 +55,20 @@ CREATE TABLE run (
     tenant      TEXT NOT NULL DEFAULT '',   -- whose routes, as --tenant named it
     note        TEXT NOT NULL DEFAULT '',   -- what for, as --note said
     who         TEXT NOT NULL DEFAULT '',   -- user@host; '': not known
-    command_line TEXT NOT NULL DEFAULT ''   -- as it was given, without secrets; '': not known
+    command_line TEXT NOT NULL DEFAULT '',  -- as it was given, without secrets; '': not known
+    ends_at     REAL,                       -- when its window closes; NULL: it has none, or that is not known
+    routes      INTEGER NOT NULL DEFAULT 0  -- called routes that the service listed before it; 0: not read
+) STRICT;
+
+-- Runs that stopped and take back what their batch changed, or have; written with the end of the run.
+CREATE TABLE back_out (
+    batch       INTEGER PRIMARY KEY REFERENCES batch, -- whose changes are taken back
+    run         INTEGER NOT NULL REFERENCES run, -- that stopped
+    decided_at  REAL NOT NULL,              -- when
+    exit_code   INTEGER,                    -- of the last command that worked on it; NULL: none has ended, or a person took it over
+    ended_at    REAL,                       -- NULL: the next run goes on with it
+    rows        INTEGER,                    -- to put back; NULL: not known yet
+    back        INTEGER                     -- of these, proven to be as before; NULL: not known yet
 ) STRICT;
 
 CREATE TABLE row (

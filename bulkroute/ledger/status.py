@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, LedgerError
 from bulkroute.ledger import lock
+from bulkroute.ledger.back_outs import BackOut
 from bulkroute.ledger.batches import Which
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.lock import Holder
@@ -27,6 +29,10 @@ class BatchStatus(NamedTuple):
     """Whether there is a rollback of it."""
     state: RunState | None
     """What its last run is doing; None if there was none."""
+    back_out: BackOut | None = None
+    """How a run took back, or takes back, what it has changed."""
+    is_held: bool = False
+    """Whether somebody is at work on the ledger."""
 
 
 def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bool = False) -> BatchStatus:
@@ -39,14 +45,20 @@ def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bo
         batch = ledger.pick(number, rollback=rollback)
         rolled_back = not rollback and ledger.find_batch(Which.ROLLBACK) is not None
         counts, reasons, runs = batch.counts(), batch.reasons(), batch.runs()
+        back_out = batch.back_out()
         end = batch.end_of(runs[-1]) if runs else RunEnd(0.0, Calls())
         waves = batch.waves()
+        if back_out is not None:
+            end = end._replace(exit_code=back_out.exit_code)
     last = runs[-1] if runs else None
     tenant, note = (last.tenant, last.note) if last else ("", "")
     number = last.run if last else None
     summary = summarise(ledger.path, batch.number, counts, number, end, tenant=tenant, note=note, waves=waves)
+    if back_out is not None:
+        summary = replace(summary, backed_out=back_out.back, live_read=True)
     state = state_of(runs, ledger.path, before)
-    return BatchStatus(summary, batch.manifest, reasons, runs, rolled_back, state)
+    is_held = lock.holder(ledger.path) is not None
+    return BatchStatus(summary, batch.manifest, reasons, runs, rolled_back, state, back_out, is_held)
 
 
 def state_of(runs: list[RunRecord], ledger: Path, before: Holder | None) -> RunState | None:

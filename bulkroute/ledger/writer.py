@@ -10,7 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bulkroute.errors import LedgerError, UsageError
-from bulkroute.ledger import batches, drift, merge, migrations, numbers, remarks, rollback, runs, settle, wanted, waves
+from bulkroute.ledger import (
+    back_outs,
+    batches,
+    drift,
+    merge,
+    migrations,
+    numbers,
+    remarks,
+    rollback,
+    runs,
+    settle,
+    wanted,
+    waves,
+)
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
@@ -135,9 +148,9 @@ class BatchWriter(BatchReader):
         return runs.begin(self._connection, self.facts, start)
 
     @guarded("record the end of the run")
-    def end_run(self, run: int, end: RunEnd) -> None:
-        """Record how a run ended."""
-        runs.end(self._connection, run, end)
+    def end_run(self, run: int, end: RunEnd, *, backs_out: bool = False) -> None:
+        """Record how a run ended, and whether what this batch has changed is taken back now, in one commit."""
+        runs.end(self._connection, self.facts, run, end, backs_out=backs_out)
 
     def journal(self, run: int, announce: Callable[[list[Attempt], list[Attempt]], None]) -> Journal:
         """Return what writes a run's calls; `announce` is that of `Journal`."""
@@ -250,6 +263,11 @@ class LedgerWriter:
     def keep_remarks(self, run: int, said: Iterable[Remark]) -> None:
         """Keep what was said of a run, which may have ended."""
         remarks.keep(self._connection, run, said)
+
+    @guarded("record the end of the back-out")
+    def end_back_out(self, batch: BatchReader, exit_code: int, rows: int, back: int, *, for_good: bool) -> None:
+        """Note how a command that worked on a back-out ended; `for_good`: nothing of it is to be gone on with."""
+        back_outs.end(self._connection, batch.facts, exit_code, rows, back, for_good=for_good)
 
     def work_on(self, batch: BatchReader) -> BatchWriter:
         """Return a batch of this ledger, to be worked on."""

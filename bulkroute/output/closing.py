@@ -9,14 +9,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple, TextIO
 
-from bulkroute.errors import ExitCode
+from bulkroute.errors import ExitCode, StopKind
+from bulkroute.ledger.back_outs import BackOut
 from bulkroute.ledger.paths import quoted
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import BatchStatus
 from bulkroute.model import REFUSED, route_text
 from bulkroute.output.tables import Column, Table, advise, say, show
-from bulkroute.output.words import duration, labels, rate
+from bulkroute.output.words import clock, duration, labels, rate
 from bulkroute.progress import Summary
 from bulkroute.settings import SKIPPABLE
 
@@ -87,9 +88,19 @@ def print_status(found: BatchStatus) -> None:
     """Print how a ledger stands on stdout."""
     show(outcomes(found.summary, found.reasons), sys.stdout)
     show(runs(found.runs, found.state), sys.stdout)
+    ledger = quoted(found.summary.ledger)
+    if found.back_out:
+        say(_back_out(found.back_out, ledger, goes_on=found.is_held), sys.stdout)
     if found.rolled_back:
-        ledger = quoted(found.summary.ledger)
         say(f"there is a rollback of it: `bulkroute status {ledger} --rollback` shows how that stands", sys.stdout)
+
+
+def _back_out(back_out: BackOut, ledger: str, *, goes_on: bool) -> str:
+    """Return how a back-out stands; `goes_on`: somebody is at work on the ledger."""
+    if not back_out.is_unfinished:
+        return f"backed out: {back_out.back:,} of {back_out.rows or 0:,} changed rows were proven to be as before"
+    text = f"backing out since {clock(back_out.decided_at)}: {back_out.back:,} rows are put back so far"
+    return text if goes_on else f"{text}, and nobody is at it; `bulkroute rollback {ledger}`, or the same run, goes on"
 
 
 def status_line(found: BatchStatus) -> str:
@@ -105,6 +116,10 @@ def closing_line(summary: Summary) -> str:
     """Return what happened in one line."""
     all_done = summary.done == summary.total and not summary.exit_code  # of a rollback, rows may be left behind
     how = "stopped" if summary.stopped else "all done" if all_done else "ended"
+    if summary.exit_code == ExitCode.BACKED_OUT:
+        how = f"backed out, all {summary.backed_out:,} changed rows are as before"
+    elif summary.exit_code == ExitCode.NOT_BACKED_OUT:
+        how = f"backed out, but not of all: {summary.backed_out:,} changed rows are put back"
     text = f"{how}: {_counts(summary)}"
     if summary.attempts:
         calls = "1 call" if summary.attempts == 1 else f"{summary.attempts:,} calls"
@@ -156,6 +171,25 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
             advice.append(Advice("accept them as they are", skipping))
     elif summary.exit_code not in (ExitCode.DONE, None):
         advice.append(Advice("go on", command_line))
+    return advice
+
+
+def after_back_out(
+    summary: Summary, again: str, verify: str, rollback: str, *, unfinished: bool, failed: bool
+) -> list[Advice]:
+    """Return what to do once a run has taken back what it changed: `again` is the run's own command.
+
+    `unfinished`: rows are still to be put back. `failed`: calls to do so have failed.
+    """
+    if unfinished:
+        return [Advice("go on putting back", rollback)]
+    advice = [Advice("see again that all is as before", verify)]
+    if summary.exit_code == ExitCode.NOT_BACKED_OUT:
+        advice = [Advice("see which rows are not as before", verify)]
+        if failed:
+            advice.append(Advice("put them back after all", rollback))
+    if summary.stop is not StopKind.WINDOW:  # which would be over, or too short again
+        advice.append(Advice("send all of it again, once its cause is mended", again))
     return advice
 
 

@@ -6,6 +6,8 @@ import time
 from typing import Any, TextIO
 
 from bulkroute.events import (
+    BackedOut,
+    BackingOut,
     Event,
     Notice,
     RateChanged,
@@ -32,6 +34,7 @@ NAMES: dict[type, str] = {
     WaveEnded: "wave_ended",
     RateChanged: "rate_changed",
     Stopping: "stopping",
+    BackedOut: "backed_out",
 }
 
 
@@ -57,6 +60,8 @@ class Records:
             return
         if isinstance(event, RunEnded):
             write("run_ended", self._stream, **event.summary.fields())
+        elif isinstance(event, BackingOut):
+            write("backing_out", self._stream, **{**event._asdict(), "since": iso(event.since)})
         elif isinstance(event, RunStarted):
             ends_at = None if event.ends_at is None else iso(event.ends_at)
             write("run_started", self._stream, **{**event._asdict(), "ends_at": ends_at})

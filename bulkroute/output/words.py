@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from bulkroute.events import (
+    BackedOut,
+    BackingOut,
     Event,
     Notice,
     RateChanged,
@@ -46,11 +48,8 @@ def describe(event: Event) -> str:
             return _describe_wait(event)
         case WaitEnded():
             return _describe_end_of_wait(event)
-        case WaveStarted():
-            return f"{wave_text(*event)}: sending"
-        case WaveEnded():
-            failed = f", {event.failed:,} failed" if event.failed else ""
-            return f"{wave_text(*event[:3])}: {event.done:,} rows were sent and read back right{failed}"
+        case WaveStarted() | WaveEnded():
+            return _describe_wave(event)
         case RateChanged():
             return (
                 f"rate: {rate(event.rate_per_s)} allowed, {rate(event.asked_per_s)} asked for,"
@@ -58,11 +57,32 @@ def describe(event: Event) -> str:
             )
         case Stopping():
             return f"stopping: {event.reason}; {event.in_flight} calls in flight are awaited"
+        case BackingOut() | BackedOut():
+            return _describe_back_out(event)
         case RunEnded():
             summary = event.summary
             why = f", stopped: {summary.stopped}" if summary.stopped else ""
             left = summary.total - summary.done
             return f"{summary.done:,} of {summary.total:,} rows done, {left:,} left{why}"
+
+
+def _describe_wave(event: WaveStarted | WaveEnded) -> str:
+    if isinstance(event, WaveStarted):
+        return f"{wave_text(*event)}: sending"
+    failed = f", {event.failed:,} failed" if event.failed else ""
+    return f"{wave_text(*event[:3])}: {event.done:,} rows were sent and read back right{failed}"
+
+
+def _describe_back_out(event: BackingOut | BackedOut) -> str:
+    if isinstance(event, BackedOut):
+        text = f"{event.back:,} of {event.rows:,} changed rows are"
+        if event.reason:
+            return f"the back-out of batch {event.batch} is not finished: {text} put back; {event.reason}"
+        return f"backed out of batch {event.batch}: {text} proven to be as before"
+    about = "" if event.takes_s is None else f", about {duration(event.takes_s)}"
+    begun = f"going on with the back-out of batch {event.batch}, begun at {clock(event.since)}"
+    how = begun if event.going_on else f"backing out of batch {event.batch}"
+    return f"{how}: {event.rows:,} changed rows to put back{about}; the run stopped: {event.reason}"
 
 
 def _describe_wait(event: WaitBegan) -> str:
@@ -156,13 +176,16 @@ def pace(progress: Progress) -> str:
 
 def doing(progress: Progress) -> str:
     """Return what a run is doing, and why it waits."""
-    return _doing(progress.stopping, progress.pauses)
+    return _doing(progress.stopping, progress.pauses, progress.backing_out)
 
 
-def _doing(stopping: str | None, pauses: Iterable[Pause]) -> str:
+def _doing(stopping: str | None, pauses: Iterable[Pause], backing_out: str | None) -> str:
     if stopping is not None:
         return f"stopping: {stopping}"
-    return "; ".join(map(_pause, pauses)) or "running"
+    waits = "; ".join(map(_pause, pauses))
+    if backing_out is not None:
+        return f"backing out: {waits or backing_out}"
+    return waits or "running"
 
 
 def _pause(pause: Pause) -> str:
@@ -192,7 +215,7 @@ def outlook(progress: Progress) -> str:
 
 def state(answer: Mapping[str, Any]) -> str:
     """Return what the answer of `ctl` says a run is doing."""
-    return _doing(answer["stopping"], map(_pause_of, answer["pauses"]))
+    return _doing(answer["stopping"], map(_pause_of, answer["pauses"]), answer["backing_out"])
 
 
 def _pause_of(fields: Mapping[str, Any]) -> Pause:

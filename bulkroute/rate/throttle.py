@@ -64,8 +64,9 @@ class Throttle:
         *,
         max_wait_s: float,
         head_room: float = 0.0,
+        learned: LearnedRate | None = None,
     ) -> None:
-        """Take the patience, and the share by which to stay below a limit that was found.
+        """Take the patience, and the share by which to stay below a limit that was found, or what was `learned` so far.
 
         `on_change` gets the reason each time the rate is lowered, and when it is back where it was asked to be.
         """
@@ -73,7 +74,9 @@ class Throttle:
         self._pauses = pauses
         self._on_change = on_change
         self._max_wait_s = max_wait_s
-        self._learned = LearnedRate(pacer.asked_per_s, head_room)
+        self._learned = learned or LearnedRate(pacer.asked_per_s, head_room)
+        if learned is not None:
+            pacer.learn(learned.rate_per_s)
         self._door = Door()
         self._first_s = math.inf
         self._accepted = 0
@@ -88,6 +91,11 @@ class Throttle:
     def asked_per_s(self) -> float | None:
         """The rate asked for in calls per second; None is unlimited."""
         return self._pacer.asked_per_s
+
+    @property
+    def learned(self) -> LearnedRate:
+        """What is known of the rate that the service allows."""
+        return self._learned
 
     def ask(self, rate_per_s: float | None) -> None:
         """Change the rate asked for, at once. None is unlimited, 0 or less a ValueError."""

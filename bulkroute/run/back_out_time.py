@@ -34,15 +34,16 @@ def back_out_time(rows: int, routes: int, pace_per_s: float | None, ends_at: flo
     return BackOutTime(rows, takes_s, latest_start)
 
 
-def fits(rows: int, changed: int, routes: int, pace_per_s: float | None, left_s: float | None) -> bool:
+def fits(rows: int, changed: int | None, routes: int, pace_per_s: float | None, left_s: float | None) -> bool:
     """Tell whether a wave of `rows`, its read-back, and then the back-out of all that is changed by then are done in `left_s`.
 
-    `changed`: rows that the batch has changed already, none of which the wave sends again. True where there is no window,
-    or no pace to go by yet.
+    `changed`: rows that the batch has changed already, none of which the wave sends again; None where no back-out is to
+    follow. True where there is no window, or no pace to go by yet.
     """
     if left_s is None or not pace_per_s:
         return True
-    return (rows + _pages(routes) + _back_out_calls(changed + rows, routes)) / pace_per_s <= left_s
+    way_back = 0 if changed is None else _back_out_calls(changed + rows, routes)
+    return (rows + _pages(routes) + way_back) / pace_per_s <= left_s
 
 
 def _back_out_calls(rows: int, routes: int) -> int:

@@ -94,6 +94,7 @@ def decide(
         decided=decided,
         drifted=batch.drifted_to_send(),
         live=live,
+        routes=live.count(),
     )
 
 

@@ -193,4 +193,5 @@ def _decide(rollback: BatchWriter, live: LiveBindings) -> Prepared:
         again,
         decided=decided,
         live=live,
+        routes=live.count(),
     )

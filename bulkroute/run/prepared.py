@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, UsageError
+from bulkroute.events import RunStarted
 from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.queries import Counts
@@ -41,6 +42,8 @@ class Prepared(NamedTuple):
     """Why nothing may be sent: the live bindings could not be read."""
     live: LiveBindings | None = None
     """The live bindings, open while the batch is made ready; None if they were not read."""
+    routes: int = 0
+    """Called routes that the service lists; 0 if they were not read."""
     names: Mapping[Binding, str] = MappingProxyType({})
     """What the targets of rows to be sent are called."""
 
@@ -53,6 +56,31 @@ class Prepared(NamedTuple):
     def live_read(self) -> bool:
         """Whether live bindings were read, so that rows done are known to be so."""
         return self.live is not None
+
+    def announcement(self, settings: Settings, run: int, command: str, ends_at: float | None) -> RunStarted:
+        """Return the event of the run that begins with it."""
+        return RunStarted(
+            ledger=str(self.batch.path),
+            batch=self.batch.number,
+            run=run,
+            total=self.counts.total,
+            done=self.counts.done,
+            skipped=self.counts.skipped,
+            command=command,
+            refused=self.counts.refused,
+            drifted=self.drifted,
+            live_read=self.live_read,
+            failed_before=self.failed_before,
+            in_doubt=self.in_doubt,
+            changes=str(self.changes),
+            rate_per_s=settings.rate_per_s,
+            concurrency=settings.concurrency,
+            service=settings.base_url,
+            tenant=settings.tenant,
+            note=settings.note,
+            ends_at=ends_at,
+            waves=tuple(self.waves_to_send),
+        )
 
     def pairs(self) -> list[Pair]:
         """Return where the rows to be sent lead now and are to lead, the commonest first."""
@@ -77,6 +105,7 @@ class Prepared(NamedTuple):
             rate_per_s=settings.rate_per_s,
             concurrency=settings.concurrency,
             waves=tuple(self.waves_to_send),
+            back_out_on=tuple(sorted(settings.back_out_on)) if self.batch.parent is None else (),
         )
 
 

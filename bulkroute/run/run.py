@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
-from bulkroute.events import Event, OnEvent, RateChanged, RunStarted, Stopping, WaitEnded
+from bulkroute.events import Event, OnEvent, RateChanged, Stopping, WaitEnded
 from bulkroute.ledger.notes import Attempt, Pace
 from bulkroute.ledger.remarks import Remark
 from bulkroute.ledger.runs import RunEnd, RunStart
@@ -19,6 +19,8 @@ from bulkroute.ledger.status import summarise
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import PaceCause, route_text
 from bulkroute.progress import Progress, Summary, exit_code_for
+from bulkroute.rate.throttle import Throttle
+from bulkroute.run.back_out_watch import BackOutWatch
 from bulkroute.run.counters import Tally
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
@@ -30,7 +32,7 @@ from bulkroute.run.prepared import Prepared
 from bulkroute.run.rate_record import Paces
 from bulkroute.run.sending import Sending
 from bulkroute.run.waves import Waves
-from bulkroute.settings import MOST_IN_FLIGHT
+from bulkroute.settings import MOST_IN_FLIGHT, BackOutOn
 
 PAUSED = "paused"
 """The key of the operator's hold."""
@@ -54,7 +56,10 @@ class Run:
         reader: LiveReader,
         on_event: OnEvent,
         deadlines: Deadlines,
+        backing_out: str | None = None,
+        after: "Run | None" = None,
     ) -> None:
+        """`backing_out`: why another run's changes are taken back; `after`: that run, whose knowledge of the rate is kept."""
         batch = prepared.batch
         command = "run" if batch.parent is None else "rollback"
         settings = self._settings = service.settings
@@ -64,17 +69,20 @@ class Run:
         self._batch = batch
         self._on_event = on_event
         self._started_s = time.monotonic()
-        self._number = batch.begin_run(RunStart.of(settings, command))
+        self._number = batch.begin_run(RunStart.of(settings, command, deadlines.ends_at, prepared.routes))
         self._counts = prepared.counts
         self._tally = Tally(self._limits, on_event)
         self._stop: Stop | None = None
+        self.is_aborted = False
+        """Whether a person had no time for what is in flight."""
         self._broken: BaseException | None = None
         self._journal = batch.journal(self._number, self._committed)
         self._outlook = Outlook(self._started_s)
         self._pauses = Pauses(self._pacer, self._note_wait, self._journal)
         self._tokens = service.tokens
         tell_of_tokens(self._tokens, self._pauses)
-        self._throttle = throttle_for(service, self._pauses, self._throttled)
+        learned = after._throttle.learned if after else None  # noqa: SLF001  of the same class
+        self._throttle: Throttle = throttle_for(service, self._pauses, self._throttled, learned)
         self._feedback = Feedback(service, self._throttle)
         self._deadlines = deadlines
         alive = reader.asker.has_answered
@@ -83,41 +91,17 @@ class Run:
         asker = self._reader.asker
         self._sending = Sending(service, self._journal, self._feedback, self._pauses, asker, self._give_up)
         self._pool, self._gate = self._sending.pool, self._sending.gate
+        self._backing_out = backing_out
+        self._way_out = BackOutWatch(settings, prepared, deadlines, lambda: self._pool.begun, self._pace_per_s)
         self._gates = Gates(settings, batch, self._journal, self._pauses, self._tokens.clean)
-        shared = prepared, settings, self._sending, self._journal, self._reader, self._gates
+        shared = prepared, settings, self._sending, self._journal, self._reader, self._gates, self._way_out
         self._waves = Waves(*shared, stop=self.stop, on_event=on_event)
         self._paces = Paces(self._pace, self._journal)
-        self._announce_start(command)
-
-    def _announce_start(self, command: str) -> None:
-        prepared, settings = self._prepared, self._settings
-        self._on_event(
-            RunStarted(
-                ledger=str(self._batch.path),
-                batch=self._batch.number,
-                run=self._number,
-                total=self._counts.total,
-                done=self._counts.done,
-                skipped=self._counts.skipped,
-                command=command,
-                refused=self._counts.refused,
-                drifted=prepared.drifted,
-                live_read=prepared.live_read,
-                failed_before=prepared.failed_before,
-                in_doubt=prepared.in_doubt,
-                changes=str(prepared.changes),
-                rate_per_s=settings.rate_per_s,
-                concurrency=settings.concurrency,
-                service=settings.base_url,
-                tenant=settings.tenant,
-                note=settings.note,
-                ends_at=self._deadlines.ends_at,
-                waves=tuple(prepared.waves_to_send),
-            )
-        )
+        on_event(prepared.announcement(settings, self._number, command, deadlines.ends_at))
 
     def progress(self) -> Progress:
         """Return how far the run is."""
+        way_out = self._way_out.now()
         return Progress(
             ledger=str(self._batch.path),
             run=self._number,
@@ -141,6 +125,10 @@ class Run:
             stopping=self._stop.reason if self._stop else None,
             ends_at=self._deadlines.ends_at,
             eta_s=self._eta_s(),
+            back_out_rows=way_out.rows,
+            back_out_s=way_out.takes_s if way_out.rows else None,
+            back_out_by=way_out.latest_start if way_out.rows else None,
+            backing_out=self._backing_out,
         )
 
     def _eta_s(self) -> float | None:
@@ -148,6 +136,10 @@ class Run:
         waits_s = [pause.wait_s for pause in self._pauses.current()]
         done, left = self._tally.settled, self._counts.pending - self._tally.settled
         return self._outlook.eta_s(time.monotonic(), done, left, self._pacer.rate_per_s, waits_s)
+
+    def _pace_per_s(self) -> float | None:
+        """Return at which pace rows are done; None if nothing tells."""
+        return self._outlook.pace_per_s(time.monotonic(), self._tally.settled, self._pacer.rate_per_s)
 
     def _note_wait(self, event: Event) -> None:
         """Announce a wait; what was before it says nothing of the pace after it."""
@@ -213,6 +205,7 @@ class Run:
     def abort(self) -> None:
         """Stop at once: calls in flight are cut off and their rows stay in doubt, as the ledger says."""
         self.stop(StopKind.SIGNAL, "aborted")
+        self.is_aborted = True
         self._pool.cancel()
 
     async def execute(self) -> Summary:
@@ -222,6 +215,7 @@ class Run:
         """
         self._sending.start()
         self._deadlines.arm(self.stop)
+        self._way_out.arm(self.stop)
         try:
             try:
                 await self._work()
@@ -232,6 +226,7 @@ class Run:
             await self._pool.drain()
         finally:
             self._deadlines.close()
+            self._way_out.close()
             self._pauses.close()
             self._paces.close()
             await self._sending.end()
@@ -251,6 +246,8 @@ class Run:
             if self._stop is None:
                 await self._waves.send()
         elif self._counts.pending:
+            if BackOutOn.DEADLINE in self._settings.back_out_on:
+                self._way_out.require_fit(self._counts.pending, self.stop)
             await self._pool.process(self._batch.pending(), self._batch.draw_pending)
             await self._journal.flush()
         if self._pool.is_full and self._batch.has_pending():
@@ -297,7 +294,7 @@ class Run:
             exit_code = self._exit_code(stop.kind)
         kind, reason = stop or (None, None)
         end = RunEnd(seconds, self._tally.calls, reason, exit_code, kind)
-        self._batch.end_run(self._number, end)
+        self._batch.end_run(self._number, end, backs_out=self._way_out.is_due(kind))
         labels = {"tenant": self._settings.tenant, "note": self._settings.note}
         waves = self._batch.waves()
         found = summarise(self._batch.path, self._batch.number, counts, self._number, end, waves=waves, **labels)

@@ -20,6 +20,7 @@ from bulkroute.live.called_routes import LiveReader
 from bulkroute.model import wave_text
 from bulkroute.rate.backoff import doubling
 from bulkroute.run.admission import GateClosed
+from bulkroute.run.back_out_watch import BackOutWatch
 from bulkroute.run.gates import Between, Gates
 from bulkroute.run.prepared import Prepared
 from bulkroute.run.sending import Sending
@@ -45,6 +46,7 @@ class Waves:
         journal: Journal,
         reader: LiveReader,
         gates: Gates,
+        way_out: BackOutWatch,
         *,
         stop: OnStop,
         on_event: OnEvent,
@@ -57,6 +59,7 @@ class Waves:
         self._journal = journal
         self._reader = reader
         self._gates = gates
+        self._way_out = way_out
         self._stop = stop
         self._on_event = on_event
         self._waits_s = [0.0, *doubling(settings.backoff_s, READ_AGAIN)]
@@ -119,6 +122,9 @@ class Waves:
     async def _send(self, wave: Wave) -> bool:
         """Send the rows of a wave; return whether all were begun. Raises GateClosed."""
         number = wave.number
+        counts = {each.wave: each for each in self._batch.waves()}[number]
+        self._way_out.require_fit(counts.rows - counts.done, self._stop, self._words(wave))
+        self._gate.require_open()
         await self._move_on(wave, WaveState.SENDING)
         self._on_event(WaveStarted(**self._named(wave)))
         await self._pool.process(self._batch.pending(number), lambda: self._batch.draw_pending(number))

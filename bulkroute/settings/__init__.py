@@ -3,6 +3,7 @@
 from bulkroute.settings.parsing import (
     NO_VALUE,
     SKIPPABLE,
+    parse_back_out_on,
     parse_command,
     parse_duration,
     parse_exit_codes,
@@ -14,7 +15,7 @@ from bulkroute.settings.parsing import (
     parse_skip,
 )
 from bulkroute.settings.settings import LOOPBACK_HOSTS, MOST_IN_FLIGHT, SIMULATOR, Settings
-from bulkroute.settings.values import FailureLimit, OnDrift, RewriteRule
+from bulkroute.settings.values import BackOutOn, FailureLimit, OnDrift, RewriteRule
 from bulkroute.settings.wave_sizes import WaveSize, parse_waves
 
 __all__ = [
@@ -23,11 +24,13 @@ __all__ = [
     "NO_VALUE",
     "SIMULATOR",
     "SKIPPABLE",
+    "BackOutOn",
     "FailureLimit",
     "OnDrift",
     "RewriteRule",
     "Settings",
     "WaveSize",
+    "parse_back_out_on",
     "parse_command",
     "parse_duration",
     "parse_exit_codes",

@@ -3,7 +3,7 @@
 import re
 
 from bulkroute.model import FailureKind
-from bulkroute.settings.values import FailureLimit, RewriteRule
+from bulkroute.settings.values import BackOutOn, FailureLimit, RewriteRule
 
 _RATE = re.compile(r"(?P<calls>\d+(\.\d+)?|\.\d+)(/(?P<unit>s|m|h))?", re.ASCII)
 _UNIT_S = {"s": 1, "m": 60, "h": 3600}
@@ -44,6 +44,15 @@ def parse_skip(text: str) -> frozenset[FailureKind]:
     if not kinds or len(kinds) != len(text.split(",")):
         raise ValueError(f"{text!r} cannot be skipped; write {' or '.join(SKIPPABLE)}, or both with a comma")
     return kinds
+
+
+def parse_back_out_on(text: str) -> frozenset[BackOutOn]:
+    """Read `no-go,limit,deadline`, or some of them. Raises ValueError."""
+    names = [name.strip().lower() for name in text.split(",")]
+    reasons = frozenset(reason for reason in BackOutOn if reason in names)
+    if len(reasons) != len(names):
+        raise ValueError(f"{text!r} is no reason to back out; write {', '.join(BackOutOn)}, or some of them")
+    return reasons
 
 
 def parse_share(text: str) -> float:

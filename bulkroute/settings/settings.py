@@ -9,7 +9,7 @@ from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind
 from bulkroute.settings.parsing import NO_VALUE, parse_command, parse_header
-from bulkroute.settings.values import FailureLimit, OnDrift, RewriteRule
+from bulkroute.settings.values import BackOutOn, FailureLimit, OnDrift, RewriteRule
 from bulkroute.settings.wave_sizes import REST, WaveSize
 
 MOST_IN_FLIGHT = 10_000
@@ -85,6 +85,8 @@ class Settings:
     """Failed rows at which the run stops."""
     max_consecutive_failures: int | None = 20
     """Failed rows in a row at which the run stops."""
+    back_out_on: frozenset[BackOutOn] = frozenset()
+    """Why a run takes back by itself what its batch has changed; empty: never."""
     max_rows: int | None = None
     """Rows after which to stop cleanly."""
     strict_targets: bool = False
@@ -171,6 +173,9 @@ class Settings:
                 raise UsageError(f"{_named(name)} must be one printable line of at most {LONGEST_LABEL} characters")
         if self.until is not None and self.until.tzinfo is None:
             raise UsageError(f"{_named('until')} has no offset from UTC")
+        if self.back_out_on and not self.snapshot:
+            hint = "leave --no-snapshot out: without it no earlier binding is known"
+            raise UsageError(f"{_named('back_out_on')} could put nothing back", hint=hint)
 
     def _require_hooks(self) -> None:
         for name in ("before_run", "on_event"):

@@ -16,6 +16,17 @@ class OnDrift(StrEnum):
     """Nothing is sent: the rows are listed, exit 6."""
 
 
+class BackOutOn(StrEnum):
+    """When a run takes back by itself what its batch has changed."""
+
+    NO_GO = "no-go"
+    """A gate did not say go."""
+    LIMIT = "limit"
+    """A limit of failures is reached, or rows that were sent are not as they should be."""
+    DEADLINE = "deadline"
+    """What is left to do, and the way back, do not fit before the window closes."""
+
+
 class FailureLimit(NamedTuple):
     """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
 

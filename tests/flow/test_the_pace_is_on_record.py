@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.engine import Engine
+from bulkroute.run.back_out import BackOut
 from bulkroute.run.run import Run
 from bulkroute.simulator import Faults, Simulator
 from tests.flow.engine import spend_night
@@ -28,7 +29,7 @@ def lines(folder: Path) -> list[Line]:
     return [Line(*line) for line in found]
 
 
-def beside(deeds: list[tuple[float, Callable[[Run], None]]]) -> Callable[[Engine, Simulator], object]:
+def beside(deeds: list[tuple[float, Callable[[Run | BackOut], None]]]) -> Callable[[Engine, Simulator], object]:
     """Return what does each deed so many seconds after the one before."""
 
     async def act(engine: Engine, _service: Simulator) -> None:
@@ -40,12 +41,12 @@ def beside(deeds: list[tuple[float, Callable[[Run], None]]]) -> Callable[[Engine
     return act
 
 
-def asking(rate_per_s: float | None) -> Callable[[Run], None]:
+def asking(rate_per_s: float | None) -> Callable[[Run | BackOut], None]:
     return lambda run: run.set_rate(rate_per_s)
 
 
 def test_what_the_operator_changes_is_on_record_with_its_reason(tmp_path: Path) -> None:
-    deeds: list[tuple[float, Callable[[Run], None]]] = [
+    deeds: list[tuple[float, Callable[[Run | BackOut], None]]] = [
         (2, asking(20)),
         (2, asking(20)),
         (2, lambda run: run.set_concurrency(4)),

@@ -6,6 +6,7 @@ from typing import assert_type
 
 import bulkroute
 from bulkroute import (
+    BackOut,
     Confirm,
     Credentials,
     Difference,
@@ -62,7 +63,7 @@ sources: list[Source] = [
 
 async def use() -> int | None:
     async with Engine(settings, on_event=listener, confirm=confirm) as engine:
-        assert_type(engine.current, Run | None)
+        assert_type(engine.current, Run | BackOut | None)
         for source in sources:
             summary = await engine.run(source, ledger="x.ledger.db")
             assert_type(summary, Summary)

@@ -7,11 +7,12 @@ from typing import Any
 import click
 import pytest
 
-from bulkroute import Credentials, Secret, Settings, UsageError
+from bulkroute import BackOutOn, Credentials, Secret, Settings, UsageError
 from bulkroute.cli import COMMANDS, cli
 from bulkroute.cli.options import FIELDS, settings_from
 from bulkroute.run.control import obey
 from bulkroute.run.verbs import VERBS
+from bulkroute.settings import parse_back_out_on
 from bulkroute.settings.settings import _named
 from bulkroute.settings.wave_sizes import parse_waves
 
@@ -69,7 +70,7 @@ def test_every_option_reaches_its_setting() -> None:
     assert found is not None
     given = """--base-url https://a.example --auth-url https://b.example --header X-A:1 --header X-B:2 --rate 600/m --head-room 10%
         --concurrency 3 --max-attempts 2 --backoff 1 --backoff-cap 7 --timeout 9 --max-throttle-wait 8
-        --max-outage-wait 7 --service-moved --allow-http --no-snapshot --on-drift stop --skip locked --max-refused 3 --expect 5 --waves 4,rest --strict-targets
+        --max-outage-wait 7 --service-moved --allow-http --back-out-on no-go,deadline --on-drift stop --skip locked --max-refused 3 --expect 5 --waves 4,rest --strict-targets
         --gate-command ./gate --gate-interval 5 --gate-wait 6 --gate-hold --gate-timeout 7
         --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11
         --wait-for-lock 5 --tenant eu --note CHG7 --max-duration 1h
@@ -78,8 +79,13 @@ def test_every_option_reaches_its_setting() -> None:
     options = found.make_context("run", ["x.csv", *given.split()]).params
     made = settings_from(options, credentials=Credentials(token=Secret("hush")))
     assert made.headers == (("X-A", "1"), ("X-B", "2"))
-    assert (made.rate_per_s, made.max_duration_s, made.snapshot) == (10, 3600, False)
-    same = {"rate_per_s", "canary"}  # 600/m is the default, written otherwise; --canary stands for --waves
+    assert (made.rate_per_s, made.max_duration_s) == (10, 3600)
+    assert made.back_out_on == {BackOutOn.NO_GO, BackOutOn.DEADLINE}
+    same = {
+        "rate_per_s",
+        "canary",
+        "snapshot",
+    }  # 600/m is the default; --canary stands for --waves; no back-out goes without a snapshot
     for field in dataclasses.fields(Settings):
         if field.name not in NO_OPTION | same:
             assert getattr(made, field.name) != DEFAULTS.get(field.name), field.name
@@ -90,6 +96,18 @@ def test_a_canary_is_a_wave_before_the_rest() -> None:
     assert Settings(base_url=base, canary=4).wave_sizes == parse_waves("4,rest")
     with pytest.raises(UsageError, match="--canary N is the same as --waves N,rest"):
         Settings(base_url=base, canary=4, waves=parse_waves("4,rest"))
+
+
+def test_a_run_that_keeps_no_earlier_bindings_cannot_promise_to_back_out() -> None:
+    assert not Settings(base_url="https://a.example", snapshot=False).snapshot
+    with pytest.raises(UsageError, match=r"\(--back-out-on\) could put nothing back; leave --no-snapshot out"):
+        Settings(base_url="https://a.example", snapshot=False, back_out_on=frozenset({BackOutOn.LIMIT}))
+
+
+@pytest.mark.parametrize("text", ["", "failures", "limit,", "limit,limit", "no go"])
+def test_other_reasons_to_back_out_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="write no-go, limit, deadline, or some of them"):
+        parse_back_out_on(text)
 
 
 def test_without_a_service_all_ways_to_name_it_are_named() -> None:

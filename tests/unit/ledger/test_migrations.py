@@ -15,7 +15,20 @@ from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import Ledger
 from tests.ledgers import OLD_FORMATS, of_format, written
 
-TABLES = ("attempt", "batch", "gate", "pace", "remark", "row", "run", "target", "wait", "wanted_name", "wave")
+TABLES = (
+    "attempt",
+    "back_out",
+    "batch",
+    "gate",
+    "pace",
+    "remark",
+    "row",
+    "run",
+    "target",
+    "wait",
+    "wanted_name",
+    "wave",
+)
 SPACE = re.compile(r"--[^\n]*|\s+")
 
 

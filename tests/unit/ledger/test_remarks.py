@@ -24,7 +24,7 @@ def test_what_was_said_again_is_shown_once_with_its_last_run(tmp_path: Path) -> 
     connection.execute(
         "INSERT INTO run SELECT 2, batch, command, started_at, pid, host, version, service, rate, ended_at,"
         " seconds, attempts, retries, throttled, stopped, exit_code, stop, pid_started, digest, tenant,"
-        " note, who, command_line FROM run"
+        " note, who, command_line, ends_at, routes FROM run"
     )
     keep(connection, 1, [Remark(1.0, WARNING, False, "not loaded"), Remark(2.0, NOTICE, True, "a column is not used")])
     keep(connection, 2, [Remark(5.0, WARNING, False, "not loaded")])

@@ -29,5 +29,10 @@ def test_a_wave_fits_if_it_and_the_way_back_do(left_s: float, does: bool) -> Non
     assert fits(500, changed=1000, routes=80, pace_per_s=1.0, left_s=left_s) is does
 
 
+@pytest.mark.parametrize(("left_s", "does"), [(501.0, True), (500.9, False)])
+def test_without_a_way_back_the_wave_alone_has_to_fit(left_s: float, does: bool) -> None:
+    assert fits(500, changed=None, routes=80, pace_per_s=1.0, left_s=left_s) is does
+
+
 def test_without_a_window_everything_fits() -> None:
     assert fits(10**6, 10**6, 10**6, 0.1, None)
