@@ -37,6 +37,7 @@ from bulkroute.live.verify import Verified, verify
 from bulkroute.progress import Proposal, Summary
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control
+from bulkroute.run.approval import require_runnable
 from bulkroute.run.back_out import BackOut, unfinished
 from bulkroute.run.back_out_watch import require_room
 from bulkroute.run.deadlines import Deadlines
@@ -115,17 +116,16 @@ class Engine:
         await self._exits.aclose()
 
     async def run(self, source: Source, *, ledger: str | Path | None = None, format: str | None = None) -> Summary:  # noqa: A002  as in --format
-        """Send what of the manifest is not done yet, and return how it ended; the same call again resumes.
+        """Send what of the manifest, or saved plan, is not done yet, and return how it ended; the same call again resumes.
 
         `source` is a path, `-`, or rows: (id, devicetype, deviceId) tuples, mappings or `Row`. The ledger is made
-        where there is none; for rows and `-` it must be named. Raises ManifestError, LedgerBusy, LedgerError,
-        UsageError, and where `before_run` does not say go NotNow or StoppedEarly; whatever else ends it is in
-        `Summary.stopped` and `exit_code`. It goes on with an unfinished back-out.
+        where there is none; for rows and `-` it must be named. Raises ManifestError, LedgerBusy, LedgerError, UsageError,
+        and where `before_run` says no NotNow or StoppedEarly; else `Summary` says how it ended, or its back-out.
         """
         self._require_open()
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         async with self._hooked(path) as hooks:
-            intake.require_readable(source, format)
+            require_runnable(source, format, self._settings)
             with contextlib.ExitStack() as exits:
                 held = await self._hold(Ledger(path), exits)
                 if (decided := unfinished(held)) is not None:

@@ -55,6 +55,8 @@ class RunStarted(NamedTuple):
     """Whose routes these are, as `--tenant` named it; empty if it did not."""
     note: str
     """What the run is for, as `--note` said; empty if it did not."""
+    plan: str
+    """The saved plan that this is of: fingerprint, who made it and when; empty for a manifest."""
     ends_at: float | None
     """When no more calls start, in seconds since the epoch; None where there is no such window."""
     waves: tuple[int, ...] = ()

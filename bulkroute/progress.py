@@ -82,6 +82,8 @@ class Summary:
     """How far each wave is: objects with `wave`, `rows`, `done`, `failed`, `state`; empty for a batch that goes in one."""
     backed_out: int | None = None
     """Rows that the run has put back by itself, and that are proven to be as before; None if it did not begin to."""
+    plan: str | None = None
+    """The fingerprint of the saved plan that the batch is made of; None for a manifest."""
 
     @property
     def done(self) -> int:
@@ -277,3 +279,5 @@ class Proposal(NamedTuple):
     """Rows to be sent of each wave; empty where all go in one."""
     back_out_on: tuple[str, ...] = ()
     """Why the run would take back by itself what it has changed: `no-go`, `limit`, `deadline`."""
+    plan: str = ""
+    """The saved plan that this is of: fingerprint, who made it and when; empty for a manifest."""

@@ -85,7 +85,7 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
     """Return what is about to happen, labelled: where, which rows, how long it takes, and what to look at."""
     verb = "to change" if proposal.puts_back is None else "to put back"
     known = "already right" if proposal.live_read else "done by the ledger; live was not read"
-    labels = [("tenant", proposal.tenant), ("note", proposal.note)]
+    labels = [("tenant", proposal.tenant), ("note", proposal.note), ("plan", proposal.plan)]
     lines = [
         ("service", proposal.service),
         *((label, text) for label, text in labels if text),

@@ -84,6 +84,9 @@ FIELDS = {
     "service_moved": "service_moved",
     "snapshot": "snapshot",
     "on_drift": "on_drift",
+    "approved": "approved",
+    "plan_max_age": "plan_max_age_s",
+    "require_approval": "require_approval",
     "skip": "skip",
     "max_refused": "max_refused",
     "expect": "expect",
@@ -178,8 +181,9 @@ skip = setting(
 on_drift = setting(
     "--on-drift",
     type=click.Choice([choice.value for choice in OnDrift]),
-    callback=lambda _context, _option, value: OnDrift(value),
-    help="Rows that were done and that another hand has changed since: send them again, keep that, or stop.",
+    callback=lambda _context, _option, value: OnDrift(value) if value else None,
+    help="Rows that were done and that another hand has changed since: send them again, keep that, or stop."
+    " [default: send; of a saved plan, where rows are not as planned: stop]",
 )
 back_out_on = setting(
     "--back-out-on",

@@ -14,8 +14,9 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.manifest import Faults, Kind, Manifest, Reading
 from bulkroute.manifest.rows import LabelledRow, TargetKey, WantedTarget
+from bulkroute.manifest.saved_plan import PlanRow
 from bulkroute.manifest.targets import parse_target, split_id
-from bulkroute.model import DeviceType, MediaType, Status
+from bulkroute.model import DeviceType, FailureKind, MediaType, Status
 from bulkroute.simulator import ContactCentre, Flow, Route, Skill, made_up_ids, routes_for, targets_for, with_number
 from bulkroute.simulator.names import flow_name, queue_name
 
@@ -34,6 +35,8 @@ class _Wish(NamedTuple):
 
 def rehearsed(manifest: Manifest, faults: Faults, seed: int = 0) -> ContactCentre:
     """Return a contact centre in which a manifest can be rehearsed; what is wrong with the manifest goes to `faults`."""
+    if manifest.format == "plan":
+        return _as_planned(manifest.read_plan(faults).rows())
     reading = manifest.read(faults)
     if reading.kind is not Kind.BY_NUMBER and not reading.labels:
         wanted = {row.id: (row.devicetype, row.device_id) for row in reading.rows()}
@@ -45,6 +48,20 @@ def rehearsed(manifest: Manifest, faults: Faults, seed: int = 0) -> ContactCentr
     for wish in sorted(wishes, key=lambda wish: (wish.target.device_id is None, wish.target.devicetype is None)):
         targets.add(wish.target, wish.media_type)
     return ContactCentre(_routes(wishes, seed), list(targets.skills.values()), list(targets.flows.values()))
+
+
+def _as_planned(rows: Iterable[PlanRow]) -> ContactCentre:
+    """Return the state that a plan was made from; a route without a target leads where it is to lead."""
+    targets = _Targets(*targets_for(()))
+    routes: list[Route] = []
+    for row in rows:
+        for target in filter(None, (row.before, row.after)):
+            targets.add(WantedTarget(target.devicetype, target.device_id, target.name), row.media_type)
+        if row.standing != FailureKind.UNKNOWN_ID:
+            bound = row.before or row.after
+            codes = row.access_code, row.ext_code
+            routes.append(Route(row.id, *bound, *codes, len(routes) + 1, row.media_type, row.editable))
+    return ContactCentre(routes, list(targets.skills.values()), list(targets.flows.values()))
 
 
 def as_left(routes: Iterable[Route], ledger: Path) -> list[Route]:

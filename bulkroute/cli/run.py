@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from bulkroute.cli.approval_options import approval_options
 from bulkroute.cli.hook_options import hook_options
 from bulkroute.cli.options import (
     CONTEXT,
@@ -51,6 +52,7 @@ from bulkroute.cli.wave_options import require_somebody, wave_options
 @number_options
 @service_moved
 @on_drift
+@approval_options
 @skip
 @setting("--max-refused", type=FAILURES, metavar="N|N%", help="Send nothing if more rows than that are refused.")
 @expect
@@ -65,6 +67,9 @@ def run(manifest: str, **options: Any) -> int:
 
     Rows that are done are sent again only if live bindings show that another hand has changed them. `-` reads standard input; then --format and --ledger
     are needed.
+
+    MANIFEST may be a saved plan: its rows are sent where they are bound to what they were when it was made, and
+    nowhere else.
 
     Example: bulkroute run cutover.csv --base-url https://cc.example.com --rate 20
     """

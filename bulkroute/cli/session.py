@@ -267,7 +267,10 @@ async def _settings(
 ) -> Settings:
     """Return the settings; with --simulate those of a simulator that knows the manifest's ids, and what was rehearsed."""
     if not options["simulate"]:
-        return settings_from(options, command_line=as_given())
+        # Whoever sits at a terminal is asked, or has said --yes.
+        unattended = sys.stdin is None or not sys.stdin.isatty()
+        guard = options["require_approval"] and unattended
+        return settings_from(options, command_line=as_given(), require_approval=guard)
     from bulkroute.cli.rehearsal import as_left, rehearsed  # here, since only simulations need it
     from bulkroute.simulator import Simulator
 
@@ -287,5 +290,6 @@ async def _settings(
         base_url=simulator.url,
         credentials=credentials,
         service=SIMULATOR,
+        require_approval=False,
         command_line=as_given(),
     )

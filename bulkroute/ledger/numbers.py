@@ -37,18 +37,23 @@ def route_of(table: str) -> str:
     return f"iif({table}.access_code <> '', {number_of(table)} || ' (id ' || {table}.id || ')', {table}.id)"
 
 
+def carries_another(table: str) -> str:
+    """Return SQL that tells whether a live route carries another number than a row of `table` says, if that says one."""
+    another = " OR ".join(f"compared(live.{code}) <> compared({table}.{code})" for code in _CODES)
+    differs = " OR ".join(f"live.{code} <> {table}.{code}" for code in _CODES)  # which costs less, and is mostly false
+    return f"({table}.access_code <> '' AND ({differs}) AND ({another}))"
+
+
 def moved(source: str, table: str, where: str) -> str:
     """Return SQL of the rows (`id`, `story`) whose number is another route's now; live bindings are attached as `seen`.
 
     `source` is what to select from; rows of `table` in it hold id and number, and `where` holds of them.
     """
-    another = " OR ".join(f"compared(live.{code}) <> compared({table}.{code})" for code in _CODES)
-    differs = " OR ".join(f"live.{code} <> {table}.{code}" for code in _CODES)  # which costs less, and is mostly false
     holders = "SELECT access_code, ext_code, media_type, min(id) AS id FROM seen.binding GROUP BY 1, 2, 3"
     return (
         f"SELECT {table}.id AS id, 'the id carries ' || {number_of('live')} || ' now, no longer ' || {number_of(table)}"
         f" AS story FROM {source} JOIN seen.binding AS live ON live.id = {table}.id"
-        f" WHERE {where} AND ({differs}) AND ({another})"
+        f" WHERE {where} AND {carries_another(table)}"
         f" UNION ALL SELECT {table}.id, 'the id is gone, and ' || {number_of(table)} || ' is id ' || other.id || ' now'"
         f" FROM {source} JOIN ({holders}) AS other ON other.access_code = {table}.access_code"
         f" AND other.ext_code = {table}.ext_code AND other.media_type IS {table}.media_type"

@@ -24,18 +24,21 @@ IS_BEFORE = "live.devicetype = row.before_devicetype AND live.device_id = row.be
 IS_WRITTEN = "live.devicetype = row.written_devicetype AND live.device_id = row.written_device_id"
 
 
-def _target(table: str, prefix: str = "") -> str:
-    """Return SQL of a target with its name, as live routes or else the ledger have it; live bindings are attached."""
+def target_sql(table: str, prefix: str = "", known: str = "''") -> str:
+    """Return SQL of a target with its name, as live routes or else the ledger have it; live bindings are attached.
+
+    `known` is SQL of the name it has if neither knows one.
+    """
     target = f"{table}.{prefix}devicetype, {table}.{prefix}device_id"
     which = f"(devicetype, device_id) = ({target})"
     batches = "row.batch, (SELECT parent FROM batch WHERE batch.batch = row.batch)"
     live = f"SELECT name FROM seen.target WHERE {which}"
     kept = f"SELECT max(name) FROM main.target WHERE batch IN ({batches}) AND {which}"
-    return f"target_text({target}, coalesce(({live}), ({kept}), ''))"
+    return f"target_text({target}, coalesce(({live}), ({kept}), {known}, ''))"
 
 
-_WANTED = _target("row")
-_LIVE = f"iif(live.id IS NULL, 'not listed', coalesce({_target('live')}, 'without a target'))"
+_WANTED = target_sql("row")
+_LIVE = f"iif(live.id IS NULL, 'not listed', coalesce({target_sql('live')}, 'without a target'))"
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -53,15 +56,20 @@ def what_is_live() -> str:
     return f"'wanted ' || {_WANTED} || ', is ' || {_LIVE}"
 
 
+def live_text() -> str:
+    """Return SQL that says what a row is; live bindings are attached."""
+    return _LIVE
+
+
 def story(batch: Batch, earlier: Batch | None = None) -> str:
     """Return SQL that says what a row was bound to, what it should be or was made, and what it is.
 
     What it was is what this batch recorded, or else the earlier one that it follows.
     """
-    recorded = _target("row", "before_")
+    recorded = target_sql("row", "before_")
     if earlier is not None:
         of_earlier = f"FROM row AS old WHERE old.batch = {earlier.number} AND old.id = row.id"
-        recorded = f"{recorded}, (SELECT {_target('old', 'before_')} {of_earlier})"
+        recorded = f"{recorded}, (SELECT {target_sql('old', 'before_')} {of_earlier})"
     before = f"coalesce({recorded}, 'not recorded')"
     if batch.parent is None:
         return f"'was ' || {before} || ', wanted ' || {_WANTED} || ', is ' || {_LIVE}"

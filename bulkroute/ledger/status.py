@@ -53,7 +53,8 @@ def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bo
     last = runs[-1] if runs else None
     tenant, note = (last.tenant, last.note) if last else ("", "")
     number = last.run if last else None
-    summary = summarise(ledger.path, batch.number, counts, number, end, tenant=tenant, note=note, waves=waves)
+    labels = {"tenant": tenant, "note": note, "plan": batch.facts.plan}
+    summary = summarise(ledger.path, batch.number, counts, number, end, waves=waves, **labels)
     if back_out is not None:
         summary = replace(summary, backed_out=back_out.back, live_read=True)
     state = state_of(runs, ledger.path, before)
@@ -80,6 +81,7 @@ def summarise(
     tenant: str,
     note: str,
     waves: Sequence[WaveProgress] = (),
+    plan: str = "",
 ) -> Summary:
     """Return the summary of a batch, and of how its last run ended."""
     return Summary(
@@ -96,14 +98,15 @@ def summarise(
         tenant=tenant or None,
         note=note or None,
         waves=list(waves),
+        plan=plan or None,
     )
 
 
 def ended_by(error: BulkrouteError, ledger: Path, *, tenant: str = "", note: str = "") -> Summary:
     """Return the summary of a command that an error ended: how the ledger stands, if it can be read, without a run."""
-    number, counts, waves = None, Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {}), list[WaveProgress]()
+    number, counts, waves, plan = None, Counts(0, 0, 0, 0, 0, 0, 0, 0, 0, {}), list[WaveProgress](), ""
     with suppress(LedgerError), Ledger(ledger).read() as reader:
         batch = reader.require_batch()
-        number, counts, waves = batch.number, batch.counts(), batch.waves()
+        number, counts, waves, plan = batch.number, batch.counts(), batch.waves(), batch.facts.plan
     end = RunEnd(0.0, Calls(), str(error), error.exit_code, error.stop)
-    return summarise(ledger, number, counts, None, end, tenant=tenant, note=note, waves=waves)
+    return summarise(ledger, number, counts, None, end, tenant=tenant, note=note, waves=waves, plan=plan)

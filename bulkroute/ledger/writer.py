@@ -17,6 +17,7 @@ from bulkroute.ledger import (
     merge,
     migrations,
     numbers,
+    planned,
     remarks,
     rollback,
     runs,
@@ -58,6 +59,11 @@ class BatchWriter(BatchReader):
         return drift.begins_next(self._connection, self.facts, rows, live.path, keep=keep)
 
     @guarded("read the batch")
+    def plan_leaves_work(self, plan: Staged, live: LiveBindings, *, keep: bool) -> bool:
+        """Tell whether this batch, which has ended, is followed by another one of its plan; `keep` what others changed."""
+        return planned.leaves_work(self._connection, self.facts, plan.rows.path, live.path, keep=keep)
+
+    @guarded("read the batch")
     def brings_rows(self, staged: Staged) -> bool:
         """Tell whether a manifest holds a row that is not listed here with its target."""
         return merge.brings_rows(self._connection, self.facts, staged.rows.path)
@@ -80,6 +86,20 @@ class BatchWriter(BatchReader):
         """
         return drift.reopen(
             self._connection, self.facts, live.path, earlier=earlier.facts if earlier else None, keep=keep
+        )
+
+    @guarded(PREPARE)
+    def hold_to_plan(
+        self, plan: Staged, live: LiveBindings, *, earlier: BatchReader | None, skip: Iterable[FailureKind]
+    ) -> int:
+        """Leave pending only rows that are bound to what a saved plan says; return how many have drifted from it."""
+        return planned.hold(
+            self._connection,
+            self.facts,
+            plan.rows.path,
+            live.path,
+            earlier=earlier.facts if earlier else None,
+            skip=skip,
         )
 
     @guarded(PREPARE)

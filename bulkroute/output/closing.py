@@ -15,7 +15,7 @@ from bulkroute.ledger.paths import quoted
 from bulkroute.ledger.queries import Reason
 from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import BatchStatus
-from bulkroute.model import REFUSED, route_text
+from bulkroute.model import REFUSED, grouped, route_text
 from bulkroute.output.tables import Column, Table, advise, say, show
 from bulkroute.output.words import clock, duration, labels, rate
 from bulkroute.progress import Summary
@@ -50,7 +50,8 @@ def outcomes(summary: Summary, reasons: Sequence[Reason]) -> Table:
     for name, label in (("pending", "pending"), ("in_doubt", "in doubt")):
         if getattr(summary, name):
             rows.append((label, f"{getattr(summary, name):,}"))
-    title = f"batch {summary.batch} in {summary.ledger}"
+    plan = f", plan {grouped(summary.plan)}" if summary.plan else ""
+    title = f"batch {summary.batch} in {summary.ledger}{plan}"
     return Table(title, columns, rows, foot=("total", f"{summary.total:,}"))
 
 

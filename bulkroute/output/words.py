@@ -117,6 +117,8 @@ def _describe_start(event: RunStarted) -> str:
     if event.waves:
         parts.append(in_waves(event.waves))
     by = "as live bindings show" if event.live_read else "by the ledger: live bindings were not read"
+    if event.plan:
+        parts.append(f"plan {event.plan}")
     if others := _counted(
         (event.done - event.skipped, f"done already, {by}"), (event.skipped, "skipped"), (event.refused, "refused")
     ):

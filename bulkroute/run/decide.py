@@ -7,6 +7,7 @@ from bulkroute.errors import BulkrouteError, LedgerError, StopKind, StoppedEarly
 from bulkroute.ledger.batches import Changes
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.staging import Staged
 from bulkroute.ledger.writer import BatchWriter
 from bulkroute.live.plan import WRONG_TENANT, is_wrong_tenant
 from bulkroute.model import FailureKind
@@ -36,8 +37,15 @@ class Chosen(NamedTuple):
     """Whether its rows go by what numbers and names meant when it was begun."""
 
 
-def drift_stops(rows: int, *, where: str) -> StoppedEarly:
+def drift_stops(rows: int, *, where: str, is_plan: bool = False) -> StoppedEarly:
     """Return the error of rows that drifted where nothing may be sent then."""
+    if is_plan:
+        return StoppedEarly(
+            f"{rows:,} {'row is' if rows == 1 else 'rows are'} no longer as planned, nothing was sent",
+            where=where,
+            hint="make the plan anew and have it approved, or leave these rows alone with --on-drift keep",
+            stop=StopKind.DRIFT,
+        )
     return StoppedEarly(
         f"{rows:,} rows that were done have been changed by another hand, nothing was sent",
         where=where,
@@ -47,9 +55,13 @@ def drift_stops(rows: int, *, where: str) -> StoppedEarly:
 
 
 def decide(
-    chosen: Chosen, live: LiveBindings | Unread, settings: Settings, on_notice: Callable[[str], None]
+    chosen: Chosen,
+    live: LiveBindings | Unread,
+    settings: Settings,
+    on_notice: Callable[[str], None],
+    plan: Staged | None = None,
 ) -> Prepared:
-    """Reopen what earlier runs left undone, and let the live bindings decide what they can.
+    """Reopen what earlier runs left undone, and let the live bindings decide what they can, by the `plan` if there is one.
 
     Raises LedgerError, and StoppedEarly for rows that drifted where nothing may be sent then.
     """
@@ -66,10 +78,13 @@ def decide(
     if in_doubt:
         raise LedgerError("rows in doubt were not settled", where=str(batch.path), hint="run the same command again")
     batch.note_routes(live, earlier)
-    send = settings.on_drift == OnDrift.SEND
-    drifted = batch.reopen_drifted(live, earlier=earlier, keep=not send)
-    if drifted and settings.on_drift == OnDrift.STOP:
-        raise _drifted(batch, drifted, on_notice)
+    rule = settings.drift_rule(is_plan=plan is not None)
+    if plan is not None:
+        drifted = batch.hold_to_plan(plan, live, earlier=earlier, skip=settings.skip)
+    else:
+        drifted = batch.reopen_drifted(live, earlier=earlier, keep=rule != OnDrift.SEND)
+    if drifted and rule == OnDrift.STOP:
+        raise _drifted(batch, drifted, on_notice, is_plan=plan is not None)
     decided = batch.decide(live, settings.skip)
     batch.note_targets(live)
     if decided.changed_earlier:
@@ -78,9 +93,10 @@ def decide(
             " copy would not: they count as changed by this batch, and a rollback puts them back"
         )
     if decided.moved_since:
+        hint = "a new plan shows where they lead" if plan else "--fresh looks all numbers up anew"
         on_notice(
             f"warning: {decided.moved_since:,} done {'row has' if decided.moved_since == 1 else 'rows have'} moved since"
-            f" the numbers were looked up, e.g. {decided.moved_example}; --fresh looks all numbers up anew"
+            f" the numbers were looked up, e.g. {decided.moved_example}; {hint}"
         )
     counts = batch.counts()
     if is_wrong_tenant(counts.failures.get(FailureKind.UNKNOWN_ID, 0), counts.total):
@@ -98,11 +114,13 @@ def decide(
     )
 
 
-def _drifted(batch: BatchWriter, rows: int, on_notice: Callable[[str], None]) -> StoppedEarly:
+def _drifted(batch: BatchWriter, rows: int, on_notice: Callable[[str], None], *, is_plan: bool) -> StoppedEarly:
     """Return the error of rows that drifted; each is told on a line of its own."""
     for text in batch.drifted_rows(MOST_DRIFTED_SHOWN):
         on_notice(f"drifted: {text}")
-    return drift_stops(rows, where=str(batch.path))
+    if rows > MOST_DRIFTED_SHOWN:
+        on_notice(f"drifted: {rows - MOST_DRIFTED_SHOWN:,} more rows")
+    return drift_stops(rows, where=str(batch.path), is_plan=is_plan)
 
 
 def require_few_refused(prepared: Prepared, most: FailureLimit | None) -> None:

@@ -34,6 +34,8 @@ from bulkroute.ledger.writer import BatchWriter, LedgerWriter
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.read_calls import Asker
 from bulkroute.live.resolution import Resolution
+from bulkroute.manifest.source import is_plan
+from bulkroute.run.approval import require_approved
 from bulkroute.run.decide import Chosen, Unread, decide, require_few_refused
 from bulkroute.run.prepared import Prepared, check_targets, in_waves
 from bulkroute.settings import OnDrift, Settings
@@ -106,17 +108,19 @@ class Preparation:
                 return await self._stage(written, live, inputs)
 
             staged = None if opened.is_known else await stage()
+            head = opened.written.plan if opened.written else None
+            plan = staged if head else None
             writer = exits.enter_context(held.write())
             with writer.preparing(self._on_notice):
-                chosen = await self._choose(writer, opened.batch, staged, live, stage)
-                prepared = decide(chosen, live, self._settings, self._on_notice)
+                chosen = await self._choose(writer, opened.batch, staged, live, stage, is_plan=plan is not None)
+                prepared = decide(chosen, live, self._settings, self._on_notice, plan)
                 require_few_refused(prepared, self._settings.max_refused)
                 prepared = in_waves(prepared, self._settings, self._on_notice)
                 if chosen.is_kept and not prepared.halted:
                     await self._resolution.require_as_named(chosen.batch.manifest, chosen.batch.wanted_names())
                 prepared = await check_targets(prepared, self._settings, self._asker, self._on_notice)
                 chosen.batch.note_names(prepared.names)
-                yield prepared
+                yield prepared._replace(plan=head.described(chosen.batch.facts.plan) if head else "")
 
     def _open(self, source: Source, format_: str | None, held: HeldLedger, inputs: ExitStack) -> Opened:
         """Look at what the ledger holds, and check the manifest if that is not in it already."""
@@ -127,10 +131,13 @@ class Preparation:
             batch = None if self._settings.fresh else found
             # Numbers are not resolved again in the middle of a batch, and are once it has ended: they may be others now.
             anew = batch is not None and batch.facts.by_number and self._settings.snapshot and batch.has_ended()
-            must_read = anew or self._settings.expect is not None or self._settings.strict_numbers
+            must_read = (
+                is_plan(source, format_) or anew or self._settings.expect is not None or self._settings.strict_numbers
+            )
             if batch and not must_read and intake.is_known(source, format_, batch.digest):
                 return Opened(batch, None, is_known=True)
             written = self._write_down(source, format_, inputs)
+            require_approved(written, self._settings)
             is_known = batch is not None and not anew and written.is_kept_in(batch.facts)
             return Opened(batch, written, is_known=is_known)
 
@@ -159,6 +166,8 @@ class Preparation:
         staged: Staged | None,
         live: LiveBindings | Unread,
         stage: Callable[[], Awaitable[Staged]],
+        *,
+        is_plan: bool,
     ) -> Chosen:
         """Go on with the latest batch, or begin the next one if that has ended and there is anything to do.
 
@@ -174,7 +183,7 @@ class Preparation:
         if isinstance(live, Unread) and live.halted:
             return Chosen(batch)
         if batch.has_ended():
-            if self._finds_work(batch, staged, live):
+            if self._finds_work(batch, staged, live, is_plan=is_plan):
                 following, _changes = writer.take_over(staged or await stage(), tenant)
                 writer.end_rollbacks()
                 return Chosen(following, following.changes_since(batch) if staged else Changes(), earlier=batch)
@@ -206,10 +215,15 @@ class Preparation:
             f" --batch {latest.batch}` puts back then{also}"
         )
 
-    def _finds_work(self, batch: BatchWriter, staged: Staged | None, live: LiveBindings | Unread) -> bool:
+    def _finds_work(
+        self, batch: BatchWriter, staged: Staged | None, live: LiveBindings | Unread, *, is_plan: bool
+    ) -> bool:
         """Tell whether anything is to be done about a batch that has ended."""
+        keep = self._settings.on_drift == OnDrift.KEEP
+        if isinstance(live, LiveBindings) and staged is not None and is_plan:
+            return batch.brings_rows(staged) or batch.plan_leaves_work(staged, live, keep=keep)
         if isinstance(live, LiveBindings):
-            return batch.begins_next(staged, live, keep=self._settings.on_drift == OnDrift.KEEP)
+            return batch.begins_next(staged, live, keep=keep)
         return (staged is not None and batch.brings_rows(staged)) or batch.counts().pending > 0
 
     async def _read(self, inputs: ExitStack) -> LiveBindings | Unread:

@@ -62,10 +62,11 @@ class PlanPreparation:
             staged = intake.kept(written, batch.kept_rows(), inputs)
         else:
             staged = await resolution.staged(written, live, inputs)
-        keep = settings.on_drift == OnDrift.KEEP
+        rule = settings.drift_rule(is_plan=False)
+        keep = rule == OnDrift.KEEP
         plan = Plan(staged, live, self._origin(written), batch=batch, kept=goes_on, skip=settings.skip, keep=keep)
         inputs.callback(plan.close)
-        if plan.counts.drifted and settings.on_drift == OnDrift.STOP:
+        if plan.counts.drifted and rule == OnDrift.STOP:
             raise drift_stops(plan.counts.drifted, where=str(ledger or staged.name))
         await plan.check_targets(self._asker, self._notice, strict=settings.strict_targets)
         return plan

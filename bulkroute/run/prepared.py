@@ -44,6 +44,8 @@ class Prepared(NamedTuple):
     """The live bindings, open while the batch is made ready; None if they were not read."""
     routes: int = 0
     """Called routes that the service lists; 0 if they were not read."""
+    plan: str = ""
+    """The saved plan that the batch is made of, in words; empty for a manifest."""
     names: Mapping[Binding, str] = MappingProxyType({})
     """What the targets of rows to be sent are called."""
 
@@ -78,6 +80,7 @@ class Prepared(NamedTuple):
             service=settings.base_url,
             tenant=settings.tenant,
             note=settings.note,
+            plan=self.plan,
             ends_at=ends_at,
             waves=tuple(self.waves_to_send),
         )
@@ -95,6 +98,7 @@ class Prepared(NamedTuple):
             service=settings.service_name,
             tenant=settings.tenant,
             note=settings.note,
+            plan=self.plan,
             pending=self.counts.pending,
             pairs=tuple(self.pairs()),
             done=self.counts.done - self.counts.skipped,

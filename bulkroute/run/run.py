@@ -295,7 +295,7 @@ class Run:
         kind, reason = stop or (None, None)
         end = RunEnd(seconds, self._tally.calls, reason, exit_code, kind)
         self._batch.end_run(self._number, end, backs_out=self._way_out.is_due(kind))
-        labels = {"tenant": self._settings.tenant, "note": self._settings.note}
+        labels = {"tenant": self._settings.tenant, "note": self._settings.note, "plan": self._batch.facts.plan}
         waves = self._batch.waves()
         found = summarise(self._batch.path, self._batch.number, counts, self._number, end, waves=waves, **labels)
         return replace(found, live_read=self._prepared.live_read)

@@ -55,6 +55,18 @@ def parse_back_out_on(text: str) -> frozenset[BackOutOn]:
     return reasons
 
 
+FINGERPRINT_DIGITS = 12
+"""The fewest that name a plan."""
+
+
+def parse_fingerprint(text: str) -> str:
+    """Read `3f9c a1b2 77d0`, or more of a plan's fingerprint, with or without blanks. Raises ValueError."""
+    digits = "".join(text.split()).lower()
+    if not re.fullmatch(rf"[0-9a-f]{{{FINGERPRINT_DIGITS},64}}", digits):
+        raise ValueError(f"{text!r} is no fingerprint; write its first {FINGERPRINT_DIGITS} digits (0-9, a-f) or more")
+    return digits
+
+
 def parse_share(text: str) -> float:
     """Read `20%` or `20`, below 100, as a share of 1. Raises ValueError."""
     match = re.fullmatch(r"(\d{1,2}(?:\.\d+)?)\s*%?", text.strip(), re.ASCII)

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from bulkroute.credentials import Credentials
 from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind
-from bulkroute.settings.parsing import NO_VALUE, parse_command, parse_header
+from bulkroute.settings.parsing import NO_VALUE, parse_command, parse_fingerprint, parse_header
 from bulkroute.settings.values import BackOutOn, FailureLimit, OnDrift, RewriteRule
 from bulkroute.settings.wave_sizes import REST, WaveSize
 
@@ -59,8 +59,14 @@ class Settings:
     """How long the service may be down before the run stops; 0: rows fail by their tries alone."""
     snapshot: bool = True
     """Read live bindings first."""
-    on_drift: OnDrift = OnDrift.SEND
-    """What to do about rows that were done and that another hand has changed since."""
+    on_drift: OnDrift | None = None
+    """What to do about rows that another hand has changed since; None: send them again, or stop where a saved plan is run."""
+    approved: str | None = None
+    """The saved plan that may be run: the first digits of its fingerprint, at least 12; None: any."""
+    plan_max_age_s: float = 86400.0
+    """How old a saved plan may be."""
+    require_approval: bool = False
+    """Run nothing but the saved plan that `approved` names."""
     skip: frozenset[FailureKind] = frozenset()
     """Refused rows of these kinds (`locked`, `unknown_id`) are left alone and are no failures."""
     max_refused: FailureLimit | None = None
@@ -131,6 +137,10 @@ class Settings:
         """Whether the calls go to the embedded simulator."""
         return self.service == SIMULATOR
 
+    def drift_rule(self, *, is_plan: bool) -> OnDrift:
+        """Return what to do about rows that another hand has changed since."""
+        return self.on_drift or (OnDrift.STOP if is_plan else OnDrift.SEND)
+
     @property
     def wave_sizes(self) -> tuple[WaveSize, ...]:
         """How many rows are asked for in each wave, by `waves` or `canary`; empty: nothing was asked for."""
@@ -166,6 +176,11 @@ class Settings:
         if self.canary and self.waves:
             raise UsageError("--canary N is the same as --waves N,rest", hint="give one of the two")
         self._require_numbers_in_range()
+        if self.approved is not None:
+            try:
+                parse_fingerprint(self.approved)
+            except ValueError as error:
+                raise UsageError(f"{_named('approved')}: {error}") from None
         self._require_hooks()
         for name in ("tenant", "note"):
             text = getattr(self, name)
@@ -224,6 +239,7 @@ _ABOVE_ZERO = (
     "gate_interval_s",
     "gate_wait_s",
     "gate_timeout_s",
+    "plan_max_age_s",
 )
 
 

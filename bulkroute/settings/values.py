@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class OnDrift(StrEnum):
-    """What is done about rows that were done and that another hand has changed since."""
+    """What is done about rows that were done, or are not as a saved plan says, since another hand has changed them."""
 
     SEND = "send"
-    """They are sent again."""
+    """They are sent again; never by a saved plan."""
     KEEP = "keep"
     """They are left alone, as failed `drifted`."""
     STOP = "stop"

@@ -6,7 +6,7 @@ from typing import Any
 
 from bulkroute.errors import ExitCode
 from bulkroute.ledger import lock
-from bulkroute.ledger.batches import Which
+from bulkroute.ledger.batches import PLAN, Which
 from bulkroute.ledger.chart_queries import FailedRow, Search, Wait
 from bulkroute.ledger.pair_queries import Pairs
 from bulkroute.ledger.queries import Counts, Reason
@@ -14,7 +14,7 @@ from bulkroute.ledger.reader import LedgerReader
 from bulkroute.ledger.runs import RunRecord, RunState
 from bulkroute.ledger.status import state_of
 from bulkroute.ledger.wanted import target
-from bulkroute.model import REFUSED, Binding
+from bulkroute.model import REFUSED, Binding, grouped
 from bulkroute.version import __version__
 from bulkroute.web.row_counts import RowCounts
 from bulkroute.web.timeline import Timeline, distribution, percentiles
@@ -74,7 +74,7 @@ class Snapshots:
             "batch": batch.number,
             "parent": batch.parent,
             "manifest": batch.manifest,
-            "origin": _origin(runs),
+            "origin": {**_origin(runs), "plan": batch.facts.plan and f"plan {grouped(batch.facts.plan)}"},
             "pairs": _pairs(pairs, names),
             "remarks": [remark._asdict() for remark in remarks],
             "counts": counts._asdict(),
@@ -129,8 +129,9 @@ class Snapshots:
 
 def _where(run: RunRecord) -> str:
     """Return how a run was started, by whom and with which manifest: what a change record asks for."""
-    sha256 = (run.digest or "").rpartition(":")[2]
-    manifest = f", manifest's SHA-256 {sha256[:12]}..." if sha256 and run.command == "run" else ""
+    kind, _colon, sha256 = (run.digest or "").rpartition(":")
+    what = f"plan {grouped(sha256)}" if f"{kind}:" == PLAN else f"manifest's SHA-256 {sha256[:12]}..."
+    manifest = f", {what}" if sha256 and run.command == "run" else ""
     by = f"{run.who or run.host}, pid {run.pid}, {run.service}, version {run.version}"
     return f"{run.command_line or run.command}; {by}{manifest}"
 

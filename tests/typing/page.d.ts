@@ -30,6 +30,7 @@ interface LiveData extends PageData {
 
 /** Of the last run. What is not known is empty. */
 interface Origin {
+  plan: string;
   service: string;
   tenant: string;
   note: string;

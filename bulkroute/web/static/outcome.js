@@ -21,7 +21,7 @@ const Outcome = (() => {
     const puts = parent === null ? "" : `, which puts back batch ${parent}`;
     byId("where").textContent = `batch ${data.batch} in ${data.ledger}${puts}`;
     const at = [origin.service, origin.who ? `by ${origin.who}` : ""].filter(Boolean).join(" · ");
-    const labels = [origin.tenant, origin.note].filter(Boolean).map((text) => make("b", text));
+    const labels = [origin.tenant, origin.note, origin.plan].filter(Boolean).map((text) => make("b", text));
     byId("origin").replaceChildren(...labels, make("span", at));
     const other = `bulkroute report ${data.ledger} --batch ${parent} -o batch${parent}.html`;
     note(

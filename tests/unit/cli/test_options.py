@@ -75,7 +75,8 @@ def test_every_option_reaches_its_setting() -> None:
         --fresh --max-failures 5% --max-consecutive-failures 6 --max-rows 11
         --wait-for-lock 5 --tenant eu --note CHG7 --max-duration 1h
         --until 2099-01-01T00:00:00+00:00 --strict-numbers --allow-unloaded --rewrite-number ^00=+
-        --before-run ./ask --on-event ./tell --ping-url https://m.example/x --ping-ok 0"""
+        --before-run ./ask --on-event ./tell --ping-url https://m.example/x --ping-ok 0
+        --approved 3f9ca1b277d0 --plan-max-age 2h --require-approval"""
     options = found.make_context("run", ["x.csv", *given.split()]).params
     made = settings_from(options, credentials=Credentials(token=Secret("hush")))
     assert made.headers == (("X-A", "1"), ("X-B", "2"))
@@ -89,6 +90,27 @@ def test_every_option_reaches_its_setting() -> None:
     for field in dataclasses.fields(Settings):
         if field.name not in NO_OPTION | same:
             assert getattr(made, field.name) != DEFAULTS.get(field.name), field.name
+
+
+@pytest.mark.parametrize(
+    ("in_file", "variable", "is_on"),
+    [
+        (True, "", True),
+        (True, "0", True),
+        (True, "false", True),
+        (False, "1", True),
+        (False, "yes", True),
+        (False, "0", False),
+    ],
+)
+def test_a_guard_is_switched_on_from_anywhere_and_off_from_nowhere(
+    in_file: bool, variable: str, is_on: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BULKROUTE_REQUIRE_APPROVAL", variable)
+    found = cli.get_command(click.Context(cli), "run")
+    assert found is not None
+    context = found.make_context("run", ["x.csv"], default_map={"require_approval": in_file})
+    assert context.params["require_approval"] is is_on
 
 
 def test_a_canary_is_a_wave_before_the_rest() -> None:
