@@ -63,7 +63,8 @@ def replacing(
     """Give a new file beside `path`, and put it in its place once the block is done; a link stays, and its file changes.
 
     It gets the mode of the file it replaces; a new one `mode`, else NEW_MODE less the umask. `durable`: it is on disk
-    before it takes the place. Raises UsageError, which says that `what` cannot be written.
+    before it takes the place, and has taken it there once this is over. Raises UsageError, which says that `what` cannot
+    be written.
     """
     try:
         place = Path(os.path.realpath(path))
@@ -79,11 +80,23 @@ def replacing(
                 if durable:
                     os.fsync(descriptor)
                 partial.replace(place)
+                if durable:
+                    sync_folder(place.parent)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UsageError(f"{what} cannot be written: {error.strerror}".strip(), where=str(path), hint=hint) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk, as SQLite does: where that is refused, it has to do without."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _replaceable(place: Path, path: Path, hint: str) -> os.stat_result | None:

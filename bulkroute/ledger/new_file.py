@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from bulkroute.atomic_file import sync_folder
 from bulkroute.ledger.paths import database_files
 
 UNFINISHED = ".unfinished"
@@ -38,7 +39,7 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
         os.fsync(descriptor)
         for stale in database_files(place)[1:]:  # of one that was removed: SQLite would take its WAL for this one's
             stale.unlink(missing_ok=True)
-        _sync_folder(place.parent)
+        sync_folder(place.parent)
         unfinished.rename(place)
     except BaseException:
         for file in database_files(unfinished):
@@ -46,14 +47,4 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
         raise
     finally:
         os.close(descriptor)
-    _sync_folder(place.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the names in it on disk, as SQLite does: where a file system refuses that, it has to do without."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(place.parent)

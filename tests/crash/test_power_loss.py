@@ -22,8 +22,8 @@ from tests.crash.disk import Disk, Image
 from tests.crash.launcher import Launcher
 from tests.crash.power import Held, Told, troubles
 from tests.crash.power_nights import NAME, PACE, SEED, STORIES, Recording, is_kept, record
-from tests.crash.recording import Operation, built
-from tests.harness import IN_MEMORY, serving, write_csv
+from tests.crash.recording import Operation, built, recorded
+from tests.harness import IN_MEMORY, ids, serving, write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -172,3 +172,35 @@ def test_whatever_power_loss_leaves_is_true_and_gone_on_with(
     control = after_each(recording, folder / "disk", heeds_syncs=False)
     print(f"{name}, on a disk that heeds no syncs: {control}")
     assert has_lost(control), "a disk that loses what was synced was not found out: this test means nothing"
+
+
+@pytest.mark.parametrize("old", [None, b"id,devicetype,deviceId\n1125397061153369092,1,101\n"], ids=["new", "replaced"])
+def test_a_snapshot_is_the_old_one_or_the_new_one_and_the_new_one_in_the_end(
+    folder: Path, recorder: Path, launcher: Launcher, old: bytes | None
+) -> None:
+    """What is kept for the way back, or approved, must be on disk when the command has ended."""
+    target = folder / "before.csv"
+    if old:
+        target.write_bytes(old)
+    there = {target.name: old} if old else {}
+    with serving(ids(400)) as service:
+        words = ("snapshot", "-o", target.name, "--force", "--base-url", service.url)
+        result, operations = recorded(recorder, target, *words)
+        assert result.code == 0, result.err
+        new, dice = target.read_bytes(), random.Random(SEED)
+        for heeds_syncs in (True, False):
+            put(there, folder / "base", dice)
+            disk = Disk([folder / "base" / name for name in there], heeds_syncs=heeds_syncs)
+            images = []
+            for operation in operations:
+                disk.do(operation)
+                images.append([disk.after_power_loss(dice) for _ in range(10)])
+            whole = all(image.get(target.name) in (old, new) for each in images for image in each)
+            in_the_end = all(image.get(target.name) == new for image in images[-1])
+            assert (whole, in_the_end) == (heeds_syncs, heeds_syncs)
+            if heeds_syncs:
+                left = next(image for each in images for image in each if any("partial" in name for name in image))
+        put(left, folder / "disk", dice)
+        assert launcher.run(*words, cwd=folder / "disk").result.code == 0
+        assert not list((folder / "disk").glob(".before*"))
+        assert (folder / "disk" / target.name).read_bytes() == new
