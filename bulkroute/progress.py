@@ -186,6 +186,8 @@ class Progress(NamedTuple):
     """When it must start to be done before the window closes, in seconds since the epoch; None if there is none."""
     backing_out: str | None = None
     """Why what the batch has changed is being taken back; None while it is not."""
+    wave: str | None = None
+    """Which wave is under way, `wave 2 of 4`; None where all rows go in one."""
 
     @property
     def done(self) -> int:

@@ -45,6 +45,7 @@ from bulkroute.ledger.rollback import Touched
 from bulkroute.ledger.runs import RunEnd, RunRecord
 from bulkroute.ledger.staging import FoundRow
 from bulkroute.ledger.stories import Found
+from bulkroute.ledger.waves import Wave
 from bulkroute.model import Binding, Status
 from bulkroute.progress import WaveProgress
 
@@ -154,6 +155,11 @@ class BatchReader:
     def waves(self) -> list[WaveProgress]:
         """Return its waves, in their order, with how far their rows are; none if it goes in one."""
         return waves.rows_of(self._connection, self.facts)
+
+    @guarded(READ)
+    def kept_waves(self) -> list[Wave]:
+        """Return its waves, in their order, without their rows."""
+        return waves.kept(self._connection, self.facts)
 
     @guarded(READ)
     def gates(self) -> list[Gate]:

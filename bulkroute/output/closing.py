@@ -55,6 +55,13 @@ def outcomes(summary: Summary, reasons: Sequence[Reason]) -> Table:
     return Table(title, columns, rows, foot=("total", f"{summary.total:,}"))
 
 
+def waves(summary: Summary) -> Table:
+    """Return how far each wave is."""
+    columns = [Column("wave", right=True), *(Column(name, right=True) for name in ("rows", "done", "failed"))]
+    rows = [(*(f"{number:,}" for number in each[:4]), each.state.replace("_", " ")) for each in summary.waves]
+    return Table("waves", [*columns, Column("state")], rows)
+
+
 def runs(records: Sequence[RunRecord], state: RunState | None) -> Table:
     """Return when each run was, how many calls it made, and how it ended; `state` is what the last one is doing."""
     columns = [Column("run"), Column("started"), *(Column(name, right=True) for name in ("took", "calls", "exit"))]
@@ -88,6 +95,8 @@ def _how(run: RunRecord, state: RunState | None) -> str:
 def print_status(found: BatchStatus) -> None:
     """Print how a ledger stands on stdout."""
     show(outcomes(found.summary, found.reasons), sys.stdout)
+    if found.summary.waves:
+        show(waves(found.summary), sys.stdout)
     show(runs(found.runs, found.state), sys.stdout)
     ledger = quoted(found.summary.ledger)
     if found.back_out:

@@ -178,16 +178,16 @@ def pace(progress: Progress) -> str:
 
 def doing(progress: Progress) -> str:
     """Return what a run is doing, and why it waits."""
-    return _doing(progress.stopping, progress.pauses, progress.backing_out)
+    return _doing(progress.stopping, progress.pauses, progress.backing_out, progress.wave)
 
 
-def _doing(stopping: str | None, pauses: Iterable[Pause], backing_out: str | None) -> str:
+def _doing(stopping: str | None, pauses: Iterable[Pause], backing_out: str | None, wave: str | None) -> str:
     if stopping is not None:
         return f"stopping: {stopping}"
     waits = "; ".join(map(_pause, pauses))
     if backing_out is not None:
         return f"backing out: {waits or backing_out}"
-    return waits or "running"
+    return waits or ("running" if wave is None else f"running, {wave}")
 
 
 def _pause(pause: Pause) -> str:
@@ -217,7 +217,7 @@ def outlook(progress: Progress) -> str:
 
 def state(answer: Mapping[str, Any]) -> str:
     """Return what the answer of `ctl` says a run is doing."""
-    return _doing(answer["stopping"], map(_pause_of, answer["pauses"]), answer["backing_out"])
+    return _doing(answer["stopping"], map(_pause_of, answer["pauses"]), answer["backing_out"], answer["wave"])
 
 
 def _pause_of(fields: Mapping[str, Any]) -> Pause:

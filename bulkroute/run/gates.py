@@ -17,6 +17,7 @@ from bulkroute.ledger.export import defused
 from bulkroute.ledger.gates import Gate, GateAnswer, GateKind, GateNote
 from bulkroute.ledger.journal import Journal
 from bulkroute.ledger.ledger import Ledger
+from bulkroute.ledger.paths import quoted
 from bulkroute.ledger.status import read_status
 from bulkroute.ledger.temp_db import scratch_folder, temp_errors
 from bulkroute.ledger.writer import BatchWriter
@@ -163,7 +164,7 @@ class Gates:
         names = {
             GateKind.COMMAND: "--gate-command",
             GateKind.WAIT: "--gate-wait",
-            GateKind.HOLD: "`bulkroute ctl LEDGER go` or no-go",
+            GateKind.HOLD: f"`bulkroute ctl {quoted(self._batch.path)} go` or no-go",
         }
         return (
             ", ".join(f"{names[kind]}{f' ({said})' if said else ''}" for kind, said in self._answers.items())

@@ -129,6 +129,7 @@ class Run:
             back_out_s=way_out.takes_s if way_out.rows else None,
             back_out_by=way_out.latest_start if way_out.rows else None,
             backing_out=self._backing_out,
+            wave=self._waves.under_way,
         )
 
     def _eta_s(self) -> float | None:

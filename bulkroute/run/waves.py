@@ -64,6 +64,8 @@ class Waves:
         self._on_event = on_event
         self._waits_s = [0.0, *doubling(settings.backoff_s, READ_AGAIN)]
         self._warned: set[str] = set()
+        self.under_way: str | None = None
+        """The wave that is under way, in words."""
 
     async def send(self) -> None:
         """Send all waves in their order, until the run is stopped. Raises LedgerError."""
@@ -75,6 +77,7 @@ class Waves:
     async def _pass(self, wave: Wave) -> bool:
         """Send a wave and read it back; return whether the next may begin. Raises GateClosed."""
         has_rows = self._batch.has_pending(wave.number)
+        self.under_way = self._words(wave)
         if not has_rows and wave.state in (WaveState.WAITING, WaveState.DONE):
             await self._end(wave)  # nothing was sent, or nothing is to be sent again
             return True

@@ -18,6 +18,7 @@ from bulkroute.model import REFUSED, Binding, grouped
 from bulkroute.version import __version__
 from bulkroute.web.row_counts import RowCounts
 from bulkroute.web.timeline import Timeline, distribution, percentiles
+from bulkroute.web.wave_rows import WaveRows
 
 MOST_WAITS = 200
 MOST_RUNS = 200
@@ -40,8 +41,9 @@ class Snapshots:
         self._ledger = ledger
         self._timeline: Timeline
         self._row_counts: RowCounts
+        self._wave_rows: WaveRows
         self._counted: int | None = None
-        """The batch that these two are of."""
+        """The batch that these are of."""
         self._drawn: dict[str, Any] = {}
         self._drawn_for: object = None
         self._draw_at_s = 0.0
@@ -56,10 +58,12 @@ class Snapshots:
             batch = self._ledger.require_batch(which)
             if batch.number != self._counted:
                 self._timeline, self._row_counts = Timeline(batch), RowCounts(self._ledger, batch)
+                self._wave_rows = WaveRows(batch)
             self._counted = batch.number
             runs = batch.runs()
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)
             counts, reasons, pairs = self._row_counts.read(stage)
+            waves = self._wave_rows.read()
             remarks, names = batch.remarks(MOST_REMARKS), batch.names()
             waits = batch.waits(MOST_WAITS)
             running = state_of(runs, self._ledger.path, before)
@@ -76,6 +80,7 @@ class Snapshots:
             "manifest": batch.manifest,
             "origin": {**_origin(runs), "plan": batch.facts.plan and f"plan {grouped(batch.facts.plan)}"},
             "pairs": _pairs(pairs, names),
+            "waves": waves,
             "remarks": [remark._asdict() for remark in remarks],
             "counts": counts._asdict(),
             "calls": {

@@ -129,6 +129,44 @@ def test_pause_rate_resume_and_stop(tmp_path: Path) -> None:
         expect(stop).to_be_disabled()
 
 
+def test_a_wave_is_let_on_from_the_page_and_the_next_is_refused(tmp_path: Path) -> None:
+    wanted = targets(ids(20))
+    write_csv(tmp_path / "night.csv", wanted)
+    gates = ("--waves", "2,5,rest", "--gate-hold", "--gate-timeout", "1h")
+    with (
+        serving(wanted) as service,
+        chromium() as browser,
+        watching(tmp_path / "night.ledger.db", "--control") as watch,
+        started(*RUN, *gates, "--base-url", service.url, cwd=tmp_path) as run,
+        opened(browser, watch.link) as page,
+    ):
+        answer, go, no_go = (page.locator(each) for each in ("#control-answer", "[data-verb=go]", "[data-verb=no-go]"))
+        expect(page.locator("#state")).to_contain_text("gate: after wave 1 of 3", timeout=20_000)
+        expect(page.locator("#waves tbody tr").first).to_contain_text("waiting for a go")
+        go.click()
+        expect(answer).to_contain_text("Go: wave 2 begins, which sends 5 rows, if no other gate is waited for")
+        assert service.modified == 2  # once is not enough
+        go.click()
+        expect(page.locator("#state")).to_contain_text("gate: after wave 2 of 3", timeout=20_000)
+        assert service.modified == 7
+        no_go.click()
+        expect(answer).to_contain_text("write why into the field first")
+        page.get_by_label("because").fill("line 4008001234 is dead")
+        no_go.click()
+        expect(answer).to_contain_text("no further wave begins and the run stops")
+        assert run.poll() is None
+        no_go.click()
+        assert run.wait(30) == 3
+        expect(page.locator("#state")).to_contain_text(
+            "no go after wave 2 of 3: line 4008001234 is dead", timeout=10_000
+        )
+        lines = page.locator("#waves tbody tr")
+        expect(lines.nth(1)).to_contain_text("no go")
+        expect(lines.nth(2)).to_contain_text("not begun")
+        expect(go).to_be_hidden()
+        assert service.modified == 7
+
+
 def test_the_link_lets_in_after_a_reload_and_in_a_second_tab_and_nothing_else_does(tmp_path: Path) -> None:
     made(tmp_path / "l.db", rows=10)
     with (

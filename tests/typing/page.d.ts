@@ -9,6 +9,7 @@ interface PageData {
   manifest: string;
   origin: Origin;
   pairs: Pairs;
+  waves: Waves;
   remarks: Remark[];
   counts: Counts;
   calls: Calls;
@@ -49,6 +50,21 @@ interface Pair {
   done: number;
   failed: number;
   refused: number;
+}
+
+interface Waves {
+  total: number;
+  rows: Wave[];
+}
+
+interface Wave {
+  wave: number;
+  rows: number;
+  done: number;
+  failed: number;
+  state: string;
+  since: number;
+  words: string;
 }
 
 interface Remark {

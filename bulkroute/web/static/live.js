@@ -3,7 +3,13 @@
 // The live page: what the server sends is shown as it comes; if it sends nothing, the page says that it is stale.
 (() => {
   const STALE_MS = 5000;
-  const STOP_ARMED_MS = 5000;
+  const ARMED_MS = 5000;
+  /** What has to be pressed twice: what the button says, that in short, and what follows. @type {Record<string, [string, string, () => string]>} */
+  const CAREFUL = {
+    stop: ["Stop the run", "Stop", () => "no more calls start, those in flight are awaited"],
+    go: ["Go", "Go", () => `${following()}, if no other gate is waited for`],
+    "no-go": ["No go", "No go", () => "no further wave begins and the run stops, exit code 3; what was sent stays"],
+  };
   const SHUT =
     "Open the whole link that `bulkroute watch` printed where it was started. " +
     "It is good until that command ends; started again, it prints another one.";
@@ -12,7 +18,8 @@
   let madeAt = 0;
   let refused = "";
   let isShut = false;
-  let stopArmed = 0;
+  /** When the buttons that were pressed once are what they were. @type {Record<string, number>} */
+  const armed = {};
   /** The table of failed rows, once it is shown. @type {null | {known: string, costMs: number, due: number, timer: number}} */
   let failures = null;
   /** @type {LiveData | {error: string} | null} */
@@ -140,6 +147,9 @@
     controls.hidden = !going;
     for (const one of controls.querySelectorAll("button")) one.disabled = !going;
     for (const one of controls.querySelectorAll("input")) one.disabled = !going;
+    const isHeld = data.live.state !== undefined && data.live.pauses.some((pause) => pause.cause === "gate");
+    for (const one of controls.querySelectorAll("[data-verb=go], [data-verb=no-go]"))
+      /** @type {HTMLElement} */ (one).hidden = !isHeld;
     if (data.live.state) {
       const asked = data.live.asked_per_s;
       element("control-rate", HTMLInputElement).placeholder = asked === null ? "unlimited" : String(asked);
@@ -212,23 +222,47 @@
       said.textContent = `${verb}: ${isSilent ? "the server does not answer" : `refused: ${/** @type {Error} */ (error).message}`}`;
     }
   }
-  /** @param {string} text */
-  function stopLabel(text) {
-    const button = controls?.querySelector("[data-verb=stop]");
+  /** What a go leads to. */
+  function following() {
+    if (!data || "error" in data) return "the next wave begins";
+    const next = data.waves.rows.find((wave) => wave.state === "waiting");
+    return next ? `wave ${next.wave} begins, which sends ${count(next.rows)} rows` : "the next wave begins";
+  }
+  /**
+   * @param {string} verb
+   * @param {string} text
+   */
+  function label(verb, text) {
+    const button = controls?.querySelector(`[data-verb=${verb}]`);
     if (button) button.textContent = text;
+  }
+  /**
+   * Whether a button that does much was pressed twice within a moment; else it says what follows.
+   * @param {string} verb
+   */
+  function isMeant(verb) {
+    const [name, short, follows] = CAREFUL[verb];
+    if (Date.now() <= (armed[verb] ?? 0)) {
+      armed[verb] = 0;
+      label(verb, name);
+      return true;
+    }
+    armed[verb] = Date.now() + ARMED_MS;
+    label(verb, `${short}: press once more`);
+    setTimeout(() => Date.now() >= armed[verb] && label(verb, name), ARMED_MS);
+    byId("control-answer").textContent = `${short}: ${follows()}. Within ${ARMED_MS / 1000} s.`;
+    return false;
   }
   /** @param {string} verb */
   function pressed(verb) {
-    if (verb === "stop" && Date.now() > stopArmed) {
-      stopArmed = Date.now() + STOP_ARMED_MS;
-      stopLabel("Stop: press once more");
-      setTimeout(() => Date.now() >= stopArmed && stopLabel("Stop the run"), STOP_ARMED_MS);
-      byId("control-answer").textContent = "Stop: no more calls start, those in flight are awaited. Within 5 s.";
+    const reason = element("control-reason", HTMLInputElement);
+    if (verb === "no-go" && !reason.value.trim()) {
+      byId("control-answer").textContent = "No go: write why into the field first; it is kept.";
+      reason.focus();
       return;
     }
-    stopArmed = 0;
-    stopLabel("Stop the run");
-    if (verb === "pause") command(verb, element("control-reason", HTMLInputElement).value || null);
+    if (verb in CAREFUL && !isMeant(verb)) return;
+    if (verb === "pause" || verb === "no-go") command(verb, reason.value || null);
     else if (verb === "rate") command(verb, element("control-rate", HTMLInputElement).value);
     else command(verb, null);
   }
@@ -242,7 +276,7 @@
     });
     byId("control-form").addEventListener("submit", (event) => event.preventDefault());
   }
-  for (const name of ["failed", "runs", "paces", "waits", "reasons", "pairs", "notices", "remarks"])
+  for (const name of ["failed", "runs", "paces", "waits", "reasons", "pairs", "waves", "notices", "remarks"])
     byId(`${name}-section`).hidden = true;
   byId("charts").hidden = true;
   setInterval(checkStale, 1000);

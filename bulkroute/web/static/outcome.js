@@ -34,7 +34,7 @@ const Outcome = (() => {
   }
 
   /**
-   * Warnings, and what came of canaries and checks: those that ask for something first.
+   * Warnings, and what came of waves and checks: those that ask for something first.
    * @param {PageData} data
    */
   function remarks({ remarks, runs }) {
@@ -47,7 +47,7 @@ const Outcome = (() => {
     const ordered = [...told.filter((remark) => !remark.is_good), ...told.filter((remark) => remark.is_good)];
     const last = runs.rows.at(-1);
     /** @type {Record<string, string>} */
-    const titles = { warning: "Warning", wave: "Wave", check: "Verified", hook: "Hook" };
+    const titles = { warning: "Warning", wave: "Waves", check: "Verified", hook: "Hook" };
     const lines = ordered.slice(0, MOST_SHOWN).map((remark) => {
       const line = make("li", "", remark.is_good ? "good" : "bad");
       const old = remark.run === null && last !== undefined && last.started_at > remark.at;
@@ -108,6 +108,44 @@ const Outcome = (() => {
     );
     const shown = pairs.rows.length;
     note("pairs", pairs.total > shown ? `The ${shown} commonest of ${count(pairs.total)} pairs of targets.` : "");
+  }
+
+  /** @type {Record<string, string>} */
+  const WAVE_STATES = {
+    waiting: "not begun",
+    reading: "being read back",
+    wrong: "not right",
+    gate: "waiting for a go",
+    no_go: "no go",
+  };
+
+  /** @param {PageData} data */
+  function waves({ waves }) {
+    byId("waves-section").hidden = !waves.rows.length;
+    table(
+      "waves",
+      [
+        ["wave", "number"],
+        ["state", "plain"],
+        ["since", "plain"],
+        ["rows", "number"],
+        ["done", "number"],
+        ["failed", "number"],
+        ["what was said", "text"],
+      ],
+      waves.rows.map((wave) => [
+        wave.wave,
+        WAVE_STATES[wave.state] ?? wave.state,
+        wave.state === "waiting" ? "" : moment(wave.since),
+        wave.rows,
+        wave.done,
+        wave.failed,
+        wave.words,
+      ]),
+      "",
+    );
+    const shown = waves.rows.length;
+    note("waves", waves.total > shown ? `The first ${shown} of ${count(waves.total)} waves.` : "");
   }
 
   /**
@@ -199,6 +237,7 @@ const Outcome = (() => {
     if (changed("counts", data.counts, data.calls, data.state.state, JSON.stringify(extraTiles)))
       counts(data, extraTiles);
     if (changed("pairs", data.pairs)) pairs(data);
+    if (changed("waves", data.waves)) waves(data);
   }
   return { done, name, show };
 })();
