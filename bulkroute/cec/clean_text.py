@@ -1,10 +1,20 @@
-"""The service's texts without secrets: it may echo a token, the app secret or a header that it was sent."""
+"""The service's texts without secrets: it may echo a token, the app secret or a header that it was sent.
 
+A secret that stands there as it is, as JSON writes it or as a URL does becomes `***`, and the words around it stay. In
+any other disguise (escapes within escapes, split over lines, in base64) it takes the whole text with it: what is left
+of such a text would not be worth the risk.
+"""
+
+import base64
+import html
 import json
+import re
+import unicodedata
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
-from urllib.parse import quote
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
 from bulkroute.cec.answers import TEXT_LIMIT
 from bulkroute.model import printable
@@ -12,35 +22,112 @@ from bulkroute.model import printable
 TOKENS_REMEMBERED = 8
 """Tokens kept in mind, beside the fixed secrets: those of the last hours."""
 
+STARS = "***"
+
+UNESCAPED_TIMES = 3
+"""An escaped text may be quoted in one that is escaped again, by each gateway on its way."""
+
+WIDEST_ESCAPE = 12
+"""Characters that one character of a secret may be written with."""
+
+FEWEST_SIGNS = 8
+"""Letters and digits from which on a secret is looked for in disguise: fewer are found in many an innocent text."""
+
+_ESCAPE = re.compile(r"\\+(?:u00|x)([0-9a-fA-F]{2})")
+_LINE_END = re.compile(r"\\+[nrt]")
+_NO_SIGN = re.compile(r"[^0-9A-Za-z]+")
+
+
+class _Known(NamedTuple):
+    """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise."""
+
+    spellings: tuple[str, ...]
+    signs: tuple[str, ...]
+
 
 class CleanText:
     """Blots out the secrets it was told of, however they are spelt."""
 
     def __init__(self, fixed_secrets: Iterable[str]) -> None:
-        self._fixed = [spelling for secret in fixed_secrets for spelling in _spellings(secret)]
-        self._tokens: deque[list[str]] = deque(maxlen=TOKENS_REMEMBERED)
+        self._fixed = [_known(secret) for secret in fixed_secrets]
+        self._tokens: deque[_Known] = deque(maxlen=TOKENS_REMEMBERED)
 
     def learn(self, token: str) -> None:
         """Blot out this token as well, until `TOKENS_REMEMBERED` others have come since."""
-        self._tokens.append(_spellings(token))
+        self._tokens.append(_known(token))
 
     def __call__(self, text: str) -> str:
         """Return `text` fit to be kept and shown: printable, and without any secret the service may have echoed."""
-        return printable(self.blot_out(text), TEXT_LIMIT)
+        # More is not shown; a secret that begins in what is shown must be seen to its end.
+        return printable(self.blot_out(text[: 4 * TEXT_LIMIT + self.longest]), TEXT_LIMIT)
 
     def blot_out(self, text: str) -> str:
-        """Return `text` with stars for each secret, else as it is."""
-        for secret in chain(self._fixed, *self._tokens):
-            if secret in text:
-                text = text.replace(secret, "***")
-        return text
+        """Return `text` with stars for each secret, else as it is; stars alone where one stands in it in disguise."""
+        for known in chain(self._fixed, self._tokens):
+            for spelling in known.spellings:
+                if spelling in text:
+                    text = text.replace(spelling, STARS)
+        return STARS if self._has_disguised(text) else text
+
+    def fields(self, said: dict[str, Any], text: str) -> dict[str, Any]:
+        """Return an answer's object, which was read from `text`, without secrets in any of its names and values."""
+        # One look at all of it: nearly no answer has any.
+        return (
+            {self.blot_out(name): self._value(value) for name, value in said.items()}
+            if self.blot_out(text) != text
+            else said
+        )
 
     @property
     def longest(self) -> int:
-        """How many characters the longest spelling of a secret has."""
-        return max(map(len, chain(self._fixed, *self._tokens)), default=0)
+        """How many characters the longest secret may take, however it is written."""
+        spellings = (spelling for known in chain(self._fixed, self._tokens) for spelling in known.spellings)
+        return WIDEST_ESCAPE * max(map(len, spellings), default=0)
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            # An id or a number decides what is bound where: no header of digits may make another one of it.
+            return value if value.isdecimal() else self.blot_out(value)
+        if isinstance(value, Mapping):
+            return {self.blot_out(str(name)): self._value(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._value(inner) for inner in value]
+        return value
+
+    def _has_disguised(self, text: str) -> bool:
+        if not (self._fixed or self._tokens):
+            return False
+        undone = _undone(text)
+        seen = {_NO_SIGN.sub("", undone), _NO_SIGN.sub("", _LINE_END.sub("", undone))}
+        return any(
+            signs in shown for known in chain(self._fixed, self._tokens) for signs in known.signs for shown in seen
+        )
 
 
-def _spellings(secret: str) -> list[str]:
-    """Return a secret as it is, as JSON writes it and as a URL does."""
-    return list(dict.fromkeys((secret, json.dumps(secret)[1:-1], quote(secret, safe=""))))
+def _undone(text: str) -> str:
+    """Return a text with its escapes undone, those within others too."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)  # full-width letters are as good as any
+    for _ in range(UNESCAPED_TIMES):
+        if not ("&" in text or "%" in text or "\\" in text):
+            break
+        text = _ESCAPE.sub(lambda escape: chr(int(escape[1], 16)), unquote(html.unescape(text)))
+    return text
+
+
+def _known(secret: str) -> _Known:
+    spellings = tuple(dict.fromkeys((secret, json.dumps(secret)[1:-1], quote(secret, safe=""))))
+    bare = _NO_SIGN.sub("", secret)
+    if len(bare) < FEWEST_SIGNS:
+        return _Known(spellings, ())
+    return _Known(spellings, (bare, secret.encode().hex(), secret.encode().hex().upper(), *_base64(secret)))
+
+
+def _base64(secret: str) -> list[str]:
+    """Return the letters and digits of a secret in base64 wherever it begins in what is encoded."""
+    found = []
+    for before in range(3):
+        coded = base64.b64encode(b"\0" * before + secret.encode())
+        # The first and the last signs are shared with the neighbours.
+        found.append(_NO_SIGN.sub("", coded[(0, 2, 3)[before] : -4].decode()))
+    return found

@@ -6,6 +6,7 @@ Sources: modifyCalledRoute (cec_07_0042), tokenByAkSk (cec_07_0002).
 
 import asyncio
 import json
+import re
 from collections.abc import Coroutine, Iterable, Mapping
 from json.encoder import encode_basestring_ascii
 from types import TracebackType
@@ -26,6 +27,8 @@ KEEPALIVE_S = 4.0
 
 SERVICE_PATH = "/apiaccess/rest/cc-management/v1/"
 TOKEN_PATH = "/apigovernance/api/oauth/tokenByAkSk"  # noqa: S105 -- a path
+
+_OWN_WORDS = re.compile(r"[^:'\"\n]*")
 
 LOST = (aiohttp.ClientError, OSError, ValueError, asyncio.IncompleteReadError)
 """What aiohttp raises where a call got no whole answer; a TimeoutError is an OSError."""
@@ -164,7 +167,8 @@ def describe(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status} {error.message}"
     if isinstance(error, aiohttp.ClientResponseError):
-        return f"the answer is not HTTP: {error.message}"
+        # What follows the parser's own words is what the service sent, which may be a token that nobody knows yet.
+        return f"the answer is not HTTP: {_OWN_WORDS.findall(error.message)[0].strip()}"
     if isinstance(error, OSError) and error.strerror:
         return f"the connection broke: {error.strerror}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

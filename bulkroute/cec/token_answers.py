@@ -6,6 +6,7 @@ nothing that looks like a secret.
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,7 +22,9 @@ MESSAGES = ("error_description", "error_msg", "error_message", "description", "m
 REFUSALS = frozenset({"invalid_client", "unauthorized_client", "access_denied", "401", "403"})
 """Codes that refuse the key pair whatever the status says."""
 
-LIKE_A_SECRET = re.compile(r"[A-Za-z0-9+/=_.~-]{16,}")
+_UNSEEN = r"[^\S ]|[\x00-\x1f\x7f\u200b-\u200f\u2028\u2029\u2060\ufeff\ufffd]"
+LIKE_A_SECRET = re.compile(rf"(?:[A-Za-z0-9+/=_.~%\\&#;-](?:{_UNSEEN})*){{16,}}")
+"""Escaped or not, and also where it is split over lines, or by what cannot be seen."""
 
 
 class Issued(NamedTuple):
@@ -93,4 +96,4 @@ def _first(said: Mapping[str, Any] | None, names: tuple[str, ...]) -> str | None
 
 
 def _hide(text: str) -> str:
-    return LIKE_A_SECRET.sub("***", text)
+    return LIKE_A_SECRET.sub("***", unicodedata.normalize("NFKC", text))

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
-from bulkroute.cec.answers import NoReply, Reply, judge, judge_parsed, parse, sign_of
+from bulkroute.cec.answers import NoReply, Reply, decode, judge, judge_parsed, parse, sign_of
 from bulkroute.cec.service import Feedback, Service
 from bulkroute.errors import CredentialsRefused, ReadingRefused, ServiceUnreachable, StoppedEarly
 from bulkroute.model import Ruling, Verdict
@@ -182,7 +182,7 @@ class Asker:
     def _judge(self, answer: Reply | NoReply) -> tuple[Verdict, Said]:
         if isinstance(answer, NoReply):
             return judge(answer, clean=self._tokens.clean), {}
-        said = parse(answer) or {}
+        said = self._tokens.clean.fields(parse(answer) or {}, decode(answer))
         if isinstance(said.get("schema"), dict):  # queryIVRFlowList (cec_07_0046): its table has a wrapper
             said = said["schema"]
         if "retCode" in said:

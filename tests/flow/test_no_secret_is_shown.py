@@ -1,14 +1,12 @@
 """No secret in anything the program writes or shows, however hard the service tries to hand it back; and what a
 hostile service may not do to a terminal, a spreadsheet or the token's way."""
 
-import asyncio
 import csv
 import io
 import json
 import os
 import stat
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from bulkroute.simulator import Faults
+from tests.disguises import Handler, Hostile
 from tests.harness import bulkroute, environment, ids, serving, started, targets, write_csv
 
 pytestmark = pytest.mark.usefixtures("uncounted_commands")
@@ -36,33 +35,6 @@ FLAGS = (
     "--allow-http",
 )
 SPELLINGS = [text for secret in (SECRET, TOKEN) for text in (secret, json.dumps(secret)[1:-1], quote(secret, safe=""))]
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-
-class Hostile:
-    """A server of one answer, in the loop of its own thread."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(handler), self._loop).result(10)
-        self.url = f"http://127.0.0.1:{self._listener.sockets[0].getsockname()[1]}"
-
-    async def _listen(self, handler: Handler) -> None:
-        self._server = web.Server(handler, access_log=None)
-        self._listener = await self._loop.create_server(self._server, "127.0.0.1", 0)
-
-    def close(self) -> None:
-        async def stop() -> None:
-            self._listener.close()
-            await self._server.shutdown(1)
-
-        asyncio.run_coroutine_threadsafe(stop(), self._loop).result(10)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
 
 
 @pytest.fixture

@@ -1,7 +1,12 @@
 """Secrets are blotted out of the service's texts, in every spelling."""
 
+import json
+
+import pytest
+
 from bulkroute.cec.answers import TEXT_LIMIT
 from bulkroute.cec.clean_text import TOKENS_REMEMBERED, CleanText
+from tests.disguises import DISGUISES, made_out
 
 
 def test_every_spelling_is_blotted_out_and_nothing_else() -> None:
@@ -27,9 +32,48 @@ def test_a_long_text_keeps_its_lines_and_its_length() -> None:
     assert clean.blot_out("a hush\n" + "x" * 10 * TEXT_LIMIT) == "a ***\n" + "x" * 10 * TEXT_LIMIT
 
 
-def test_the_longest_spelling_counts() -> None:
+@pytest.mark.parametrize("secret", ['hush"secret\\of/the+night', "eyJhbGciOi.hush-token-of-the-night_123"])
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_no_disguise_keeps_a_secret(disguise: str, secret: str) -> None:
+    clean = CleanText(["another secret", secret])
+    for around in ("{}", "no {} there", "x" * 480 + "{}", " " * 1990 + "{}"):
+        shown = DISGUISES[disguise](around.format(secret))
+        assert made_out(shown, secret), "what is not there cannot be blotted out"
+        assert not made_out(clean(shown), secret)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "route 1125397061153369092 is locked by another-hand",
+        "100% of a&b, C:\\new\\table, caf\u00e9 应用 &amp; \uff21",
+        "hush, secret of the night",
+        "aHVzaC1zZWNyZXQ",
+    ],
+)
+def test_innocent_texts_stay_as_they_are(text: str) -> None:
+    clean = CleanText(["hush-token-of-the-night", "seven77", "a/b"])
+    assert clean(text) == text
+    assert clean.fields({"name": text}, text) == {"name": text}
+
+
+def test_a_short_secret_is_blotted_out_where_it_stands_as_it_is() -> None:
+    clean = CleanText(["seven77"])
+    assert clean("seven77 se-ven-77") == "*** se-ven-77"
+
+
+def test_the_fields_of_an_answer_lose_secrets_at_any_depth_but_no_number_is_touched() -> None:
+    clean = CleanText(["hush-token/1", "40080012"])
+    said = {"data": {"list": [{"id": "4008001234", "name": 'a "hush-token/1"', "total": 40080012, "no": None}]}}
+    found = clean.fields(said, json.dumps(said).replace("/", "\\/"))
+    assert found == {"data": {"list": [{"id": "4008001234", "name": 'a "***"', "total": 40080012, "no": None}]}}
+    assert clean.fields({"hush-token/1": ["hush-token/1"]}, "hush-token/1") == {"***": ["***"]}
+
+
+def test_the_longest_way_to_write_a_secret_counts() -> None:
     assert CleanText([]).longest == 0
-    clean = CleanText(["a/b", "four"])
-    assert clean.longest == len("a%2Fb")
-    clean.learn("a token")
-    assert clean.longest == len("a%20token")
+    clean = CleanText(["four", "a/b"])
+    plain = clean.longest
+    assert plain >= len("&#x0061;&#x002f;&#x0062;")
+    clean.learn("a longer token")
+    assert clean.longest > plain

@@ -8,16 +8,18 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from aiohttp import web
 
 from bulkroute.cec.answers import NoReply, Reply
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import Away, Refusal, TokenSource
 from bulkroute.cec.token_answers import Issued, KeysWrong, Trouble, read_token_answer
 from bulkroute.credentials import Credentials, Secret
-from bulkroute.errors import CredentialsRefused, KeysRefused, ServiceUnreachable, StopKind, StoppedEarly
+from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ServiceUnreachable, StopKind, StoppedEarly
 from bulkroute.model import FailureKind
 from bulkroute.settings import Settings
 from bulkroute.simulator import Faults, Simulator
+from tests.disguises import DISGUISES, made_out
 from tests.virtual_time import run_virtual
 
 SECRET = 'hush"of/the night'
@@ -249,3 +251,77 @@ class TestRefusedTokens:
         assert not tokens.is_refused_alone(first, "a"), "it may have died since"
         tokens.accepted("a", 5.5)
         assert tokens.is_refused_alone(first, "a")
+
+
+DESCRIBED: dict[str, Callable[[str], web.Response]] = {
+    "unnamed": lambda heard: web.json_response({"access_token": heard, "error_description": heard}),
+    "made": lambda heard: web.json_response({"AccessToken": [heard], "msg": heard}, status=201),
+    "refused": lambda heard: web.json_response({"error": "invalid_client", "error_description": heard}, status=400),
+    "wrong": lambda heard: web.json_response({"error_code": heard, "error_msg": heard}, status=500),
+}
+ODD: dict[str, Callable[[str], web.Response]] = {
+    "names": lambda heard: web.json_response({heard: heard, "x": {heard: heard}}),
+    "list": lambda heard: web.json_response([heard, {"AccessToken": heard}]),
+    "page": lambda heard: web.Response(status=403, text=f"<html>{heard}"),
+    "reason": lambda heard: web.Response(status=404, reason=heard, text=heard),
+    "redirect": lambda heard: web.Response(status=307, headers={"Location": f"/?{heard}"}, text=heard),
+    "header": lambda heard: web.Response(status=401, headers={"WWW-Authenticate": heard, "Set-Cookie": heard}),
+    "life": lambda heard: web.json_response({"AccessToken": heard, "Expires": heard, "message": heard}),
+    "no content": lambda heard: web.Response(status=206, text=heard),
+    "GBK": lambda heard: web.Response(status=500, body=f'{{"message": "应用 {heard}"}}'.encode("gbk")),
+    "UTF-16": lambda heard: web.Response(status=500, body=f'{{"message": "{heard}"}}'.encode("utf-16")),
+    "twice": lambda heard: web.Response(status=500, text=f'{{"code": "{heard}", "code": "1", "message": "{heard}"}}'),
+}
+FORGED = (b"HTTP/1.1 %b\r\n\r\n", b"HTTP/1.1 200 OK\r\n%b\r\n\r\n", b"%b\r\n", b"HTTP/1.1 200 OK\r\nA: \x01%b\r\n\r\n")
+"""What is no HTTP, with a token in it."""
+
+
+async def words_about(url: str) -> str:
+    """Return what a person is told where the token service gives no token."""
+    async with Client(url, app_key="key", timeout_s=5) as client:
+        chosen = Settings(base_url=url, credentials=KEYS, max_attempts=1, max_outage_wait_s=0)
+        with pytest.raises(BulkrouteError) as ended:
+            await TokenSource(client, chosen).get()
+    return str(ended.value)
+
+
+async def test_no_shape_of_an_answer_shows_the_secret_nor_a_token_that_nobody_knows_yet() -> None:
+    shapes = [(DESCRIBED[place], DISGUISES[disguise]) for place in DESCRIBED for disguise in DISGUISES]
+    shapes += [(answer, str) for answer in ODD.values()]
+
+    async def hand_back(request: web.BaseRequest) -> web.StreamResponse:
+        assert json.loads(await request.read())["app_secret"] == SECRET
+        return answer(disguise(f"{LONG} {SECRET}"))
+
+    server = web.Server(hand_back, access_log=None)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    try:
+        for answer, disguise in shapes:  # noqa: B007  the server reads them
+            words = await words_about(url)
+            assert not [secret for secret in (LONG, SECRET) if made_out(words, secret)], words
+    finally:
+        listener.close()
+        await server.shutdown(1)
+
+
+@pytest.mark.parametrize("forged", FORGED)
+async def test_what_is_no_http_is_not_repeated(forged: bytes) -> None:
+    async def forge(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        writer.write(forged % LONG.encode())
+        writer.close()
+
+    listener = await asyncio.start_server(forge, "127.0.0.1", 0)
+    async with listener:
+        words = await words_about(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    assert not made_out(words, LONG), words
+    assert "the token service" in words or "no token could be fetched" in words
+
+
+def test_words_and_names_of_hosts_are_no_secrets() -> None:
+    said = "cannot connect to token.contact-centre.example.com:28443: refused"
+    assert read_token_answer(NoReply(FailureKind.CONNECTION, said)) == Trouble(said)
+    body = json.dumps({"error_code": "20001", "error_msg": "app_key or app_secret 应用密钥 is\nnot valid"})
+    answer = read_token_answer(Reply(500, body.encode()))
+    assert answer == Trouble("HTTP 500, 20001, app_key or app_secret 应用密钥 is\nnot valid")
