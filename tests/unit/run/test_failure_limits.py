@@ -1,30 +1,6 @@
-import pytest
-
 from bulkroute.errors import StopKind
 from bulkroute.run.failure_limits import Limits
-from bulkroute.settings import FailureLimit, parse_failure_limit
-
-
-@pytest.mark.parametrize(
-    ("text", "limit"),
-    [
-        ("1", FailureLimit(rows=1)),
-        (" 50 ", FailureLimit(rows=50)),
-        ("5%", FailureLimit(share=0.05)),
-        ("2.5 %", FailureLimit(share=0.025)),
-        (".5%", FailureLimit(share=0.005)),
-        ("100%", FailureLimit(share=1.0)),
-    ],
-)
-def test_a_limit_is_a_number_or_a_share(text: str, limit: FailureLimit) -> None:
-    assert parse_failure_limit(text) == limit
-    assert parse_failure_limit(str(limit)) == limit
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "0%", "101%", "%", "5 rows", "1e3", "٣"])
-def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a limit of failures"):
-        parse_failure_limit(text)
+from bulkroute.settings import FailureLimit
 
 
 def outcomes(limits: Limits, told: str) -> tuple[StopKind, str] | None:
@@ -49,7 +25,25 @@ def test_rows_in_a_row_count_anew_after_a_success() -> None:
     assert outcomes(Limits(None, 3), "xx.xxx.....") is not None
 
 
+def test_a_failure_that_is_of_no_streak_neither_adds_to_it_nor_ends_it() -> None:
+    limits = Limits(None, 2)
+    for streak in (True, False, True):
+        assert limits.reached() is None
+        limits.finished(failed=True, streak=streak)
+    assert limits.reached() == (
+        StopKind.MAX_CONSECUTIVE_FAILURES,
+        "--max-consecutive-failures 2 is reached: 2 rows in a row failed",
+    )
+
+
 def test_a_share_counts_from_the_20th_row_on_whatever_that_one_is() -> None:
     assert outcomes(Limits(FailureLimit(share=0.1), None), "xxxx" + "." * 15) is None
     assert outcomes(Limits(FailureLimit(share=0.1), None), "xxxx" + "." * 16) is not None
     assert outcomes(Limits(FailureLimit(share=0.1), None), "x" + "." * 30) is None
+    assert outcomes(Limits(FailureLimit(share=1), None), "x" * 20) is not None, "its edge is part of it"
+    assert outcomes(Limits(FailureLimit(share=0.05), None), "." * 20) is None
+    assert outcomes(Limits(FailureLimit(share=0.05), None), "x" + "." * 19) is not None
+
+
+def test_a_share_of_nothing_is_not_reached_without_a_failure() -> None:
+    assert outcomes(Limits(FailureLimit(share=0), None), "." * 20) is None
