@@ -19,6 +19,7 @@ from yarl import URL
 
 from bulkroute.cec.answers import NoReply, Reply
 from bulkroute.cec.connection import Depart, Exchange, at_once, bounds, read
+from bulkroute.cec.receiver import Connector
 from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind, Row
 
@@ -72,7 +73,7 @@ class Client:
         """Open the connection pool."""
         # No limit here: the gate is the limit, and a wait for a connection would count as time-out. aiohttp's own TLS
         # context verifies, and takes its certificates from SSL_CERT_FILE and SSL_CERT_DIR.
-        connector = self._connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S)
+        connector = self._connector = Connector(limit=0, keepalive_timeout=KEEPALIVE_S)
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=bounds(self._timeout_s),

@@ -1,4 +1,7 @@
-"""nginx on loopback, answering every call with success: a service faster than any client here."""
+"""nginx on loopback, answering every call with success: a service faster than any client here.
+
+No two heads of its answers are the same, as those of a real gateway are not.
+"""
 
 import contextlib
 import socket
@@ -17,6 +20,7 @@ CONFIGURATION = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
+  add_header X-Request-Id $request_id;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   keepalive_requests 10000000; default_type application/json; log_format arrivals $msec;

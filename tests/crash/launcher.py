@@ -162,12 +162,11 @@ def watch_calls(strike: Strike) -> None:
     """Let `strike` see every call of modifyCalledRoute of this process."""
     import asyncio
 
-    from aiohttp.client_proto import ResponseHandler
-
     from bulkroute.cec.client import Client
     from bulkroute.cec.connection import Exchange
+    from bulkroute.cec.receiver import Receiver
 
-    modify, talk, read = Client.modify, Exchange._talk, ResponseHandler.read
+    modify, talk, expect = Client.modify, Exchange._talk, Receiver.expect
     calling = ContextVar("calling", default=False)
 
     async def watched_modify(self: Client, *given: Any) -> Any:
@@ -183,15 +182,16 @@ def watch_calls(strike: Strike) -> None:
         finally:
             calling.set(False)
 
-    async def watched_read(self: ResponseHandler) -> Any:
+    def watched_expect(self: Receiver) -> Any:
         if calling.get() and strike.due("call: bytes gone"):
-            await asyncio.sleep(0.01)  # the transport has them already; the service gets time to read them
-            os.kill(os.getpid(), signal.SIGKILL)
-        return await read(self)
+            # The transport has them a moment later, and the service gets time to read them.
+            asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGKILL)
+            return asyncio.get_running_loop().create_future()  # no answer comes before that
+        return expect(self)
 
     Client.modify = watched_modify  # type: ignore[method-assign, assignment]  # the wrapping is the point
     Exchange._talk = watched_talk  # type: ignore[method-assign, assignment]  # likewise
-    ResponseHandler.read = watched_read  # type: ignore[method-assign, assignment]  # likewise
+    Receiver.expect = watched_expect  # type: ignore[method-assign]  # likewise
 
 
 def _sit_down(answer: str) -> None:
