@@ -93,7 +93,7 @@ def _rows(answer: dict[str, Any]) -> str:
 
 def describe(answer: dict[str, Any]) -> list[str]:
     """Return a run's status in lines for a person."""
-    from bulkroute.output.words import clock, duration, rate, state  # here, as above
+    from bulkroute.output.words import back_out, clock, duration, rate, state  # here, as above
 
     lines = [
         f"run {answer['run']}: {state(answer)}",
@@ -103,6 +103,9 @@ def describe(answer: dict[str, Any]) -> list[str]:
         f"rate      {answer['started_per_s']}/s now, {rate(answer['rate_per_s'])} allowed,"
         f" {rate(answer['asked_per_s'])} asked for",
     ]
+    by = answer["back_out_by"] and datetime.fromisoformat(answer["back_out_by"]).timestamp()
+    if way_back := back_out(answer["back_out_rows"], answer["back_out_s"], by):
+        lines.append(f"back-out  {way_back}")
     if answer["eta_s"] is not None:
         ends_at = answer["ends_at"]
         window = f"; the window closes at {clock(datetime.fromisoformat(ends_at).timestamp())}" if ends_at else ""

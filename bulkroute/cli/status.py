@@ -45,6 +45,8 @@ def status(ledgers: tuple[Path, ...], json_: bool, find: str | None, batch: int 
             click.echo(found.summary.to_json())
         elif len(ledgers) == 1:
             print_status(found)
+            if way_back := _way_back(found):
+                say(f"a back-out {way_back}", sys.stdout)
         else:
             say(status_line(found), sys.stdout)
 
@@ -93,6 +95,19 @@ def _find(ledgers: tuple[Path, ...], text: str, batch: int | None, *, rollback: 
     if several and not as_json and not any(totals):
         print_nothing_found(text, f"{len(totals)} of {len(ledgers)} ledgers", sys.stdout)
     return code
+
+
+def _way_back(found: "BatchStatus") -> str:
+    """Return how long a back-out would take now; with the window's end while the run goes on."""
+    from bulkroute.ledger.runs import RunState  # here, as above
+    from bulkroute.output.words import back_out
+    from bulkroute.run.back_out_time import back_out_time
+
+    if not found.runs:
+        return ""
+    last = found.runs[-1]
+    ends_at = last.ends_at if found.state is RunState.RUNNING else None
+    return back_out(*back_out_time(found.changed, last.routes, found.pace_per_s, ends_at))
 
 
 def _read(ledger: Path, batch: int | None, *, rollback: bool) -> "BatchStatus":

@@ -33,6 +33,10 @@ class BatchStatus(NamedTuple):
     """How a run took back, or takes back, what it has changed."""
     is_held: bool = False
     """Whether somebody is at work on the ledger."""
+    changed: int = 0
+    """Rows that it has changed and that are not put back."""
+    pace_per_s: float | None = None
+    """Calls a second that its last run might make, last of all; None if nothing tells."""
 
 
 def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bool = False) -> BatchStatus:
@@ -48,6 +52,8 @@ def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bo
         back_out = batch.back_out()
         end = batch.end_of(runs[-1]) if runs else RunEnd(0.0, Calls())
         waves = batch.waves()
+        changed = batch.count_touched().rows if batch.parent is None else 0
+        rates = [change.rate for change in batch.pace_changes(after=0)] if changed else []
         if back_out is not None:
             end = end._replace(exit_code=back_out.exit_code)
     last = runs[-1] if runs else None
@@ -59,7 +65,9 @@ def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bo
         summary = replace(summary, backed_out=back_out.back, live_read=True)
     state = state_of(runs, ledger.path, before)
     is_held = lock.holder(ledger.path) is not None
-    return BatchStatus(summary, batch.manifest, reasons, runs, rolled_back, state, back_out, is_held)
+    pace_per_s = (rates[-1] if rates else None) or summary.rate or None
+    found = BatchStatus(summary, batch.manifest, reasons, runs, rolled_back, state, back_out, is_held)
+    return found._replace(changed=changed, pace_per_s=pace_per_s)
 
 
 def state_of(runs: list[RunRecord], ledger: Path, before: Holder | None) -> RunState | None:

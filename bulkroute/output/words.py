@@ -215,6 +215,17 @@ def outlook(progress: Progress) -> str:
     return text
 
 
+def back_out(rows: int, takes_s: float | None, latest_start: float | None) -> str:
+    """Return how long a back-out would take now, and when it must begin; empty where nothing was changed."""
+    if not rows or takes_s is None:
+        return ""
+    text = f"would take {duration(takes_s)} now ({rows:,} changed rows)"
+    if latest_start is None:
+        return text
+    late = " (too late)" if latest_start < datetime.now().astimezone().timestamp() else ""
+    return f"{text}; latest start {clock(latest_start)}{late}"
+
+
 def state(answer: Mapping[str, Any]) -> str:
     """Return what the answer of `ctl` says a run is doing."""
     return _doing(answer["stopping"], map(_pause_of, answer["pauses"]), answer["backing_out"], answer["wave"])

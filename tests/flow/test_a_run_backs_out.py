@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
-from bulkroute.errors import NotRunning
+from bulkroute.engine import Engine
+from bulkroute.errors import NotRunning, StopKind, StoppedEarly
 from bulkroute.run.control import ask
-from bulkroute.simulator import Faults
+from bulkroute.settings import BackOutOn, parse_waves
+from bulkroute.simulator import Faults, Simulator, routes_for
+from tests.flow.engine import spend_night
 from tests.harness import Service, Target, bulkroute, exported, ids, serving, started, targets, write_csv
 from tests.terminal import at_terminal
 
@@ -145,14 +148,25 @@ def _backing_out(folder: Path) -> dict[str, Any] | None:
 def test_a_person_who_stops_the_run_itself_gets_no_back_out(tmp_path: Path) -> None:
     wanted = manifest(tmp_path, 200)
     with serving(wanted) as service:
-        slow = run_of(service, "--back-out-on", "no-go,limit,deadline", "--until", "23:59", "--json", "--rate", "40")
+        slow = run_of(
+            service, "--back-out-on", "no-go,limit,deadline", "--max-duration", "5h", "--json", "--rate", "40"
+        )
         with started(*slow, cwd=tmp_path) as run:
             until(lambda: service.modified > 20)
+            going_on = bulkroute("status", "night.ledger.db", cwd=tmp_path).out
+            assert re.search(
+                r"^a back-out would take .+ s now \(\d+ changed rows\); latest start \d", going_on, re.MULTILINE
+            )
             run.terminate()
             out, _err = run.communicate(timeout=60)
         assert run.returncode == 4
         assert json.loads(out)["backed_out"] is None
-        assert exported(tmp_path / "night.ledger.db")
+        changed = sum(row["status"] == "succeeded" for row in exported(tmp_path / "night.ledger.db").values())
+        takes_s = (changed + 2 * 2) / 40  # the list has two pages
+        stands = bulkroute("status", "night.ledger.db", cwd=tmp_path).out
+        assert re.search(
+            rf"^a back-out would take {takes_s:.1f} s now \({changed} changed rows\)$", stands, re.MULTILINE
+        )
 
 
 @pytest.mark.slow
@@ -166,3 +180,71 @@ def test_the_question_says_that_it_may_back_out_and_none_is_asked_then(tmp_path:
             terminal.type("y\n")
             assert terminal.end() == 7
         assert dict(service.bindings) == before
+
+
+@pytest.mark.slow
+def test_a_gate_that_says_no_leads_back_too(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, 30)
+    with serving(wanted) as service:
+        before = dict(service.bindings)
+        gated = ("--waves", "4,rest", "--gate-command", "echo dead air; exit 1", "--back-out-on", "no-go", "--json")
+        ended = bulkroute(*run_of(service, *gated), cwd=tmp_path)
+        assert (ended.code, ended.summary["stop"], ended.summary["backed_out"]) == (7, "gate", 4), ended.err
+        assert "dead air" in ended.summary["stopped"]
+        assert len(service.simulator.calls_per_id) == 4
+        assert dict(service.bindings) == before
+
+
+def slowed_down(engine: Engine, _service: Simulator) -> Any:
+    async def act() -> None:
+        await asyncio.sleep(10)
+        assert engine.current
+        engine.current.set_rate(4)
+
+    return act()
+
+
+IN_TIME: dict[str, Any] = {
+    "back_out_on": frozenset({BackOutOn.DEADLINE}),
+    "snapshot": True,
+    "rate_per_s": 10.0,
+    "max_duration_s": 100.0,
+}
+
+
+@pytest.mark.slow
+def test_it_turns_round_at_the_last_moment_and_is_back_before_the_window_closes(tmp_path: Path) -> None:
+    wanted = targets(ids(400))
+    before = {route.id: (route.devicetype, route.device_id) for route in routes_for(wanted, 1)}
+    night = spend_night(tmp_path, wanted, meanwhile=slowed_down, **IN_TIME)
+    # 100 rows in 10 s, then 4 a second: after some 40 s what is changed takes as long as is left.
+    assert (night.summary.exit_code, night.summary.stop) == (7, StopKind.WINDOW)
+    assert "the back-out must start now to be done before the window closes at" in (night.summary.stopped or "")
+    assert 200 < (night.summary.backed_out or 0) < 240
+    assert night.virtual_s < 100
+    assert dict(night.simulator.bindings) == before
+    assert len(night.starts()) == 2 * (night.summary.backed_out or 0)
+
+
+@pytest.mark.slow
+def test_what_would_not_fit_with_its_way_back_is_not_begun(tmp_path: Path) -> None:
+    with pytest.raises(StoppedEarly, match="nothing was sent: 600 rows, and the way back if it must be") as refused:
+        spend_night(tmp_path, targets(ids(600)), **IN_TIME)
+    assert refused.value.stop is StopKind.WINDOW
+    assert not (tmp_path / "night.ledger.db").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("deadline", [True, False])
+def test_a_wave_that_no_longer_fits_is_not_begun(tmp_path: Path, deadline: bool) -> None:
+    wanted = targets(ids(400))
+    before = {route.id: (route.devicetype, route.device_id) for route in routes_for(wanted, 1)}
+    settings = {**IN_TIME, "waves": parse_waves("120,rest"), "max_consecutive_failures": None}
+    if not deadline:
+        settings |= {"back_out_on": frozenset(), "max_duration_s": 60.0}
+    night = spend_night(tmp_path, wanted, meanwhile=slowed_down, **settings)
+    assert night.summary.stop is StopKind.WINDOW
+    assert "wave 2 of 2: 280 rows" in (night.summary.stopped or "")
+    assert night.summary.exit_code == (7 if deadline else 4)
+    assert (dict(night.simulator.bindings) == before) is deadline
+    assert len(night.starts()) == (240 if deadline else 120)

@@ -208,6 +208,10 @@ interface RunStatus {
   started_per_s: number;
   in_flight: number;
   ends_at: string | null;
+  back_out_rows: number;
+  back_out_s: number | null;
+  back_out_by: string | null;
+  backing_out: string | null;
 }
 
 interface NoStatus {

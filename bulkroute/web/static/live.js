@@ -79,6 +79,7 @@
     if (state.state !== "running" || !live.state) return state;
     // No figure that changes every second: a screen reader reads this line aloud whenever it changes.
     if (live.stopping) return { state: "running", tone: "wait", text: `stopping: ${live.stopping}` };
+    if (live.backing_out) return { state: "running", tone: "wait", text: `backing out: ${live.backing_out}` };
     const reasons = live.pauses.map((pause) => pause.reason).join("; ");
     if (reasons) return { state: "running", tone: "wait", text: `${live.state}: ${reasons}` };
     return { state: "running", text: "running" };
@@ -115,6 +116,11 @@
       tiles.push([name, time(done), late ? "failed" : "", `in ${span(eta_s)}`]);
     }
     if (ends) tiles.push(["window ends", time(ends)]);
+    if (live.state && live.back_out_s !== null) {
+      tiles.push(["a back-out now would take", span(live.back_out_s), "", `${count(live.back_out_rows)} changed rows`]);
+      const by = live.back_out_by === null ? null : new Date(live.back_out_by);
+      if (by) tiles.push(["latest start of it", time(by), by < new Date() ? "failed" : ""]);
+    }
     if (!live.state && pace !== null) tiles.push(["rows a second, last 30 s", plain(pace)]);
     return tiles;
   }
