@@ -22,6 +22,7 @@ from bulkroute.cli.options import (
     tenant,
 )
 from bulkroute.cli.output_file import output_to
+from bulkroute.cli.wave_options import waves
 from bulkroute.errors import ExitCode, UsageError
 from bulkroute.model import grouped
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @output_to(metavar="FILE.plan", help="Save the plan there, to be shown, approved and run.")
 @tenant
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 6 where a run would change anything.")
+@waves
 @strict_targets
 @number_options
 @service_moved
@@ -79,6 +81,7 @@ def plan(manifest: str, ledger: Path | None, output: Path | None, force: bool, *
                 plans.print_json(plans.plan_json(plan), records, sys.stdout)
             else:
                 plans.print_plan(plan.counts, plan.pairs(), plan.warnings, sys.stdout)
+                plans.print_waves(plan.waves, sys.stdout)
                 plans.print_rows(rows or (), sys.stdout)
             if output is not None:
                 rows_saved, quoted = plan.head().rows, grouped(fingerprint)

@@ -1,7 +1,7 @@
 """Rows held against the live bindings, for people to read: the plan of a manifest, the check of a ledger. Reads only."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,8 @@ from bulkroute.ledger.temp_db import temp_errors
 from bulkroute.ledger.wanted import as_pairs, target
 from bulkroute.manifest.saved_plan import PlanCounts, PlanRow, WaveRows
 from bulkroute.model import REFUSED, Binding, FailureKind, NamedTarget, Pair, number_text, printable, route_text
+from bulkroute.settings import WaveSize
+from bulkroute.settings.wave_sizes import cut
 
 _STANDING = (
     f"CASE WHEN staged.id IN moved THEN '{FailureKind.MOVED}' WHEN noted.stays THEN noted.kind"
@@ -35,6 +37,7 @@ _ROUTE = (
     "coalesce(live.access_code, staged.access_code, ''), coalesce(live.ext_code, staged.ext_code, ''),"
     " coalesce(live.media_type, staged.media_type)"
 )
+_WAVE = "coalesce(cut.wave, staged.wave)"
 _BOTH_TARGETS = "live.devicetype, live.device_id, old.name, staged.devicetype, staged.device_id, new.name"
 
 
@@ -122,6 +125,7 @@ class Comparison:
                 self._connection.execute("ATTACH ? AS seen", (str(live),))
                 numbers.add_functions(self._connection)
                 self._connection.execute("CREATE TEMP TABLE moved (id TEXT PRIMARY KEY) WITHOUT ROWID")
+                self._connection.execute("CREATE TEMP TABLE cut (place INTEGER PRIMARY KEY, wave INTEGER)")
                 if kept:
                     found = numbers.moved("incoming.staged AS staged", "staged", "TRUE")
                     self._connection.execute(f"INSERT INTO moved SELECT id FROM ({found})")
@@ -196,18 +200,31 @@ class Comparison:
                 wave,
             ) in self._connection.execute(
                 f"SELECT staged.line, staged.id, {_STANDING}, noted.kind IS '{FailureKind.DRIFTED}', {_BOTH_TARGETS}, 1,"
-                f" {_ROUTE}, live.editable, staged.wave"
-                f" FROM {_JOINED} {_OLD_NAME} {_NEW_NAME} ORDER BY staged.rowid"
+                f" {_ROUTE}, live.editable, {_WAVE}"
+                f" FROM {_JOINED} {_OLD_NAME} {_NEW_NAME} LEFT JOIN cut ON cut.place = staged.rowid ORDER BY staged.rowid"
             ):
                 for before, after, _rows in as_pairs([pair]):
                     facts = printable(access, NUMBER_CHARS), printable(ext, NUMBER_CHARS), media_type, editable, wave
                     yield PlanRow(line, row_id, standing, bool(drifted), before, after, *facts)
 
+    def cut_waves(self, sizes: Sequence[WaveSize]) -> None:
+        """Give the rows to change to waves, as a run that begins now would; the first is spread over the targets."""
+        change = f"FROM {_JOINED} LEFT JOIN cut ON cut.place = staged.rowid WHERE cut.place IS NULL AND {_STANDING} = 'change'"
+        turn = "row_number() OVER (PARTITION BY staged.devicetype, staged.device_id ORDER BY staged.rowid)"
+        with self._errors():
+            (rows,) = self._connection.execute(f"SELECT count(*) {change}").fetchone()
+            for wave, size in enumerate(cut(rows, sizes), 1):
+                order = f"{turn}, staged.rowid" if wave == 1 else "staged.rowid"
+                self._connection.execute(
+                    f"INSERT INTO cut SELECT staged.rowid, ? {change} ORDER BY {order} LIMIT ?", (wave, size)
+                )
+
     def waves(self) -> list[WaveRows]:
         """Return how many rows are of each wave, those of none last; nothing where the manifest names none."""
         with self._errors():
             found = self._connection.execute(
-                "SELECT wave, count(*) FROM incoming.staged GROUP BY wave ORDER BY wave IS NULL, wave"
+                f"SELECT {_WAVE} AS wave, count(*) FROM incoming.staged AS staged"
+                " LEFT JOIN cut ON cut.place = staged.rowid GROUP BY 1 ORDER BY 1 IS NULL, 1"
             )
             waves = [WaveRows(*each) for each in found]
         return waves if any(each.wave is not None for each in waves) else []

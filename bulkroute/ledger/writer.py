@@ -195,13 +195,14 @@ class BatchWriter(BatchReader):
     def make_waves(self, sizes: Sequence[WaveSize]) -> list[Wave]:
         """Give the rows to send their waves, unless they have them; return the waves, none if all go in one.
 
-        Raises UsageError for sizes beside a manifest that says itself which row goes in which wave.
+        Raises UsageError for sizes beside a manifest that says itself which row goes in which wave; what a saved plan says
+        goes before any sizes.
         """
         connection, batch = self._connection, self.facts
         if waves.kept(connection, batch):
             waves.put_last(connection, batch)
         elif waves.is_numbered(connection, batch):
-            if sizes:
+            if sizes and not self.facts.plan:
                 raise UsageError(
                     "the manifest has a column `wave`, and sizes of waves are given too",
                     where=self.manifest,

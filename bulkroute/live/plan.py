@@ -1,18 +1,29 @@
 """The plan: what a run of a manifest would change, read from live bindings. Makes no ledger and changes no route."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from bulkroute.atomic_file import writing
+from bulkroute.errors import UsageError
 from bulkroute.ledger.compare import Comparison
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.staging import Staged
 from bulkroute.live import targets
 from bulkroute.live.read_calls import Asker
-from bulkroute.manifest.saved_plan import MOST_IN_HEAD, PlanCounts, PlanHead, PlanOrigin, PlanRow, cut, write_plan
+from bulkroute.manifest.saved_plan import (
+    MOST_IN_HEAD,
+    PlanCounts,
+    PlanHead,
+    PlanOrigin,
+    PlanRow,
+    WaveRows,
+    cut,
+    write_plan,
+)
 from bulkroute.model import Binding, FailureKind, Pair
+from bulkroute.settings import WaveSize
 
 WRONG_TENANT = "more than half of the manifest's ids are not there: is this the right tenant?"
 
@@ -65,6 +76,21 @@ class Plan:
         self.warnings += found.warnings
         self._names = found.names
 
+    @property
+    def waves(self) -> list[WaveRows]:
+        """Rows of each wave, in order, those of none last; empty where neither the manifest nor the operator says any."""
+        return self._comparison.waves()
+
+    def cut_waves(self, sizes: Sequence[WaveSize]) -> None:
+        """Give the rows to change to waves. Raises UsageError where the manifest says itself which row goes in which."""
+        if self.waves:
+            raise UsageError(
+                "the manifest has a column `wave`, and sizes of waves are given too",
+                where=self._origin.manifest,
+                hint="leave out --waves, or the column",
+            )
+        self._comparison.cut_waves(sizes)
+
     def pairs(self) -> Iterator[Pair]:
         """Yield where the rows to change lead now and are to lead, the commonest first."""
         return (pair.named_by(self._names) for pair in self._comparison.pairs())
@@ -87,7 +113,7 @@ class Plan:
             self.settled,
             self._rows,
             self.counts,
-            self._comparison.waves()[:MOST_IN_HEAD],
+            self.waves[:MOST_IN_HEAD],
             pairs,
             more,
             [cut(text) for text in self.warnings[:MOST_IN_HEAD]],

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from bulkroute.live.plan import Plan
 from bulkroute.manifest.open_plan import SavedPlan
-from bulkroute.manifest.saved_plan import PlanCounts, PlanHead, PlanRow
+from bulkroute.manifest.saved_plan import PlanCounts, PlanRow, WaveRows
 from bulkroute.model import Pair, grouped
 from bulkroute.output.pairs import pair_lines
 from bulkroute.output.tables import say, say_each
@@ -43,18 +43,20 @@ def print_saved(plan: SavedPlan, name: str, stream: TextIO) -> None:
         *((("tenant", origin.tenant),) if origin.tenant else ()),
         ("manifest", f"{origin.manifest}{sha256}"),
         ("rows", f"{head.rows:,}"),
-        *((("waves", _waves(head)),) if head.waves else ()),
     ]
     say_each(facts, stream)
     print_plan(head.counts, head.pairs, head.warnings, stream)
+    print_waves(head.waves, stream)
     if head.more_pairs:
         say(f"and {head.more_pairs:,} more pairs of targets: --rows shows each row", stream)
     if not head.settled:
         say("warning: the list of called routes never came to rest while the plan was made", stream)
 
 
-def _waves(head: PlanHead) -> str:
-    return ", ".join(f"{'none' if each.wave is None else each.wave}: {each.rows:,} rows" for each in head.waves)
+def print_waves(waves: Iterable[WaveRows], stream: TextIO) -> None:
+    """Print how many rows go in each wave; nothing where all go in one."""
+    for wave, rows in waves:
+        stream.write(f"{rows:>9,} in {'no wave' if wave is None else f'wave {wave}'}\n")
 
 
 def _labelled(counts: PlanCounts) -> list[tuple[int, str]]:
@@ -82,7 +84,8 @@ def _labelled(counts: PlanCounts) -> list[tuple[int, str]]:
 def plan_json(plan: Plan) -> dict[str, object]:
     """Return all of a plan but its rows."""
     pairs = [pair.to_json() for pair in plan.pairs()]
-    return {**plan.counts._asdict(), "settled": plan.settled, "warnings": plan.warnings, "pairs": pairs}
+    head = {**plan.counts._asdict(), "settled": plan.settled, "warnings": plan.warnings, "pairs": pairs}
+    return {**head, "waves": [each._asdict() for each in plan.waves]}
 
 
 def print_json(head: Mapping[str, object], rows: Iterable[Mapping[str, object]] | None, stream: TextIO) -> None:

@@ -199,3 +199,22 @@ def test_a_killed_run_of_a_plan_is_gone_on_with(
     assert service.bindings == WANTED
     made = {row_id: count - calls.get(row_id, 0) for row_id, count in service.simulator.calls_per_id.items()}
     assert all(1 <= count <= 2 for count in made.values())
+
+
+def test_the_waves_of_a_plan_are_those_that_are_sent(service: Service, plan: Path, run: Do, do: Do) -> None:
+    to = ("--base-url", service.url)
+    made = do("plan", "night.csv", *to, "--waves", "2,rest", "-o", "night.plan", "--force")
+    assert "        2 in wave 1\n        4 in wave 2\n" in made.out
+    first = run("--max-rows", "3", "--waves", "5,rest")
+    assert first.code == 4, first.err
+    assert "the plan says which row goes in which wave: 5,rest is left aside" in first.err
+    second = run("--json")
+    assert second.code == 0, second.err
+    assert [(each["wave"], each["rows"], each["state"]) for each in second.summary["waves"]] == [
+        (1, 2, "done"),
+        (2, 4, "done"),
+    ]
+    (plan.parent / "waved.csv").write_text(f"id,devicetype,deviceId,wave\n{next(iter(WANTED))},1,102,1\n")
+    twice = do("plan", "waved.csv", *to, "--waves", "1,rest")
+    assert twice.code == 2
+    assert "column `wave`" in twice.err
