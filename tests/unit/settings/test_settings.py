@@ -8,7 +8,7 @@ import pytest
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.errors import UsageError
-from bulkroute.settings import SIMULATOR, OnDrift, Settings
+from bulkroute.settings import SIMULATOR, Settings
 
 ROOT = "https://cc.example.com"
 
@@ -112,7 +112,7 @@ def test_without_flags_a_run_is_as_careful_as_its_help_says() -> None:
     assert (settings.rate_per_s, settings.concurrency, settings.head_room) == (10, 16, 0)
     assert (settings.max_attempts, settings.backoff_s, settings.backoff_cap_s, settings.timeout_s) == (4, 0.5, 20, 15)
     assert (settings.max_throttle_wait_s, settings.max_outage_wait_s, settings.wait_for_lock_s) == (900, 900, 0)
-    assert (settings.max_consecutive_failures, settings.canary, settings.on_drift) == (20, 0, OnDrift.SEND)
+    assert (settings.max_consecutive_failures, settings.canary) == (20, 0)
     assert settings.snapshot
     risks = (settings.allow_http, settings.allow_unloaded, settings.service_moved, settings.fresh)
     assert not any((*risks, settings.strict_targets, settings.strict_numbers))
