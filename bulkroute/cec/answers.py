@@ -6,6 +6,7 @@ Texts are decoded by their declared charset, else as Unicode, else as GB18030, w
 answer in: codes and ids are ASCII, so a text that cannot be read never hides them.
 """
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from email.message import Message
@@ -115,7 +116,7 @@ def _judge_status(status: int) -> tuple[Ruling, FailureKind | None]:
         return Ruling.AGAIN, FailureKind.SERVER
     if status == 404:
         return Ruling.FAILED, FailureKind.NOT_FOUND
-    if 400 <= status < 500:
+    if status >= 400:
         return Ruling.FAILED, FailureKind.BAD_REQUEST
     return Ruling.FAILED, FailureKind.BAD_ANSWER
 
@@ -145,10 +146,8 @@ def decode(answer: Reply) -> str:
     """Return the body as text; what cannot be decoded becomes U+FFFD."""
     for encoding in (_charset(answer.content_type), json.detect_encoding(answer.body), "gb18030"):
         if encoding is not None:
-            try:
+            with contextlib.suppress(LookupError, ValueError):  # an encoding that nobody knows, or another one
                 return answer.body.decode(encoding).removeprefix("\ufeff")
-            except (LookupError, ValueError):  # an encoding that nobody knows, or another one
-                continue
     return answer.body.decode("utf-8", "replace")
 
 

@@ -8,7 +8,7 @@ import pytest
 from multidict import CIMultiDict
 from tenacity import RetryCallState
 
-from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, sign_of
+from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, parse, sign_of
 from bulkroute.model import FailureKind, Ruling, Verdict, printable
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.signs import Sign
@@ -55,6 +55,9 @@ def said(status: int, body: object = None, **headers: str) -> Verdict:
         (404, b"", Ruling.FAILED, FailureKind.NOT_FOUND),
         (409, b"", Ruling.FAILED, FailureKind.BAD_REQUEST),
         (418, b"", Ruling.FAILED, FailureKind.BAD_REQUEST),
+        *((status, {"error_code": "APIG.0308"}, Ruling.THROTTLED, None) for status in (200, 403, 500)),
+        *((status, {"error_code": "APIGW.0308"}, Ruling.THROTTLED, None) for status in (200, 400, 502)),
+        (499, b"", Ruling.FAILED, FailureKind.BAD_REQUEST),
         (401, b"", Ruling.REFUSED, None),
         (403, b"", Ruling.REFUSED, None),
         (302, b"", Ruling.FAILED, FailureKind.BAD_ANSWER),
@@ -84,7 +87,10 @@ def test_an_answer_cut_at_the_limit_is_no_success_even_if_it_parses() -> None:
         ({"error_code": "APIG.0308", "error_msg": "throttled"}, "APIG.0308", "throttled"),
         ({"error_code": "APIGW.0308", "error_message": "too many"}, "APIGW.0308", "too many"),
         ({"returnCode": 17, "description": ["a", 1]}, "17", '["a", 1]'),
+        ({"returnCode": None, "error_code": "9", "message": "not today"}, "9", "not today"),
+        ({"description": ["更新", True]}, None, '["更新", true]'),
         (b"gone away", None, "gone away"),
+        (b"", None, "empty answer"),
     ],
 )
 def test_code_and_description_are_kept(body: object, code: str | None, description: str) -> None:
@@ -207,3 +213,41 @@ def test_what_an_answer_tells_of_the_service(
     ruling: Ruling, kind: FailureKind | None, status: int | None, sign: Sign
 ) -> None:
     assert sign_of(Verdict(ruling, kind, status, None, None)) is sign
+
+
+def test_nothing_but_a_success_is_looked_through_for_limits() -> None:
+    headers = {"Retry-After": "7", "Date": "Mon, 23 Nov 2026 12:00:00 GMT", "Content-Type": "text/plain"}
+    success = Reply.of(200, b'{"returnCode":"0"}', headers, whole=True)
+    assert (success.limits, success.date, success.content_type) == ((), None, "text/plain")
+    for status, body in ((429, b""), (200, b'{"error_code":"APIG.0308"}'), (201, b"")):
+        refusal = Reply.of(status, body, headers, whole=True)
+        assert (refusal.says_when, refusal.date, refusal.content_type) == (True, headers["Date"], "text/plain")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "whole", "kept"),
+    [
+        (200, {}, True, True),
+        (500, {}, True, True),
+        (501, {}, True, False),
+        (503, {}, True, False),
+        (503, {"Retry-After": "1"}, True, True),
+        (200, {}, False, False),
+        (503, {"Retry-After": "1"}, False, False),
+    ],
+)
+def test_a_connection_to_a_gateway_that_failed_is_not_used_again(
+    status: int, headers: dict[str, str], whole: bool, kept: bool
+) -> None:
+    assert Reply.of(status, b"x", headers, whole=whole).keeps_connection is kept
+
+
+@pytest.mark.parametrize("code", ["returnCode", "retCode"])
+def test_an_answer_that_names_two_codes_means_nothing(code: str) -> None:
+    assert parse(Reply(200, f'{{"{code}": "1", "{code}": "0"}}'.encode())) is None
+    assert parse(Reply(200, f'{{"{code}": "0", "a": 1, "a": 2, "{code}": 0}}'.encode())) == {code: 0, "a": 2}
+
+
+def test_what_a_gateway_answers_on_a_bad_connection_tells_nothing_of_the_service() -> None:
+    assert [sign_of(said(status)) for status in (421, 425)] == [Sign.UNCLEAR] * 2
+    assert [sign_of(said(status)) for status in (408, 422, 500)] == [Sign.AWAY, Sign.LIFE, Sign.ERROR_500]

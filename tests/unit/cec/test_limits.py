@@ -42,6 +42,10 @@ def at(seconds: float) -> str:
         (str(int(NOON.timestamp()) + 90), 90),
         (str(int(NOON.timestamp()) - 90), 0),
         ("soon, 9", 9),
+        ("Mon, 23 Nov 2026 13:00:20 +0100", 20),
+        ("Mon, 23 Nov 2026 12:00:20", 20),
+        ("999999999", 999_999_999),
+        ("1000000000", 0),
     ],
 )
 def test_retry_after_in_every_spelling(value: str, seconds: float) -> None:
@@ -124,6 +128,24 @@ def test_the_tightest_limit_with_a_window_is_the_quota(
 )
 def test_a_limit_that_makes_no_sense_is_none(headers: dict[str, str], description: str | None) -> None:
     assert quota(fields(**headers), description) is None
+
+
+@pytest.mark.parametrize(
+    ("spelt", "span_s"),
+    [
+        *(("s", 1), ("Second", 1), ("seconds", 1), ("m", 60), ("min", 60), ("MINUTES", 60)),
+        *(("h", 3600), ("hour", 3600), ("hours", 3600), ("d", 86400), ("day", 86400), ("days", 86400)),
+    ],
+)
+def test_every_unit_of_a_gateways_words_is_known(spelt: str, span_s: int) -> None:
+    assert quota([], f"Limit:5,Time:2 {spelt}") == Quota(5, 2 * span_s)
+
+
+def test_limits_below_one_call_or_one_second_are_limits() -> None:
+    assert quota(fields(ratelimit_policy=".5;w=10"), None) == Quota(0.5, 10)
+    assert quota(fields(ratelimit_policy="1;w=.5"), None) == Quota(1, 0.5)
+    assert quota(fields(x_ratelimit_policy="7;w=2"), None) == Quota(7, 2)
+    assert quota(fields(ratelimit_policy=f"1;w={'9' * 400}"), None) is None
 
 
 def test_only_headers_of_limits_are_looked_at() -> None:

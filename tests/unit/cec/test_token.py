@@ -98,6 +98,34 @@ def test_the_services_own_words_are_kept_and_the_names_of_what_came() -> None:
     assert read_token_answer(NoReply(FailureKind.TIMEOUT, "no answer within 5 s")) == Trouble("no answer within 5 s")
 
 
+@pytest.mark.parametrize("field", ["error", "error_code", "errorCode", "returnCode", "retCode", "resultCode", "code"])
+def test_a_refusal_is_known_by_its_code_whatever_the_status_and_wherever_the_code_stands(field: str) -> None:
+    for code in ("invalid_client", "unauthorized_client", "access_denied", "401", 403):
+        assert read_token_answer(Reply(200, json.dumps({field: code}).encode())) == KeysWrong(f"HTTP 200, {code}")
+
+
+@pytest.mark.parametrize("field", ["error_description", "error_msg", "error_message", "description", "message", "msg"])
+def test_the_services_message_is_told_under_any_of_its_names(field: str) -> None:
+    body = json.dumps({"resultCode": True, "code": "E 7", field: "come back later"})
+    assert read_token_answer(Reply(503, body.encode())) == Trouble("HTTP 503, E 7, come back later")
+
+
+@pytest.mark.parametrize("life", [0, "0", -1, "inf", "nan", "1e999", [600]])
+def test_a_token_without_a_life_is_none(life: object) -> None:
+    answer = read_token_answer(Reply(200, json.dumps({"AccessToken": "abc", "Expires": life}).encode()))
+    assert answer == Trouble("the answer of the token service has an AccessToken or Expires that cannot be used")
+
+
+def test_only_a_success_hands_out_a_token_and_nothing_is_told_as_nothing() -> None:
+    token = json.dumps({"AccessToken": "abc", "Expires": "0.5"}).encode()
+    assert read_token_answer(Reply(299, token)) == Issued("abc", 0.5)
+    assert read_token_answer(Reply(300, token)) == Trouble("HTTP 300")
+    assert read_token_answer(Reply(199, token)) == Trouble("HTTP 199")
+    assert read_token_answer(Reply(200, b"{}")) == Trouble(
+        "the answer of the token service has no AccessToken, but nothing"
+    )
+
+
 def test_throttling_is_waited_for_as_long_as_it_asks_even_before_the_first_token() -> None:
     async def play(tokens: TokenSource, simulator: Simulator) -> None:
         told: list[tuple[str, float]] = []

@@ -74,6 +74,21 @@ def test_every_fault_has_its_line_and_a_row_may_have_two() -> None:
     ]
 
 
+def test_a_number_that_several_routes_have_is_a_fault_of_its_line() -> None:
+    twice = [KnownRoute("1", "77", "", 5, None, ""), KnownRoute("2", "77", "", 19, None, "")]
+    faults = Faults("night.csv")
+    resolver = Resolver(RouteIndex(twice), TargetIndex(TARGETS), faults)
+    assert not list(resolver.resolve([row(5, "77")]))
+    (text,) = faults.kept
+    assert text.startswith("night.csv:5: ")
+    assert resolver.not_found == 0
+
+
+def test_a_rewritten_number_with_an_extension_is_named_by_its_own_column() -> None:
+    _, faults, _ = resolved(row(2, "00551140028922/1"), rules=Rules(rewrite=[parse_rewrite_rule("^00=plus ")]))
+    assert "'^00=plus ': accessCode 'plus 551140028922' holds 'p'" in faults.kept[0]
+
+
 def test_two_lines_for_one_route() -> None:
     found, faults, resolver = resolved(
         row(2, "=66881"), row(3, "6688/1"), row(4, "6688/1", "Billing"), row(5, "6688/1", "ivr:Night")
@@ -141,6 +156,8 @@ def test_a_media_type_that_the_service_does_not_tell_is_assumed_with_a_warning()
     assert faults.warnings == [
         "night.csv: 1 row names a media type where the service tells none of the route (first: line 2)"
     ]
+    _, faults, _ = resolved(row(2, "1"), rules=Rules(skip_unknown=True))
+    assert "night.csv: 1 row has a number that no route has, which --skip leaves out (first: line 2)" in faults.warnings
 
 
 def test_an_unloaded_flow_that_is_allowed_is_taken() -> None:

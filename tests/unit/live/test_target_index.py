@@ -179,3 +179,26 @@ def test_what_the_service_calls_them_is_harmless_on_a_terminal() -> None:
         assert str(find(text, index=index)).isprintable()
     assert str(index.known(Binding(3, 1))).endswith("(ivr 1)")
     assert str(index.known(Binding(3, 1))).isprintable()
+
+
+def test_of_many_that_a_name_may_mean_some_are_named_and_the_others_counted() -> None:
+    def may_be(count: int) -> str:
+        index = TargetIndex(KnownTarget(3, number, "Night") for number in range(1, count + 1))
+        return str(find("Night", index=index))
+
+    assert "or Night (ivr 5); write" in may_be(5)
+    assert "or Night (ivr 5) or 1 more; write" in may_be(6)
+    assert may_be(1005).count("or Night (ivr ") == 4
+    assert "or 1,000 more; write" in may_be(1005)
+
+
+def test_a_queue_goes_by_no_file_and_no_access_code() -> None:
+    index = TargetIndex([KnownTarget(1, 101, "Billing", file_name="night.xml", access_code="T1")])
+    assert find("ivr-file:night.xml", index=index) == "no IVR flow has the file name 'night.xml'"
+    assert find("ivr-code:T1", index=index) == "no IVR flow has the access code 'T1'"
+
+
+def test_only_ascii_digits_may_be_the_number_of_a_target() -> None:
+    assert str(find("Dawn")).endswith("'Dawn'")
+    assert str(find("３０１６")).endswith("'３０１６'")
+    assert str(find("4711")).endswith("; if it is the number of one, give it as deviceId")
