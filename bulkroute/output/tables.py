@@ -63,7 +63,7 @@ def show(table: Table, stream: TextIO) -> None:
 
 def say(text: str, stream: TextIO) -> None:
     """Write a sentence; on a terminal it is broken between words, never within a command that is to be copied."""
-    columns = columns_of(stream)
+    columns, text = columns_of(stream), _harmless(text)
     lines = [text] if columns is None else _filled(_WORD.findall(text), columns, between="", indent="")
     stream.writelines(f"{line}\n" for line in lines)
 
@@ -86,14 +86,31 @@ def advise(purpose: str, command: str, width: int, stream: TextIO) -> None:
 
     So it can be copied from there and pasted as it is. `width`: of the purposes that stand below each other.
     """
-    line = f"to {purpose + ':':<{width + 1}} {command}"
+    words = [_shell_word(word) for word in shlex.split(command)]
+    line = f"to {purpose + ':':<{width + 1}} {command if command.isprintable() else ' '.join(words)}"
     columns = columns_of(stream)
     if columns is None or width_of(line) <= columns:
         print(line, file=stream)
         return
-    lines = _filled(_options(command, columns - 10), columns - 4, between=" \\", indent="    ")
+    lines = _filled(_options(words, columns - 10), columns - 4, between=" \\", indent="    ")
     print(f"to {purpose}:", file=stream)
     stream.writelines(f"    {line}\n" for line in lines)
+
+
+def _harmless(text: str) -> str:
+    """Return a sentence without what drives a terminal, in the names of files say; lines stay lines."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def _shell_word(word: str) -> str:
+    """Return a word as a shell takes it, fit for any terminal: where it must be, as $'...' (bash, ksh, zsh)."""
+    if word.isprintable():
+        return shlex.quote(word)
+    chars = (
+        char if char.isprintable() and char not in "'\\" else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in word
+    )
+    return f"$'{''.join(chars)}'"
 
 
 def width_of(text: str) -> int:
@@ -117,10 +134,10 @@ def _filled(words: Iterable[str], columns: int, *, between: str, indent: str) ->
     yield line
 
 
-def _options(command: str, columns: int) -> list[str]:
-    """Return a command's words, quoted; an option has its value with it if both fit on a line."""
+def _options(given: Iterable[str], columns: int) -> list[str]:
+    """Return a command's words; an option has its value with it if both fit on a line."""
     words: list[str] = []
-    for word in map(shlex.quote, shlex.split(command)):
+    for word in given:
         lonely = words and words[-1].startswith("-") and " " not in words[-1] and not word.startswith("-")
         if lonely and len(words[-1]) + len(word) < columns:
             words[-1] += f" {word}"

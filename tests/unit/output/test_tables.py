@@ -6,7 +6,9 @@ import io
 import os
 import pty
 import shlex
+import shutil
 import struct
+import subprocess
 import termios
 from collections.abc import Callable
 from typing import TextIO
@@ -123,7 +125,7 @@ def test_without_a_terminal_a_sentence_and_a_command_are_one_line() -> None:
 
 
 COMMAND = (
-    "bulkroute run 'the night of\tthe long cutover.csv' --base-url https://cc.example.com --ledger 'it'\"'\"'s one.db'"
+    "bulkroute run 'the night of  the long cutover.csv' --base-url https://cc.example.com --ledger 'it'\"'\"'s one.db'"
     " --rate 20 --canary 5 --header 'X-A: b  c' --yes"
 )
 
@@ -138,6 +140,30 @@ def test_a_long_command_can_be_copied_from_the_terminal_as_it_is(columns: int) -
         assert "--base-url https" in copied
         assert max(map(width_of, shown.splitlines())) <= columns
     assert shown.count("\n") == (1 if columns == 200 else shown.count("\\\n") + 2)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash takes $'...', not every sh does")
+@pytest.mark.parametrize("columns", [None, 30, 200])
+@pytest.mark.parametrize("name", ["\x1b]0;pwn\x07.csv", "it's\ta\\night\n.csv", "bad\udcff.csv", "\u202enight\x9b.csv"])
+def test_a_files_name_drives_no_terminal_and_its_command_can_be_copied_all_the_same(
+    name: str, columns: int | None
+) -> None:
+    words = ["bulkroute", "run", name, "--yes", "--note", "a long one that is to be broken somewhere"]
+
+    def write(stream: TextIO) -> None:
+        say(f"{name}: is there already", stream)
+        advise("go on", shlex.join(words), 5, stream)
+
+    if columns is None:
+        stream = io.StringIO()
+        write(stream)
+        shown = stream.getvalue()
+    else:
+        shown = on_a_terminal(columns, write)
+    assert shown.replace("\n", "").isprintable()
+    copied = shown.partition("to go on:")[2].strip().replace("bulkroute", "printf '%s\\0'", 1)
+    found = subprocess.run(["bash", "-c", copied], capture_output=True, check=True).stdout
+    assert os.fsdecode(found).split("\0")[:-1] == words[1:]
 
 
 def test_what_is_no_terminal_has_no_width() -> None:
