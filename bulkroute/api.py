@@ -37,6 +37,7 @@ from bulkroute.events import WaitBegan as WaitBegan
 from bulkroute.events import WaitEnded as WaitEnded
 from bulkroute.events import WaveEnded as WaveEnded
 from bulkroute.events import WaveStarted as WaveStarted
+from bulkroute.ledger.call_sheet import SheetLine as SheetLine
 from bulkroute.ledger.compare import Difference as Difference
 from bulkroute.ledger.compare import DifferenceKind as DifferenceKind
 from bulkroute.ledger.intake import Source as Source

@@ -44,6 +44,13 @@ if TYPE_CHECKING:
 @click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 @output_to(metavar="FILE.plan", help="Save the plan there, to be shown, approved and run.")
 @tenant
+@click.option(
+    "--test-calls",
+    type=click.IntRange(1),
+    metavar="N",
+    allow_from_autoenv=False,
+    help="Print numbers to dial instead, as CSV: N for each way from one target to another, where it should lead, and led.",
+)
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 6 where a run would change anything.")
 @waves
 @strict_targets
@@ -62,11 +69,14 @@ def plan(manifest: str, ledger: Path | None, output: Path | None, force: bool, *
     """
     from bulkroute.cli.output_file import require_free  # here, since help must not wait for these
     from bulkroute.cli.session import with_engine
+    from bulkroute.ledger.export import write_sheet
     from bulkroute.output import plans
 
     if output is not None:
         _require_plan_name(output)
         require_free(output, force=force, manifest=manifest)
+    if options["test_calls"] and (options["json_"] or options["with_rows"]):
+        raise UsageError("--test-calls prints numbers to dial alone", hint="leave out --json and --rows")
     with_rows, as_json = options["with_rows"], options["json_"]
 
     async def work(engine: "Engine") -> int:
@@ -76,7 +86,9 @@ def plan(manifest: str, ledger: Path | None, output: Path | None, force: bool, *
                 require_free(output, force=force, manifest=manifest)  # reading took a while
                 fingerprint = plan.save(output)
             rows = plan.rows() if with_rows else None
-            if as_json:
+            if options["test_calls"]:
+                write_sheet(plan.call_sheet(options["test_calls"]), sys.stdout)
+            elif as_json:
                 records = None if rows is None else map(plans.row_json, rows)
                 plans.print_json(plans.plan_json(plan), records, sys.stdout)
             else:

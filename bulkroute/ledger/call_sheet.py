@@ -9,8 +9,10 @@ from bulkroute.ledger.search import NAMES
 from bulkroute.ledger.wanted import target
 from bulkroute.model import MediaType, NamedTarget, Status
 
-DIALLED = f"(media_type IS NULL OR media_type IN ({MediaType.VOICE:d}, {MediaType.VIDEO:d}))"
-"""SQL of what can be dialled: clicks on a page and messages have no number to call."""
+
+def dialled(table: str) -> str:
+    """Return SQL of what can be dialled: clicks on a page and messages have no number to call."""
+    return f"({table}.media_type IS NULL OR {table}.media_type IN ({MediaType.VOICE:d}, {MediaType.VIDEO:d}))"
 
 
 class SheetLine(NamedTuple):
@@ -32,7 +34,7 @@ def of_wave(connection: sqlite3.Connection, batch: Batch, wave: int) -> Iterator
         # Of the columns beside min(), those of the row that holds the minimum are meant: SQLite promises that.
         "SELECT row.id, access_code || ext_code, before_devicetype, before_device_id, earlier.name, row.devicetype,"
         f" row.device_id, wanted.name, count(*) AS rows, min(row.row) FROM row {NAMES} WHERE row.batch = ? AND row.wave = ?"
-        f" AND status = '{Status.SUCCEEDED}' AND access_code <> '' AND {DIALLED}"
+        f" AND status = '{Status.SUCCEEDED}' AND access_code <> '' AND {dialled('row')}"
         " GROUP BY before_devicetype, before_device_id, row.devicetype, row.device_id ORDER BY rows DESC, row.row",
         (batch.number, wave),
     ):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import lifecycle, numbers
 from bulkroute.ledger.batches import Batch
+from bulkroute.ledger.call_sheet import dialled
 from bulkroute.ledger.drift import Foreseen
 from bulkroute.ledger.file import sql_list
 from bulkroute.ledger.live_bindings import LOCKED, Target, attached, gathered
@@ -228,6 +229,20 @@ class Comparison:
             )
             waves = [WaveRows(*each) for each in found]
         return waves if any(each.wave is not None for each in waves) else []
+
+    def test_calls(self, most: int) -> Iterator[tuple[str, str, Pair]]:
+        """Yield numbers to dial of rows to change, `most` for each from/to pair: number, id, from and to."""
+        pair = "live.devicetype, live.device_id, staged.devicetype, staged.device_id"
+        with self._errors():
+            for number, row_id, *targets in self._connection.execute(
+                f"SELECT * FROM (SELECT live.access_code || coalesce(live.ext_code, ''), staged.id, {_BOTH_TARGETS},"
+                f" row_number() OVER (PARTITION BY {pair} ORDER BY staged.rowid) AS place"
+                f" FROM {_JOINED} {_OLD_NAME} {_NEW_NAME} WHERE {_STANDING} = 'change' AND live.access_code <> ''"
+                f" AND {dialled('live')}) WHERE place <= ? ORDER BY 3, 4, 6, 7, place",
+                (most,),
+            ):
+                for found in as_pairs([targets]):
+                    yield number, row_id, found
 
     def close(self) -> None:
         """Close both files."""

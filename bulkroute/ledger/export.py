@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any, TextIO
 
 from bulkroute.ledger import queries
+from bulkroute.ledger.call_sheet import SheetLine
 from bulkroute.ledger.reader import LedgerReader
 from bulkroute.model import Status
 
@@ -45,6 +46,14 @@ def write_csv(
 def defused(text: str | None) -> str | None:
     """Return text that no spreadsheet runs as a formula."""
     return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+
+
+def write_sheet(lines: Iterable[SheetLine], file: TextIO) -> None:
+    """Write numbers to dial as CSV, for people and for a shell's `read`: a number stands as it is dialled, + included."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(SheetLine._fields)
+    for number, *targets, row_id in lines:
+        writer.writerow((number, *map(defused, targets), row_id))
 
 
 def write_jsonl(records: Iterable[Record], file: TextIO) -> None:

@@ -83,12 +83,6 @@ class NumberStaging(Scratch):
             ):
                 yield WantedTarget._make(target)
 
-    def waves(self) -> int:
-        """Return how many waves the rows are of; those without one make another."""
-        with self.errors():
-            (count,) = self._connection.execute("SELECT count(*) FROM (SELECT DISTINCT wave FROM numbered)").fetchone()
-        return int(count)
-
     def _number(self, target: WantedTarget) -> int:
         """Note a target and return its number; one not met for long gets another."""
         if len(self._numbers) >= _TARGETS_REMEMBERED:

@@ -117,12 +117,6 @@ class Staging(Scratch):
             found = self._connection.execute("SELECT DISTINCT devicetype, device_id FROM staged WHERE target <> ''")
             return [Binding(*each) for each in found]
 
-    def waves(self) -> int:
-        """Return how many waves the rows are of; those without one make another."""
-        with self.errors():
-            (count,) = self._connection.execute("SELECT count(*) FROM (SELECT DISTINCT wave FROM staged)").fetchone()
-        return int(count)
-
     def _load(self, rows: Iterable[tuple[object, ...]], columns: str, faults: Faults) -> None:
         insert = f"INSERT INTO staged ({columns}) VALUES ({', '.join('?' for _ in columns.split(', '))})"
         with self.errors():

@@ -6,6 +6,7 @@ from typing import TextIO
 
 from bulkroute.atomic_file import writing
 from bulkroute.errors import UsageError
+from bulkroute.ledger.call_sheet import SheetLine
 from bulkroute.ledger.compare import Comparison
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader
@@ -94,6 +95,12 @@ class Plan:
     def pairs(self) -> Iterator[Pair]:
         """Yield where the rows to change lead now and are to lead, the commonest first."""
         return (pair.named_by(self._names) for pair in self._comparison.pairs())
+
+    def call_sheet(self, most: int) -> Iterator[SheetLine]:
+        """Yield numbers to dial, `most` for each from/to pair of the rows to change; routes that cannot be dialled left out."""
+        for number, row_id, pair in self._comparison.test_calls(most):
+            named = pair.named_by(self._names)
+            yield SheetLine(number, str(named.after), str(named.before or ""), row_id)
 
     def rows(self) -> Iterator[PlanRow]:
         """Yield every row with what would become of it."""

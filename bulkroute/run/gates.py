@@ -5,7 +5,6 @@ those that have not said go. One that says no decides, whatever the others say; 
 """
 
 import asyncio
-import csv
 import os
 import time
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.cec.clean_text import CleanText
-from bulkroute.ledger.export import defused
+from bulkroute.ledger.export import write_sheet
 from bulkroute.ledger.gates import Gate, GateAnswer, GateKind, GateNote
 from bulkroute.ledger.journal import Journal
 from bulkroute.ledger.ledger import Ledger
@@ -36,9 +35,6 @@ ONE_ANSWER_WITHIN_S = 600.0
 """How long `--gate-command` may take for one answer where `--gate-timeout` says nothing shorter."""
 
 LONGEST_REASON = 200
-
-SHEET = ("number", "should_reach", "reached_before", "id")
-"""The columns of the file of test calls."""
 
 
 class Between(NamedTuple):
@@ -221,10 +217,7 @@ class Gates:
     def _write_sheet(self, path: Path, wave: int) -> None:
         doing = temp_errors("keep the numbers to dial", str(path))
         with doing, open(path, "x", encoding="utf-8", newline="", opener=_private) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(SHEET)
-            for number, should_reach, reached_before, row_id in self._batch.call_sheet(wave):
-                writer.writerow((number, defused(should_reach), defused(reached_before), row_id))
+            write_sheet(self._batch.call_sheet(wave), file)
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,6 +1,10 @@
 """Rows go in waves: each is read back before the next begins, in the order that was settled when the batch began."""
 
 import asyncio
+import csv
+import io
+import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from bulkroute.events import Event, Notice, WaveEnded, WaveStarted
 from bulkroute.settings import parse_waves
 from bulkroute.simulator import Faults, Flow, Simulator
 from tests.flow.engine import Told, spend_nights
-from tests.harness import Target, bulkroute, exported, ids, serving, targets
+from tests.harness import Target, bulkroute, exported, ids, serving, targets, write_csv
 
 FAST = ("--rate", "unlimited", "--backoff", "0.01")
 
@@ -163,3 +167,30 @@ def test_the_manifest_may_say_which_row_goes_in_which_wave(tmp_path: Path) -> No
     assert {row_id: row["wave"] for row_id, row in exported(tmp_path / "m.ledger.db").items()} == dict(
         zip(rows, ("20", "21", "10", "20", "10", "21"), strict=True)
     )
+
+
+@pytest.mark.slow
+def test_a_plan_says_which_row_goes_in_which_wave_and_which_numbers_to_dial(tmp_path: Path) -> None:
+    wanted = targets(ids(30))
+    write_csv(tmp_path / "m.csv", wanted)
+    with serving(wanted) as service:
+        words = ("m.csv", "--base-url", service.url, *FAST, "--waves", "3,20%,rest")
+        plan = json.loads(bulkroute("plan", *words, "--json", "--rows", cwd=tmp_path).out)
+        assert plan["waves"] == [{"wave": 1, "rows": 3}, {"wave": 2, "rows": 6}, {"wave": 3, "rows": 21}]
+        shown = bulkroute("plan", *words, cwd=tmp_path).out
+        assert next(line.split() for line in shown.splitlines() if "wave" in line) == ["3", "in", "wave", "1"]
+        sheet = bulkroute("plan", *words, "--test-calls", "2", cwd=tmp_path).out
+        lines = list(csv.DictReader(io.StringIO(sheet)))
+        assert list(lines[0]) == ["number", "should_reach", "reached_before", "id"]
+        per_pair = Counter((line["should_reach"], line["reached_before"]) for line in lines)
+        by_pair = {(pair["to"]["deviceId"], pair["from"]["deviceId"]): pair["rows"] for pair in plan["pairs"]}
+        assert sorted(per_pair.values()) == sorted(min(2, rows) for rows in by_pair.values())
+        routes = service.simulator.routes
+        for line in lines:
+            assert line["number"] == routes[line["id"]].access_code + routes[line["id"]].ext_code
+            assert line["should_reach"].endswith(f" {wanted[line['id']][1]})")
+            assert f" {routes[line['id']].device_id}" in line["reached_before"]
+        assert bulkroute("plan", *words, "--test-calls", "1", "--json", cwd=tmp_path).code == 2
+        assert bulkroute("run", *words, cwd=tmp_path).code == 0
+    kept = {row_id: row["wave"] for row_id, row in exported(tmp_path / "m.ledger.db").items()}
+    assert kept == {row["id"]: str(row["wave"]) for row in plan["rows"]}
