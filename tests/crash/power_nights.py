@@ -12,7 +12,7 @@ from tests.crash.disk import Image
 from tests.crash.launcher import Launcher
 from tests.crash.power import Told
 from tests.crash.recording import Operation, recorded
-from tests.harness import Result, Service, Target, ids, serving, targets, write_csv
+from tests.harness import Result, Service, Target, ids, targets, write_csv
 from tests.ledgers import of_format
 
 ROWS = int(os.environ.get("POWER_ROWS", "40"))
@@ -87,6 +87,12 @@ def in_waves(story: Story) -> None:
     assert story.command(*story.words, at="call: answered", nth=ROWS // 4).code < 0
 
 
+def plan_in_waves(story: Story) -> None:
+    """What is run is a saved plan, which says the waves."""
+    assert story.command("plan", "night.csv", "--waves", "10%,50%,rest", "-o", "night.plan").code == 0
+    story.words = ("run", "night.plan", "--ledger", NAME)
+
+
 def _old(version: int) -> Callable[[Story], None]:
     def old(story: Story) -> None:
         story.wanted = targets(ids(9))
@@ -107,6 +113,7 @@ STORIES: dict[str, Callable[[Story], None]] = {
     "rollback": rollback,
     "resumed rollback": resumed_rollback,
     "waves": in_waves,
+    "plan in waves": plan_in_waves,
     "format 1": _old(1),
     "format 2": _old(2),
 }
@@ -142,27 +149,31 @@ class Recording:
         return found
 
 
-def record(name: str, folder: Path, recorder: Path, launcher: Launcher) -> Recording:
-    """Let a story happen and record its last command."""
-    known = targets(ids(ROWS * (MORE if name == "first run" else 1)))
+def routes_of(name: str) -> dict[str, Target]:
+    """Return the routes that a story is about, and where they are to lead."""
+    return targets(ids(ROWS * (MORE if name == "first run" else 1)))
+
+
+def record(name: str, folder: Path, recorder: Path, launcher: Launcher, service: Service) -> Recording:
+    """Let a story happen and record its last command; what the service does wrong meanwhile ends with it."""
     where = folder / "recorded"
     where.mkdir()
-    with serving(known, seed=SEED) as service:
-        story = Story(where, launcher, service, known)
-        STORIES[name](story)
-        write_csv(where / "night.csv", story.wanted)
-        shutil.copytree(where, folder / "before", ignore=shutil.ignore_patterns("*.ctl"))
-        bound, calls = dict(service.bindings), len(service.simulator.calls)
-        unlucky = dict.fromkeys(list(story.wanted)[4::9], "business_ids")
-        service.simulator.set_faults(Faults(fail_500=0.1, reset_after=0.1, bad_ids=unlucky))
-        url = ("--base-url", service.url)
-        slow = list(STORIES).index(name) % 2 == 1
-        result, operations = recorded(recorder, where / NAME, *story.words, *url, *PACE, *TOLD, slow=slow)
-        assert result.code == 1, result.err
-        came: dict[str, list[bool]] = {}
-        for call in service.simulator.calls[calls:]:
-            if call.endpoint == "modifyCalledRoute":
-                came.setdefault(call.id, []).append(call.fault in ("", "reset_after"))
+    story = Story(where, launcher, service, routes_of(name))
+    STORIES[name](story)
+    write_csv(where / "night.csv", story.wanted)
+    shutil.copytree(where, folder / "before", ignore=shutil.ignore_patterns("*.ctl"))
+    bound, calls = dict(service.bindings), len(service.simulator.calls)
+    unlucky = dict.fromkeys(list(story.wanted)[4::9], "business_ids")
+    service.simulator.set_faults(Faults(fail_500=0.1, reset_after=0.1, bad_ids=unlucky))
+    url = ("--base-url", service.url)
+    slow = list(STORIES).index(name) % 2 == 1
+    result, operations = recorded(recorder, where / NAME, *story.words, *url, *PACE, *TOLD, slow=slow)
+    assert result.code == 1, result.err
+    came: dict[str, list[bool]] = {}
+    for call in service.simulator.calls[calls:]:
+        if call.endpoint == "modifyCalledRoute":
+            came.setdefault(call.id, []).append(call.fault in ("", "reset_after"))
+    service.simulator.set_faults(Faults())
     after = {path.name: path.read_bytes() for path in where.iterdir() if is_kept(path)}
     in_the_end = story.in_the_end or bound | story.wanted
     found = Recording(name, folder / "before", after, operations, story.words, story.wanted, in_the_end, bound, came)

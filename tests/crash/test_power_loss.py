@@ -21,9 +21,9 @@ import pytest
 from tests.crash.disk import Disk, Image
 from tests.crash.launcher import Launcher
 from tests.crash.power import Held, Told, troubles
-from tests.crash.power_nights import NAME, PACE, SEED, STORIES, Recording, is_kept, record
+from tests.crash.power_nights import NAME, PACE, SEED, STORIES, Recording, is_kept, record, routes_of
 from tests.crash.recording import Operation, built, recorded
-from tests.harness import IN_MEMORY, ids, serving, write_csv
+from tests.harness import IN_MEMORY, Service, ids, serving
 
 pytestmark = pytest.mark.slow
 
@@ -133,25 +133,24 @@ def has_lost(found: Found) -> bool:
     return any(": lost: " in each for each in found.troubles) and any(": unmarked: " in each for each in found.troubles)
 
 
-def same_command(recording: Recording, launcher: Launcher) -> GoOn:
+def same_command(recording: Recording, launcher: Launcher, service: Service) -> GoOn:
     """Return what gives the recorded command once more, to a service that is as it was when power was lost."""
 
     def go_on(folder: Path, told: Told) -> None:
-        write_csv(folder / "night.csv", recording.wanted)
+        for name in ("night.csv", "night.plan"):
+            if (recording.before / name).exists():
+                shutil.copy(recording.before / name, folder)
         bound, calls = dict(recording.bound), Counter[str]()
         for row_id, target in told.calls:
             if recording.came[row_id][calls[row_id]]:
                 bound[row_id] = target
             calls[row_id] += 1
-        with serving(bound, seed=SEED) as service:
-            service.rebind(bound)
-            words = [word for word in recording.words if word not in ("--fresh", "--service-moved")]
-            ended = launcher.run(
-                *words, "--base-url", service.url, "--service-moved", *PACE, cwd=folder, patience_s=120
-            ).result
-            assert ended.code == 0 or "nothing to put back" in ended.err, ended.err
-            assert dict(service.bindings) == recording.in_the_end
-            assert not service.simulator.violations
+        service.rebind(bound)
+        words = [word for word in recording.words if word != "--fresh"]
+        ended = launcher.run(*words, "--base-url", service.url, *PACE, cwd=folder, patience_s=120).result
+        assert ended.code == 0 or "nothing to put back" in ended.err, ended.err
+        assert dict(service.bindings) == recording.in_the_end
+        assert not service.simulator.violations
 
     return go_on
 
@@ -160,8 +159,9 @@ def same_command(recording: Recording, launcher: Launcher) -> GoOn:
 def test_whatever_power_loss_leaves_is_true_and_gone_on_with(
     folder: Path, recorder: Path, launcher: Launcher, name: str
 ) -> None:
-    recording = record(name, folder, recorder, launcher)
-    found = after_each(recording, folder / "disk", same_command(recording, launcher))
+    with serving(routes_of(name), seed=SEED) as service:
+        recording = record(name, folder, recorder, launcher, service)
+        found = after_each(recording, folder / "disk", same_command(recording, launcher, service))
     print(f"\n{name}: {len(recording.operations)} operations, {recording.checkpoints} checkpoints; {found}")
     assert not found.troubles, "\n".join(found.troubles[:20])
     assert found.with_calls
