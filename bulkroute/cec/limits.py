@@ -22,7 +22,7 @@ SPANS_S = {"s": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "ho
 
 _DATE = re.compile(r"[A-Za-z]{3,9},? \d{1,2}[ -][A-Za-z]{3}[ -]\d{2,4} \d\d:\d\d:\d\d(?: GMT| UTC| [+-]\d{4})?")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?|\.\d+", re.ASCII)
-_SECONDS = re.compile(rf"\"?({_NUMBER.pattern})\s*(?:s|sec|seconds?)?\"?", re.ASCII | re.IGNORECASE)
+_SECONDS = re.compile(rf"\"?(?:\+(?!-))?({_NUMBER.pattern})\s*(?:s|sec|seconds?)?\"?", re.ASCII | re.IGNORECASE)
 _APIG = re.compile(r"limit:\s*(\d{1,9})\s*,\s*time:\s*(\d{1,9})?\s*([a-z]+?)s?\b", re.ASCII | re.IGNORECASE)
 
 

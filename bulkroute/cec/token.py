@@ -296,5 +296,7 @@ class TokenSource:
                 f"the token service refuses the app key: {self.clean(found.words)}",
                 hint="check BULKROUTE_APP_KEY and its secret, and that this address is on the allow list",
             )
+        if self._clock() >= asked_at_s + DEAD_AT * found.life_s:
+            return Trouble(f"a token that lives for {found.life_s:g} s is dead before it arrives")
         self._take(found.value, found.life_s, asked_at_s)
         return None

@@ -9,6 +9,10 @@ from multidict import CIMultiDict
 from tenacity import RetryCallState
 
 from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, parse, sign_of
+
+
+from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, sign_of
+from bulkroute.cec.clean_text import CleanText
 from bulkroute.model import FailureKind, Ruling, Verdict, printable
 from bulkroute.rate.backoff import full_jitter
 from bulkroute.rate.signs import Sign
@@ -251,3 +255,9 @@ def test_an_answer_that_names_two_codes_means_nothing(code: str) -> None:
 def test_what_a_gateway_answers_on_a_bad_connection_tells_nothing_of_the_service() -> None:
     assert [sign_of(said(status)) for status in (421, 425)] == [Sign.UNCLEAR] * 2
     assert [sign_of(said(status)) for status in (408, 422, 500)] == [Sign.AWAY, Sign.LIFE, Sign.ERROR_500]
+
+
+def test_a_secret_that_is_spelt_like_a_code_changes_no_verdict() -> None:
+    reply = Reply(200, b'{"returnCode": "0", "description": "0 errors"}', content_type="application/json")
+    verdict = judge(reply, clean=CleanText(["0"]))
+    assert (verdict.ruling, verdict.return_code, verdict.description) == (Ruling.DONE, "***", "*** errors")

@@ -239,6 +239,15 @@ def test_keys_that_are_refused_in_the_night_end_the_waiting() -> None:
     played(Faults(token_life_s=10), play, max_attempts=1)
 
 
+def test_tokens_that_are_dead_on_arrival_are_not_fetched_for_ever() -> None:
+    async def play(tokens: TokenSource, simulator: Simulator) -> None:
+        with pytest.raises(ServiceUnreachable, match="lives for 1e-300 s is dead before it arrives"):
+            await tokens.get()
+        assert simulator.tokens_issued == 3
+
+    played(Faults(token_life_s=1e-300), play, max_attempts=3)
+
+
 class TestRefusedTokens:
     async def tokens(self, credentials: Credentials) -> TokenSource:
         client = Client("http://127.0.0.1:9")
