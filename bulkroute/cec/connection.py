@@ -19,6 +19,8 @@ from bulkroute.cec.expiry import Expiry
 from bulkroute.cec.receiver import Receiver
 
 ANSWER_LIMIT_BYTES = 1 << 20
+MOST_INTERIM = 16
+"""Answers of 1xx before the one that counts."""
 
 Depart = Callable[[], Awaitable[None] | None]
 """Called just before the first byte leaves, on a connection that is ready: None lets it leave now.
@@ -129,9 +131,14 @@ class Exchange:
             transport.write(request)
             if (plain := await answered) is not None:
                 return Reply(200, plain.body, content_type=plain.content_type)
-            message, content = await protocol.read()
-            while message.code < 200 and message.code != 101:  # 100 Continue and its like: the answer is to follow
+            for _ in range(MOST_INTERIM + 1):
                 message, content = await protocol.read()
+                if message.code >= 200 or message.code == 101:
+                    break  # else 100 Continue and its like: the answer is to follow
+            else:
+                raise aiohttp.http.HttpProcessingError(
+                    message=f"more than {MOST_INTERIM} interim answers (1xx), no other"
+                )
         except aiohttp.http.HttpProcessingError as error:
             raise aiohttp.ClientResponseError(
                 self._request.request_info, (), status=error.code, message=error.message

@@ -9,9 +9,6 @@ from multidict import CIMultiDict
 from tenacity import RetryCallState
 
 from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, parse, sign_of
-
-
-from bulkroute.cec.answers import TEXT_LIMIT, NoReply, Reply, judge, sign_of
 from bulkroute.cec.clean_text import CleanText
 from bulkroute.model import FailureKind, Ruling, Verdict, printable
 from bulkroute.rate.backoff import full_jitter

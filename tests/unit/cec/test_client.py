@@ -134,6 +134,13 @@ async def test_the_answer_after_100_continue_is_the_one_that_counts() -> None:
         assert await client.modify(ROW, "t") == Reply(200, b'{"returnCode":"0"}')
 
 
+async def test_interim_answers_without_end_are_none() -> None:
+    async with playing(b"HTTP/1.1 102 Processing\r\n\r\n" * 17 + DONE) as service, Client(service.root) as client:
+        reply = await client.modify(ROW, "t")
+    assert isinstance(reply, NoReply)
+    assert "more than 16 interim answers" in reply.description
+
+
 async def test_an_answer_in_pieces_is_put_together() -> None:
     async def in_pieces(writer: asyncio.StreamWriter) -> None:
         for number in range(0, len(DONE), 5):
