@@ -132,7 +132,9 @@ class Engine:
                     return await self._back_out(held, decided)
                 await hooks.before_run()
                 with contextlib.ExitStack() as inputs:
-                    async with self._preparation.take_in(source, format, held, inputs) as prepared:
+                    async with self._deadlines.entering(
+                        self._preparation.take_in(source, format, held, inputs)
+                    ) as prepared:
                         require_room(prepared, self._settings, self._deadlines, self._said.notice)
                         await self._agree(prepared)
                     run, summary = await self._work_through(prepared)
@@ -165,7 +167,7 @@ class Engine:
                 if (decided := unfinished(held)) and way in (LATEST_BATCH, WayBack(batch=decided.batch)):
                     return await self._back_out(held, decided)
                 await hooks.before_run()
-                async with self._rollbacks.take_back(held, exits, way) as prepared:
+                async with self._deadlines.entering(self._rollbacks.take_back(held, exits, way)) as prepared:
                     await self._agree(prepared)
                 return self._ended((await self._work_through(prepared))[1])
 

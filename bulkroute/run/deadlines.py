@@ -1,14 +1,19 @@
-"""When a run starts no more calls: after a duration, at a moment, or both.
+"""When a run starts no more calls, those that read live bindings included: after a duration, at a moment, or both.
 
 A duration goes by the event loop's clock, which does not jump; a moment goes by the wall clock, however that is set.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from typing import TypeVar
 
-from bulkroute.errors import StopKind
+from bulkroute.errors import StopKind, StoppedEarly
+
+T = TypeVar("T")
 
 LOOK_EVERY_S = 1.0
 """How often the wall clock is looked at: it may be set at any time, and no timer follows that."""
@@ -38,6 +43,38 @@ class Deadlines:
             self._look_at_duration(self._max_duration_s)
         if self._until is not None:
             self._look_at_clock(self._until)
+
+    @contextlib.asynccontextmanager
+    async def entering(self, context: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+        """Enter `context` for the block, unless that takes until the first of them has passed. Raises StoppedEarly."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._bounding():
+                given = await stack.enter_async_context(context)
+            yield given
+
+    @contextlib.asynccontextmanager
+    async def _bounding(self) -> AsyncIterator[None]:
+        """Break the block off when the first of them passes. Raises StoppedEarly."""
+        task = asyncio.current_task()
+        passed: list[tuple[StopKind, str]] = []
+
+        def stop(kind: StopKind, reason: str) -> None:
+            if task is not None and not passed:
+                passed.append((kind, reason))
+                task.cancel()
+
+        self.arm(stop)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not passed or task is None or task.uncancel() > 0:
+                raise  # by somebody else, too
+        finally:
+            self.close()
+            self._stop = _nobody
+        for kind, reason in passed:
+            hint = "reading alone takes longer: give it more time, or a higher --rate"
+            raise StoppedEarly(f"{reason}; nothing was sent", hint=hint, stop=kind)
 
     def left_s(self) -> float | None:
         """Return in how many seconds the first of them passes, below 0 once it has; None where there is none."""

@@ -1,5 +1,6 @@
 """The window of a run: no call starts once it has closed, whatever the run is waiting for."""
 
+import json
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,3 +59,16 @@ def test_until_tells_which_moment_it_took(tmp_path: Path) -> None:
             refused = bulkroute(*words, "--until", wrong, cwd=tmp_path)
             assert refused.code == 2
             assert "--until" in refused.err
+
+
+@pytest.mark.slow
+def test_reading_live_bindings_ends_with_the_window_too(tmp_path: Path) -> None:
+    row_ids = ids(250)
+    write_csv(tmp_path / "night.csv", targets(row_ids))
+    with serving(row_ids) as service:
+        slow = ("--base-url", service.url, "--rate", "12/m", "--max-duration", "2s", "--json")
+        done = bulkroute("run", "night.csv", *slow, cwd=tmp_path)
+    assert (done.code, json.loads(done.out)["stop"]) == (4, "window")
+    assert "the 2 s of --max-duration are over; nothing was sent" in done.err
+    assert service.modified == 0
+    assert len(service.simulator.calls) <= 3

@@ -1,13 +1,16 @@
 """When a window closes: durations by a clock that does not jump, moments by the wall clock, also when clocks change."""
 
 import asyncio
+import contextlib
 import time
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from bulkroute.cli.times import parse_until
+from bulkroute.errors import StopKind, StoppedEarly
 from bulkroute.run.deadlines import Deadlines
 from tests.virtual_time import run_virtual
 
@@ -105,3 +108,43 @@ def test_what_is_left_is_what_is_left_of_the_nearer_one(monkeypatch: pytest.Monk
     assert none is None
     assert by_clock == pytest.approx(3500, abs=0.01)
     assert by_duration == pytest.approx(1700, abs=0.01)
+
+
+@contextlib.asynccontextmanager
+async def reading(for_s: float, left: list[str]) -> AsyncIterator[str]:
+    """Stand for what takes its time before it gives something."""
+    try:
+        await asyncio.sleep(for_s)
+        yield "read"
+    finally:
+        left.append("left")
+
+
+def test_what_takes_longer_than_the_window_to_enter_is_broken_off_and_what_follows_is_not() -> None:
+    async def scenario() -> None:
+        loop, left = asyncio.get_running_loop(), list[str]()
+        with pytest.raises(StoppedEarly, match="the 3 s of --max-duration are over; nothing was sent") as stopped:
+            async with Deadlines(3, None).entering(reading(10, left)):
+                raise AssertionError
+        assert (round(loop.time()), stopped.value.stop, left) == (3, StopKind.WINDOW, ["left"])
+        deadlines = Deadlines(3, None)
+        async with deadlines.entering(reading(2, left)) as given:
+            await asyncio.sleep(5)
+        assert (given, round(loop.time()), left) == ("read", 10, ["left", "left"])
+
+    run_virtual(scenario())
+
+
+def test_who_is_cancelled_by_somebody_else_stays_cancelled() -> None:
+    async def scenario() -> None:
+        async def enter() -> None:
+            async with Deadlines(3, None).entering(reading(10, [])):
+                raise AssertionError
+
+        entering = asyncio.create_task(enter())
+        await asyncio.sleep(1)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+
+    run_virtual(scenario())
