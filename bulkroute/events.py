@@ -186,7 +186,7 @@ class BackingOut(NamedTuple):
     reason: str
     """Why the run stopped, in words."""
     rows: int
-    """Rows that the batch has changed."""
+    """Rows that the batch has changed and that are not put back yet."""
     takes_s: float | None
     """How long that will take, in seconds; None where nothing tells."""
     since: float

@@ -103,7 +103,7 @@ def _way_back(found: "BatchStatus") -> str:
     from bulkroute.output.words import back_out
     from bulkroute.run.back_out_time import back_out_time
 
-    if not found.runs:
+    if not found.runs or (found.back_out and found.back_out.is_unfinished):
         return ""
     last = found.runs[-1]
     ends_at = last.ends_at if found.state is RunState.RUNNING else None

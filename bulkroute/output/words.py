@@ -219,7 +219,7 @@ def back_out(rows: int, takes_s: float | None, latest_start: float | None) -> st
     """Return how long a back-out would take now, and when it must begin; empty where nothing was changed."""
     if not rows or takes_s is None:
         return ""
-    text = f"would take {duration(takes_s)} now ({rows:,} changed rows)"
+    text = f"would take {duration(takes_s)} now ({rows:,} changed row{'s' * (rows != 1)})"
     if latest_start is None:
         return text
     late = " (too late)" if latest_start < datetime.now().astimezone().timestamp() else ""

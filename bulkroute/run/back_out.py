@@ -211,8 +211,9 @@ class BackOut:
     def _announce(self) -> None:
         with Ledger(self._held.path).read() as ledger:
             batch = self._batch = ledger.require_batch(self._decided.batch)
-            self._rows = batch.count_touched().rows + self._decided.back
-            found = back_out_time(self._rows, batch.runs()[-1].routes, self._service.pacer.rate_per_s)
+            left = batch.count_touched().rows
+            self._rows = left + self._decided.back
+            found = back_out_time(left, batch.runs()[-1].routes, self._service.pacer.rate_per_s)
         going_on, since = self._after is None, self._decided.decided_at
         event = BackingOut(self._decided.batch, self._decided.reason, found.rows, found.takes_s, since, going_on)
         self._on_event(event)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bulkroute.errors import UsageError
+from bulkroute.events import WARNING
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.intake import Source, Written
@@ -92,7 +93,10 @@ class PlanPreparation:
         """Return the batch that a run would go on from, which stays open as long as `inputs`; None if there is none."""
         if ledger is None or not ledger.exists():
             return None
-        batch = inputs.enter_context(Ledger(ledger).read()).find_batch()
+        reader = inputs.enter_context(Ledger(ledger).read())
+        batch = reader.find_batch()
+        if decided := reader.unfinished_back_out():
+            self._notice(f"{WARNING}the back-out of batch {decided.batch} is not finished: run goes on with that first")
         if batch is not None:
             moved = self._settings.service_moved or self._settings.fresh
             batch.require_tenant(Tenant.of(self._settings), moved=moved)
