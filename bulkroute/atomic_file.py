@@ -17,6 +17,9 @@ from bulkroute.errors import UsageError
 
 END = ".partial"
 
+ELSEWHERE = "see to space and rights there, or name another file"
+"""What to do where a file cannot be written."""
+
 NEW_MODE = 0o644
 """Of a file that was not there before, less what the umask takes."""
 
@@ -53,12 +56,13 @@ def writing(path: Path | None) -> Iterator[TextIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UsageError(f"cannot be written: {error.strerror}", where=str(path or "standard output")) from error
+        where, hint = str(path or "standard output"), ELSEWHERE
+        raise UsageError(f"cannot be written: {error.strerror}", where=where, hint=hint) from error
 
 
 @contextlib.contextmanager
 def replacing(
-    path: Path, *, what: str = "", hint: str = "", mode: int | None = None, durable: bool = True
+    path: Path, *, what: str = "", hint: str = ELSEWHERE, mode: int | None = None, durable: bool = True
 ) -> Iterator[TextIO]:
     """Give a new file beside `path`, and put it in its place once the block is done; a link stays, and its file changes.
 

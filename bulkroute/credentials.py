@@ -108,7 +108,8 @@ def _read(name: str, file: Path, warnings: list[str]) -> str:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise UsageError(f"cannot read the file of {name}: {error.strerror}", where=str(file)) from error
+        hint = f"check {name}, and that this user may read the file"
+        raise UsageError(f"cannot read the file of {name}: {error.strerror}", where=str(file), hint=hint) from error
     if len(content) > LONGEST_FILE_BYTES:
         raise UsageError(f"the file of {name} is too long for a secret", where=str(file), hint="check its name")
     if mode & (stat.S_IROTH | stat.S_IWOTH):

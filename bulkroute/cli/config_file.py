@@ -68,13 +68,15 @@ def _read(where: str, *, must_exist: bool) -> dict[str, Any] | None:
         if not must_exist and isinstance(error, FileNotFoundError):
             return None
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"cannot be read: {reason}", where=where) from error
+        hint = "check --config, and the file's rights; it is to be TOML in UTF-8"
+        raise UsageError(f"cannot be read: {reason}", where=where, hint=hint) from error
     import tomllib
 
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"is not TOML: {error}", where=where) from error
+        hint = 'correct that line; texts stand in quotes: base-url = "https://host"'
+        raise UsageError(f"is not TOML: {error}", where=where, hint=hint) from error
 
 
 def _checked(table: dict[str, Any], known: Mapping[str, str], where: str) -> Config:

@@ -105,7 +105,8 @@ def _require_rows(found: "Selection", expected: int | None) -> None:
     rows = len(found.routes)
     if not rows:
         why = f"all {found.found:,} that do are left out ({_reasons(found)})" if found.found else "none is like this"
-        raise UsageError(f"no route is selected: {why}; nothing was written", stop=StopKind.MANIFEST)
+        hint = "look at --from and the filters; `bulkroute targets` shows how many routes lead where"
+        raise UsageError(f"no route is selected: {why}; nothing was written", hint=hint, stop=StopKind.MANIFEST)
     if expected not in (None, rows):
         raise UsageError(
             f"{rows:,} rows are selected, not {expected:,} as --expect says; nothing was written",

@@ -56,7 +56,8 @@ def print_errors_named() -> Iterator[None]:
         if error.errno not in REFUSED or error.filename is not None:
             raise
         _abandon(1)
-        raise UsageError(f"cannot be written: {error.strerror}", where="standard output") from error
+        hint = "see to space and rights of what it leads to"
+        raise UsageError(f"cannot be written: {error.strerror}", where="standard output", hint=hint) from error
 
 
 def flush() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from bulkroute.cec.service import Feedback
 from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
-from bulkroute.live.read_calls import Asker, whole_number
+from bulkroute.live.read_calls import NOT_THE_SERVICE, Asker, whole_number
 from bulkroute.model import printable
 from bulkroute.rate.outage import Outage
 
@@ -113,7 +113,9 @@ class LiveReader:
         total = whole_number(data.get("total")) if isinstance(data, dict) else None
         listed = (data.get("calledRouteList") or []) if isinstance(data, dict) else None
         if total is None or not isinstance(listed, list):
-            raise ReadingRefused("queryCalledRoute answers without data.total and data.calledRouteList")
+            raise ReadingRefused(
+                "queryCalledRoute answers without data.total and data.calledRouteList", hint=NOT_THE_SERVICE
+            )
         live.take((route for item in listed if (route := self._route(item))), reading)
         return total, len(listed)
 

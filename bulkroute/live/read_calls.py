@@ -23,6 +23,10 @@ from bulkroute.rate.tries import Fate, Tries
 
 Said = dict[str, Any]
 
+MAY_NOT_READ = "let the app key read called routes, skill queues and IVR flows, or ask the service's operators"
+NOT_THE_SERVICE = "check that --base-url is the root of the service, not of a gateway's page or of another interface"
+"""What to do where the service does not answer a question as its reference says."""
+
 
 class _Answered(NamedTuple):
     """What came of a call, its token, and when its first byte left."""
@@ -79,7 +83,7 @@ class Asker:
             raise ServiceUnreachable(
                 f"the service cannot be reached: {name}: {verdict.description}", hint="check --base-url and the network"
             )
-        raise ReadingRefused(f"{name} is refused: {verdict.words}")
+        raise ReadingRefused(f"{name} is refused: {verdict.words}", hint=MAY_NOT_READ)
 
     async def _ask(self, tries: Tries, endpoint: str, question: Mapping[str, Any]) -> tuple[Verdict, Said]:
         """Ask until there is an answer, or the tries are used up; throttled and refused calls use up none."""

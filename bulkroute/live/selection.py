@@ -169,7 +169,8 @@ def _matcher(flag: str, patterns: Sequence[str]) -> Callable[[str], bool]:
     for pattern in patterns:
         text = normalised(pattern)
         if not _PATTERN.fullmatch(text):
-            raise UsageError(f"{pattern!r} is no number; write digits, *, #, +, and % for any digits", where=flag)
+            hint = "write digits, *, #, +, and % for any digits"
+            raise UsageError(f"{pattern!r} is no number", where=flag, hint=hint)
         parts.append(".*".join(map(re.escape, text.split(ANY))))
     known = re.compile("|".join(parts), re.DOTALL)
     return lambda code: known.fullmatch(normalised(code)) is not None

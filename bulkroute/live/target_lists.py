@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bulkroute.errors import ReadingRefused
-from bulkroute.live.read_calls import Asker, Said, whole_number
+from bulkroute.live.read_calls import NOT_THE_SERVICE, Asker, Said, whole_number
 from bulkroute.live.target_index import KnownTarget, Overflow
 from bulkroute.model import Binding, DeviceType
 
@@ -37,7 +37,10 @@ async def read_all_skills(asker: Asker) -> list[KnownTarget]:
         total, found = await _read_once(asker)
         if total is not None and len(found) >= total:
             return list(found.values())
-    raise ReadingRefused(f"the list of skill queues never came to rest in {MOST_READINGS} readings")
+    raise ReadingRefused(
+        f"the list of skill queues never came to rest in {MOST_READINGS} readings",
+        hint="run the same command again once nobody changes skill queues",
+    )
 
 
 async def _read_once(asker: Asker) -> tuple[int | None, dict[int, KnownTarget]]:
@@ -54,7 +57,7 @@ async def _read_once(asker: Asker) -> tuple[int | None, dict[int, KnownTarget]]:
         if at_end or (total is not None and len(found) >= total):
             # A service that names no total is taken at its word: an empty page is the end.
             return (totals.pop() if len(totals) == 1 else None if totals else len(found)), found
-    raise ReadingRefused("querySkills lists skill queues without an end")
+    raise ReadingRefused("querySkills lists skill queues without an end", hint=NOT_THE_SERVICE)
 
 
 async def read_flows(asker: Asker) -> list[KnownTarget]:
@@ -103,7 +106,7 @@ def _overflows(param: Any) -> Iterator[Overflow]:
 def _items(said: Said, name: str) -> list[dict[str, Any]]:
     listed = said.get(name)
     if not isinstance(listed, list):
-        raise ReadingRefused(f"the answer has no list {name!r}")
+        raise ReadingRefused(f"the answer has no list {name!r}", hint=NOT_THE_SERVICE)
     return [item for item in listed if isinstance(item, dict)]
 
 

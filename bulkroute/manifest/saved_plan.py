@@ -211,7 +211,12 @@ def write_plan(file: TextIO, head: PlanHead, rows: Iterable[PlanRow]) -> str:
         line = line_of(record.to_json())
         data = line.encode()
         if len(data) > MOST_LINE_BYTES:
-            raise UsageError(f"line {number} of the plan would have {len(data):,} bytes, and {MOST_LINE_BYTES:,} fit")
+            raise UsageError(
+                f"line {number} of the plan would have {len(data):,} bytes, and {MOST_LINE_BYTES:,} fit",
+                hint="give --tenant and --note shorter words"
+                if number == 1
+                else "shorten the names of that row's targets",
+            )
         sha256.update(data)
         file.write(line)
     fingerprint = sha256.hexdigest()

@@ -107,7 +107,8 @@ def _listen(path: Path) -> socket.socket:
         listener.setblocking(False)
     except OSError as error:
         listener.close()
-        raise LedgerError(f"cannot make the control socket: {error.strerror}", where=str(path)) from error
+        hint = "see to rights and space there, or put the ledger into another folder"
+        raise LedgerError(f"cannot make the control socket: {error.strerror}", where=str(path), hint=hint) from error
     return listener
 
 

@@ -21,7 +21,8 @@ def require_own(folder: Path) -> Path:
             folder.mkdir(mode=0o700)
         found = folder.lstat()
     except OSError as error:
-        raise LedgerError(f"cannot make the folder: {error.strerror}", where=str(folder)) from error
+        hint = "see to rights and space there, or set TMPDIR"
+        raise LedgerError(f"cannot make the folder: {error.strerror}", where=str(folder), hint=hint) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise LedgerError("the folder is not ours alone", where=str(folder), hint="remove it, then try again")
     return folder

@@ -187,7 +187,7 @@ class Settings:
             if not text.isprintable() or len(text) > LONGEST_LABEL:
                 raise UsageError(f"{_named(name)} must be one printable line of at most {LONGEST_LABEL} characters")
         if self.until is not None and self.until.tzinfo is None:
-            raise UsageError(f"{_named('until')} has no offset from UTC")
+            raise UsageError(f"{_named('until')} has no offset from UTC", hint="give it one: 2026-11-28T04:00:00+01:00")
         if self.back_out_on and not self.snapshot:
             hint = "leave --no-snapshot out: without it no earlier binding is known"
             raise UsageError(f"{_named('back_out_on')} could put nothing back", hint=hint)

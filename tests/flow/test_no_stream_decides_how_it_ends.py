@@ -61,7 +61,8 @@ def test_a_full_output_is_told_in_a_line(folder: Path) -> None:
         done = redirected(">/dev/full", *words, cwd=folder)
         assert (done.code, done.err) == (
             2,
-            "bulkroute: standard output: cannot be written: No space left on device\n",
+            "bulkroute: standard output: cannot be written: No space left on device; "
+            "see to space and rights of what it leads to\n",
         ), words
 
 
