@@ -152,9 +152,9 @@ class BatchReader:
         return pair_queries.count_pairs(self._connection, self.number, limit)
 
     @guarded(READ)
-    def waves(self) -> list[WaveProgress]:
-        """Return its waves, in their order, with how far their rows are; none if it goes in one."""
-        return waves.rows_of(self._connection, self.facts)
+    def waves(self, only: int | None = None) -> list[WaveProgress]:
+        """Return its waves, or that of a number, in their order, with how far their rows are; none if it goes in one."""
+        return waves.rows_of(self._connection, self.facts, only)
 
     @guarded(READ)
     def kept_waves(self) -> list[Wave]:

@@ -145,20 +145,19 @@ SPREAD = (
 """SQL of the rows to send of batch ?1, so that the first of them are spread over their targets; new before tried ones."""
 
 
-def rows_of(connection: sqlite3.Connection, batch: Batch) -> list[WaveProgress]:
-    """Count the rows of each wave of a batch, in their order."""
-    counted: dict[int, tuple[int, int, int]] = {
-        wave: tuple(counts)
-        for wave, *counts in connection.execute(
-            f"SELECT wave, count(*), count(*) FILTER (WHERE status IN ({sql_list(sorted(lifecycle.DONE))})),"
-            f" count(*) FILTER (WHERE status = '{Status.FAILED}')"
-            f" FROM wave CROSS JOIN row USING (batch, wave) WHERE batch = ? AND {COUNTED} GROUP BY wave",
-            batch[:1],
-        )
-    }
+def rows_of(connection: sqlite3.Connection, batch: Batch, only: int | None = None) -> list[WaveProgress]:
+    """Count the rows of each wave of a batch, or of one, in their order."""
+    which = "batch = ?1" if only is None else f"batch = ?1 AND wave = {only:d}"
+    found = connection.execute(
+        f"SELECT wave, count(*), count(*) FILTER (WHERE status IN ({sql_list(sorted(lifecycle.DONE))})),"
+        f" count(*) FILTER (WHERE status = '{Status.FAILED}')"
+        f" FROM wave CROSS JOIN row USING (batch, wave) WHERE {which} AND {COUNTED} GROUP BY wave",
+        batch[:1],
+    )
+    counted: dict[int, tuple[int, int, int]] = {wave: (rows, done, failed) for wave, rows, done, failed in found}
     return [
-        WaveProgress(wave.number, *counted.get(wave.number, (0, 0, 0)), str(wave.state))
-        for wave in kept(connection, batch)
+        WaveProgress(number, *counted.get(number, (0, 0, 0)), str(state))
+        for number, state in connection.execute(f"SELECT wave, state FROM wave WHERE {which} ORDER BY wave", batch[:1])
     ]
 
 

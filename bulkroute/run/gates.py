@@ -77,6 +77,8 @@ class Gates:
     async def ask(self, between: Between, kept: Mapping[GateKind, Gate]) -> str | None:
         """Ask those that have not said go yet; return None once all have, or why there is no go. Raises LedgerError."""
         asked = [kind for kind in self.given if kind not in kept or kept[kind].answer is not GateAnswer.GO]
+        if not asked:
+            return None
         self._answers = dict.fromkeys(asked, "")
         self._decided = self._loop.create_future()
         for kind in asked:

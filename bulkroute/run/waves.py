@@ -75,31 +75,35 @@ class Waves:
                     return
 
     async def _pass(self, wave: Wave) -> bool:
-        """Send a wave and read it back; return whether the next may begin. Raises GateClosed."""
+        """Bring a wave to its end; return whether the next may begin. Raises GateClosed."""
         has_rows = self._batch.has_pending(wave.number)
         self.under_way = self._words(wave)
-        if not has_rows and wave.state in (WaveState.WAITING, WaveState.DONE):
-            await self._end(wave)  # nothing was sent, or nothing is to be sent again
+        if not has_rows and wave.state is WaveState.WAITING:
+            await self._end(wave, may_follow=True)  # nothing was sent
+            return True
+        if not has_rows and wave.state is WaveState.DONE and wave.may_follow:
             return True
         if has_rows and not await self._send(wave):
             return False
-        is_read_back = not has_rows and wave.state in (WaveState.GATE, WaveState.NO_GO)
+        is_read_back = not has_rows and wave.state in (WaveState.GATE, WaveState.NO_GO, WaveState.DONE)
         if not is_read_back and not await self._reads_right(wave):
             return False
-        if self._pool.is_full:
-            return False
+        return not self._pool.is_full and await self._is_let_on(wave, is_read_back=is_read_back)
+
+    async def _is_let_on(self, wave: Wave, *, is_read_back: bool) -> bool:
+        """Tell whether the wave after this one may begin: its targets are sound, and the gates said go. Raises GateClosed."""
         following = self._next_with_rows(wave)
         if following is None:
-            await self._end(wave)
+            await self._end(wave, may_follow=wave.may_follow)  # a row that is added later has the gates before it
             return True
         if not await self._can_be_reached(following):
             return False
         if wave.may_follow or not self._gates.given:
-            await self._end(wave)
+            await self._end(wave, may_follow=True)
             return True
         if not await self._may_go_on(wave, was_asked=is_read_back and wave.state is WaveState.GATE):
             return False
-        await self._end(wave)
+        await self._end(wave, may_follow=True)
         return await self._can_be_reached(following)  # gates may take hours
 
     def _next_with_rows(self, wave: Wave) -> Wave | None:
@@ -125,7 +129,7 @@ class Waves:
     async def _send(self, wave: Wave) -> bool:
         """Send the rows of a wave; return whether all were begun. Raises GateClosed."""
         number = wave.number
-        counts = {each.wave: each for each in self._batch.waves()}[number]
+        (counts,) = self._batch.waves(number)
         self._way_out.require_fit(counts.rows - counts.done, self._stop, self._words(wave))
         self._gate.require_open()
         await self._move_on(wave, WaveState.SENDING)
@@ -152,10 +156,9 @@ class Waves:
             self._remark(wave, wrong, is_good=False)
             self._stop(StopKind.CANARY, f"{self._words(wave)}: {wrong}")
             return False
-        counts = {each.wave: each for each in self._batch.waves()}[wave.number]
-        right = f"{counts.done:,} rows were sent and read back right" + f", {counts.failed:,} failed" * bool(
-            counts.failed
-        )
+        (counts,) = self._batch.waves(wave.number)
+        failed = f", {counts.failed:,} failed" if counts.failed else ""
+        right = f"{counts.done:,} rows were sent and read back right{failed}"
         self._remark(wave, right, is_good=True)
         self._on_event(WaveEnded(**self._named(wave), done=counts.done, failed=counts.failed))
         return True
@@ -200,10 +203,9 @@ class Waves:
             self._journal.said([Remark.of_notice(text)])
             self._on_event(Notice(text))
 
-    async def _end(self, wave: Wave) -> None:
-        """Keep that the next wave may begin."""
-        if wave.state is not WaveState.DONE:
-            await self._move_on(wave, WaveState.DONE, may_follow=True)
+    async def _end(self, wave: Wave, *, may_follow: bool) -> None:
+        """Keep that a wave is done, and whether its gates have said go."""
+        await self._move_on(wave, WaveState.DONE, may_follow=may_follow)
 
     async def _move_on(self, wave: Wave, state: WaveState, words: str = "", *, may_follow: bool = False) -> None:
         """Keep how far a wave is, on disk before anything else happens. Raises LedgerError."""
