@@ -49,7 +49,7 @@ EXIT_MEANINGS = {
     ExitCode.DIFFERENT: "verify found differences; plan --exit-code found changes; drift, and --on-drift stop",
     ExitCode.BACKED_OUT: "backed out: all that the batch had changed is proven to be as before",
     ExitCode.NOT_BACKED_OUT: "backed out, but not all is proven to be as before",
-    ExitCode.MANIFEST: "the manifest is invalid, nothing was sent",
+    ExitCode.MANIFEST: "the manifest is invalid, or the plan not intact or not as approved; nothing was sent",
     ExitCode.UNREACHABLE: "the service cannot be reached at all, no row could be tried",
     ExitCode.BUG: "a bug in bulkroute",
     ExitCode.BUSY: "not now: another run holds this ledger, or --before-run said so; nothing was done",
@@ -96,9 +96,17 @@ class StopKind(StrEnum):
     READING_REFUSED = "reading_refused", ExitCode.UNREACHABLE, "the service does not let its bindings be read"
     USAGE = "usage", ExitCode.USAGE, "wrong usage or settings"
     TARGETS = "targets", ExitCode.USAGE, "--strict-targets: a target that calls cannot reach"
-    DRIFT = "drift", ExitCode.DIFFERENT, "--on-drift stop: another hand has changed rows that were done"
+    DRIFT = (
+        "drift",
+        ExitCode.DIFFERENT,
+        "--on-drift stop: another hand has changed rows that were done, or that a plan is about",
+    )
     EXPECT = "expect", ExitCode.MANIFEST, "the manifest has another number of rows than --expect says"
-    MANIFEST = "manifest", ExitCode.MANIFEST, "the manifest is invalid"
+    MANIFEST = (
+        "manifest",
+        ExitCode.MANIFEST,
+        "the manifest is invalid, or the saved plan is not intact or not as approved",
+    )
     LEDGER = "ledger", ExitCode.LEDGER, "the ledger cannot be used"
     BUSY = "busy", ExitCode.BUSY, "another run holds the ledger, or --before-run said not now"
     BUG = "bug", ExitCode.BUG, "a bug in bulkroute"

@@ -15,9 +15,16 @@ from bulkroute.output.pairs import pair_lines
 from bulkroute.output.tables import say, say_each
 
 
-def print_plan(counts: PlanCounts, pairs: Iterable[Pair], warnings: Iterable[str], stream: TextIO) -> None:
-    """Print the counts, where rows lead and are to lead, and what a person must look at."""
-    for rows, label in (*_labelled(counts), *pair_lines(pairs)):
+def print_plan(
+    counts: PlanCounts,
+    pairs: Iterable[Pair],
+    warnings: Iterable[str],
+    stream: TextIO,
+    *,
+    all_by: str = "plan --json",
+) -> None:
+    """Print the counts, where rows lead and are to lead, and what a person must look at; `all_by` shows all pairs."""
+    for rows, label in (*_labelled(counts), *pair_lines(pairs, all_by=all_by)):
         stream.write(f"{rows:>9,} {label}\n")
     for warning in warnings:
         say(f"warning: {warning}", stream)
@@ -45,7 +52,7 @@ def print_saved(plan: SavedPlan, name: str, stream: TextIO) -> None:
         ("rows", f"{head.rows:,}"),
     ]
     say_each(facts, stream)
-    print_plan(head.counts, head.pairs, head.warnings, stream)
+    print_plan(head.counts, head.pairs, head.warnings, stream, all_by="show --json")
     print_waves(head.waves, stream)
     if head.more_pairs:
         say(f"and {head.more_pairs:,} more pairs of targets: --rows shows each row", stream)
