@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -52,12 +52,42 @@ def required(requirements: Iterable[str], known: dict[str, Distribution]) -> dic
     return known
 
 
-def environment_of(python: Path, folder: Path) -> tuple[Path, Path]:
-    """Make a virtual environment with what bulkroute requires, and no pip; return its python and its site-packages."""
+def environment_of(folder: Path, python: Path = Path(sys.executable)) -> Path:
+    """Make a virtual environment with nothing in it, not even pip; return its python."""
     subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
-    (site,) = (folder / "lib").glob("python*/site-packages")
+    return folder / "bin" / "python"
+
+
+def with_requirements(python: Path) -> None:
+    """Put what bulkroute requires, as it is installed here, into an environment of this very Python."""
+    (site,) = python.parent.parent.glob("lib/python*/site-packages")
     for each in required(PROJECT["project"]["dependencies"], {}).values():
         for top in {path.parts[0] for path in each.files or ()} - {"..", "__pycache__"}:
             if not (site / top).exists():
                 (site / top).symlink_to(str(each.locate_file(top)))
-    return folder / "bin" / "python", site
+
+
+def install(python: Path, *words: object, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Have this pip install something into an environment."""
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "--disable-pip-version-check",
+        "--retries",
+        "0",
+        "install",
+        "--quiet",
+    ]
+    return subprocess.run(
+        [*pip, *map(str, words)], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
+    )  # fmt: skip
+
+
+def pinned(into: Path) -> Path:
+    """Write which versions are locked, without their hashes; return the file."""
+    locked = re.findall(r"^(\S+==.*?) \\$", (ROOT / "requirements.lock").read_text("utf-8"), re.MULTILINE)
+    into.write_text("\n".join(locked))
+    return into
