@@ -8,6 +8,11 @@ import math
 from collections.abc import Callable, Hashable
 from typing import Protocol
 
+STALL_S = 0.5
+"""A timer that goes off so late shows that the process was stopped, or the loop held up: answers may have come since."""
+READ_S = 0.1
+"""So long they are read before anybody is called overdue. The first look after a stop sees none (epoll_wait, EINTR)."""
+
 
 class Waiting(Hashable, Protocol):
     """What an answer is waited for on, as aiohttp's connections are."""
@@ -44,8 +49,11 @@ class Expiry:
         self._timer = self._loop.call_at(due_s, self._go_off)
 
     def _go_off(self) -> None:
+        now_s, late_s = self._loop.time(), self._loop.time() - self._goes_off_s
         self._timer, self._goes_off_s = None, math.inf
-        now_s = self._loop.time()
+        if late_s > STALL_S:
+            self._set_timer(now_s + READ_S)
+            return
         for waiting in [waiting for waiting, due_s in self._due_s.items() if due_s <= now_s]:
             del self._due_s[waiting]
             waiting.set_exception(self._error())

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from bulkroute.cec.expiry import Expiry
-from tests.virtual_time import run_virtual
+from tests.virtual_time import VirtualTimeLoop, run_virtual
 
 
 class Late(Exception):
@@ -65,3 +65,20 @@ def test_of_many_calls_none_is_ended_early_late_or_twice(seed: int) -> None:
         await asyncio.gather(*(make_calls() for _ in range(8)))
 
     run_virtual(scenario())
+
+
+def test_after_a_stall_what_has_come_meanwhile_is_read_before_anybody_is_overdue() -> None:
+    async def scenario() -> list[list[tuple[float, type[BaseException]]]]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualTimeLoop)
+        expiry = Expiry(loop, Late)
+        answered, silent = Call(), Call()
+        for call in (answered, silent):
+            expiry.begin(call, 3.0)
+        await asyncio.sleep(1)
+        loop.stall(5)
+        loop.call_later(0.05, expiry.end, answered)  # a turn or two later, as bytes are read and made an answer
+        await asyncio.sleep(9)
+        return [answered.ended, silent.ended]
+
+    assert run_virtual(scenario()) == [[], [(6.1, Late)]]
