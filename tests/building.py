@@ -74,7 +74,7 @@ def install(python: Path, *words: object, env: Mapping[str, str]) -> subprocess.
         "-m",
         "pip",
         "--python",
-        python,
+        str(python),
         "--disable-pip-version-check",
         "--retries",
         "0",

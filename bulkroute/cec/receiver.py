@@ -7,7 +7,7 @@ this one is: other statuses, interim answers, pieces, lengths that disagree, wha
 
 import asyncio
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -78,7 +78,8 @@ class Receiver(ResponseHandler):
             self._parsing = None  # it stands somewhere within an answer, or after the next one began
             return None
         content_type = self._content_type
-        return PlainAnswer(body, content_type and content_type.decode("utf-8", "surrogateescape"))
+        named = None if content_type is None else content_type.decode("utf-8", "surrogateescape")
+        return PlainAnswer(body, named)
 
     def _begin(self) -> None:
         self._messages = 0
@@ -118,4 +119,4 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory = partial(Receiver, loop=self._loop)
+        self._factory = cast("partial[ResponseHandler]", partial(Receiver, loop=self._loop))
