@@ -32,9 +32,9 @@ def test_a_throttle_below_one_a_second_has_a_wider_window(serve: Serve) -> None:
 
 def test_leaky_bucket_takes_its_burst_then_the_rate(serve: Serve) -> None:
     async def use(peer: Peer) -> None:
-        assert await fire(peer, 0.0, 12) == [200] * 6 + [429] * 6
+        assert sorted(await fire(peer, 0.0, 12)) == [200] * 6 + [429] * 6
         await asyncio.sleep(0.35)
-        assert await fire(peer, 0.0, 6) == [200] * 3 + [429] * 3
+        assert sorted(await fire(peer, 0.0, 6)) == [200] * 3 + [429] * 3
 
     on_virtual_time(serve, Faults(throttle=10, throttle_shape="leaky", throttle_burst=5), use)
 

@@ -36,6 +36,7 @@ async def answering(ledger: Path, answer: bytes, user: int | None = None) -> Asy
 
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(socket_path(ledger)))
+    socket_path(ledger).parent.chmod(0o711)  # Python 3.13 looks at the socket
     with rights_of(user):  # of whoever calls listen(2)
         server = await asyncio.start_unix_server(reply, sock=listener)
     try:
