@@ -43,7 +43,7 @@ EXPORT_COLUMNS = {
     "mediaType": "What the route carries, in the vendor's number: 5 voice, 19 video, 53 multimedia.",
     "target": "What the wanted queue or flow is called; empty where it is not known.",
     "before_target": "The name of the earlier one.",
-    "wave": "The row's wave, as the manifest says.",
+    "wave": "Which wave the row goes with; empty where all go in one, or nothing is sent for it.",
     "batch": "The batch's number.",
     "run": "The number of the run that brought the row to its outcome.",
 }
