@@ -16,7 +16,7 @@ from typing import Self
 from bulkroute.cec.client import Client
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.cec.token import TokenSource
-from bulkroute.errors import LedgerBusy, LedgerError, StopKind, StoppedEarly, UsageError
+from bulkroute.errors import StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, OnEvent, RunEnded
 from bulkroute.ledger import intake
 from bulkroute.ledger.back_outs import BackOut as Decided
@@ -24,8 +24,6 @@ from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
-from bulkroute.ledger.reader import BatchReader
-from bulkroute.ledger.remarks import Remark, RemarkKind
 from bulkroute.ledger.status import read_status
 from bulkroute.live.called_routes import LiveReader
 from bulkroute.live.plan import Plan
@@ -42,7 +40,7 @@ from bulkroute.run.back_out import BackOut, unfinished
 from bulkroute.run.back_out_watch import require_room
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
-from bulkroute.run.holding import hold
+from bulkroute.run.holding import existing, hold, keep_check
 from bulkroute.run.hooks import Hooks
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation
@@ -161,7 +159,7 @@ class Engine:
         """
         self._require_open()
         async with self._hooked(Path(ledger)) as hooks:
-            found = self._existing(ledger)
+            found = existing(ledger)
             with contextlib.ExitStack() as exits:
                 held = await self._hold(found, exits)
                 if (decided := unfinished(held)) and way in (LATEST_BATCH, WayBack(batch=decided.batch)):
@@ -174,16 +172,9 @@ class Engine:
     async def preview_rollback(self, ledger: str | Path, way: WayBack = LATEST_BATCH) -> Preview:
         """Return what `rollback` would do, and change nothing. Raises what that raises."""
         self._require_open()
-        found = self._existing(ledger)
+        found = existing(ledger)
         with contextlib.ExitStack() as exits:
             return await self._rollbacks.preview(await self._hold(found, exits), way)
-
-    @staticmethod
-    def _existing(ledger: str | Path) -> Ledger:
-        """Return a ledger that is there, so that nothing is made if there is none, not even a lock. Raises LedgerError."""
-        found = Ledger(Path(ledger))
-        with found.read():
-            return found
 
     @contextlib.asynccontextmanager
     async def plan(
@@ -218,15 +209,8 @@ class Engine:
             found.require_tenant(Tenant.of(self._settings), moved=self._settings.service_moved)
             verified = await verify(found, self._reader, self._settings.backoff_s, self._said.notice)
             if opened.is_of_today():
-                self._keep_check(found, verified)
+                keep_check(found, verified)
             return verified
-
-    @staticmethod
-    def _keep_check(batch: BatchReader, verified: Verified) -> None:
-        """Keep what a check found, for the pages; not while a run holds the ledger, nor where it cannot be written."""
-        remark = Remark.now(RemarkKind.CHECK, verified.sentence, is_good=not verified.differences)
-        with contextlib.suppress(LedgerBusy, LedgerError), Ledger(batch.path).hold() as held, held.write() as writer:
-            writer.keep_check(batch, remark)
 
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[LiveBindings]:

@@ -1,12 +1,16 @@
-"""How a run takes hold of its ledger, which no other run may write then."""
+"""How a ledger is taken hold of, which no other run may write then."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
-from bulkroute.errors import LedgerBusy
+from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.ledger import HeldLedger, Ledger
+from bulkroute.ledger.reader import BatchReader
+from bulkroute.ledger.remarks import Remark, RemarkKind
+from bulkroute.live.verify import Verified
 from bulkroute.run import neighbours
 from bulkroute.settings import Settings
 
@@ -41,3 +45,17 @@ async def hold(
     if not settings.is_rehearsal:
         exits.enter_context(neighbours.announced(Tenant.of(settings), ledger.path, on_notice))
     return held
+
+
+def existing(ledger: str | Path) -> Ledger:
+    """Return a ledger that is there, so that nothing is made if there is none, not even a lock. Raises LedgerError."""
+    found = Ledger(Path(ledger))
+    with found.read():
+        return found
+
+
+def keep_check(batch: BatchReader, verified: Verified) -> None:
+    """Keep what a check found, for the pages; not while a run holds the ledger, nor where it cannot be written."""
+    remark = Remark.now(RemarkKind.CHECK, verified.sentence, is_good=not verified.differences)
+    with contextlib.suppress(LedgerBusy, LedgerError), Ledger(batch.path).hold() as held, held.write() as writer:
+        writer.keep_check(batch, remark)
