@@ -62,20 +62,20 @@ class Night:
         write_csv(folder / "night.csv", wanted)
         self.folder, self.launcher, self.service = folder, launcher, service
 
-    def run(self, at: str = "", nth: int = 0) -> tuple[bool, int]:
+    def run(self, at: str = "", nth: int = 0, *more: str) -> tuple[bool, int]:
         """Give the command, and hold what was called against what the gate has said; return whether it was struck."""
         gates = ("--waves", "2,2,rest", "--gate-command", "sh gate.sh", "--gate-interval", "0.01s")
-        words = ("run", "night.csv", "--base-url", self.service.url, *gates, *PACE, "--json")
+        words = ("run", "night.csv", "--base-url", self.service.url, *gates, *more, *PACE, "--json")
         ended = self.launcher.run(*words, cwd=self.folder, at=at, nth=nth)
         if ended.result.code == -signal.SIGKILL:
             self.service.all_received()
-        assert ended.result.code in (0, 3, -signal.SIGKILL), ended.result.err
+        assert ended.result.code in (0, 3, 7, -signal.SIGKILL), ended.result.err
         self.check()
         return ended.struck, ended.result.code
 
     def rows(self) -> list[dict[str, Any]]:
         with Ledger(self.folder / "night.ledger.db").read() as ledger:
-            return list(ledger.require_batch().export())
+            return list(ledger.require_batch(1).export())
 
     def said(self, what: str) -> list[int]:
         log = self.folder / "gate.log"
@@ -124,3 +124,22 @@ def test_struck_anywhere_the_same_command_goes_on_and_no_wave_begins_without_its
                 assert night.run() == (False, 0), "and goes on once that is mended"
                 assert dict(service.bindings) == wanted
     assert struck > (5 if no_go == 3 else 2), "too few events were met for this test to mean anything"
+
+
+def test_struck_anywhere_a_no_that_leads_back_puts_all_back(tmp_path: Path, launcher: Launcher) -> None:
+    wanted, back = targets(ids(9)), ("--back-out-on", "no-go")
+    struck = 0
+    for number, (at, nth) in enumerate(strikes()):
+        if number % 3 == 1 or SWEEP:
+            with serving(wanted, seed=number) as service:
+                before = dict(service.bindings)
+                night = Night(tmp_path / str(number), launcher, service, wanted, 2)
+                was_struck, code = night.run(at, nth, *back)
+                struck += was_struck
+                if code == -signal.SIGKILL:
+                    _, code = night.run("", 0, *back)
+                assert code == 7
+                assert dict(service.bindings) == before
+                assert not service.simulator.violations, "an id was in flight twice"
+                assert len(service.simulator.calls_per_id) == 4, "the third wave never began"
+    assert struck > 2
