@@ -57,7 +57,8 @@ def rollback(
 
     A row whose live binding is no longer what was written is left alone and reported as `conflict` (exit 1). Rows
     that are put back are pending again: `bulkroute run` sends them once more, in a batch of its own. Nothing to put
-    back is exit 2, with the batches that changed something.
+    back is exit 2, with the batches that changed something. The back-out of a run that was cut off is gone on with, as
+    that run would (exit 7 or 8).
 
     Example: bulkroute rollback cutover.ledger.db --base-url https://cc.example.com
     """

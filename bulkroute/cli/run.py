@@ -71,6 +71,8 @@ def run(manifest: str, **options: Any) -> int:
     MANIFEST may be a saved plan: its rows are sent where they are bound to what they were when it was made, and
     nowhere else.
 
+    A back-out that was cut off is finished first, and nothing is sent then (exit 7 or 8).
+
     Example: bulkroute run cutover.csv --base-url https://cc.example.com --rate 20
     """
     require_somebody(options)

@@ -186,7 +186,8 @@ def _advice(summary: Summary, again: str, ledger: Path, *, rollback: bool) -> Se
             unfinished = back_out is not None and back_out.is_unfinished
             failed = not unfinished and reader.pick(summary.batch, rollback=True).counts().failed > 0
             commands = on_ledger("verify", ledger), on_ledger("rollback", ledger)
-            return after_back_out(summary, again, *commands, unfinished=unfinished, failed=failed)
+            send = None if rollback else again
+            return after_back_out(summary, send, *commands, unfinished=unfinished, failed=failed)
     return next_commands(summary, again, quoted(ledger), rollback=rollback)
 
 

@@ -129,7 +129,7 @@ def closing_line(summary: Summary) -> str:
     if summary.exit_code == ExitCode.BACKED_OUT:
         how = f"backed out, all {summary.backed_out:,} changed rows are as before"
     elif summary.exit_code == ExitCode.NOT_BACKED_OUT:
-        how = f"backed out, but not of all: {summary.backed_out:,} changed rows are put back"
+        how = f"not all backed out, {summary.backed_out:,} changed rows are put back"
     text = f"{how}: {_counts(summary)}"
     if summary.attempts:
         calls = "1 call" if summary.attempts == 1 else f"{summary.attempts:,} calls"
@@ -185,9 +185,9 @@ def next_commands(summary: Summary, command_line: str, ledger: str, *, rollback:
 
 
 def after_back_out(
-    summary: Summary, again: str, verify: str, rollback: str, *, unfinished: bool, failed: bool
+    summary: Summary, again: str | None, verify: str, rollback: str, *, unfinished: bool, failed: bool
 ) -> list[Advice]:
-    """Return what to do once a run has taken back what it changed: `again` is the run's own command.
+    """Return what to do once a run has taken back what it changed: `again` is its own command, if it is known.
 
     `unfinished`: rows are still to be put back. `failed`: calls to do so have failed.
     """
@@ -198,7 +198,7 @@ def after_back_out(
         advice = [Advice("see which rows are not as before", verify)]
         if failed:
             advice.append(Advice("put them back after all", rollback))
-    if summary.stop is not StopKind.WINDOW:  # which would be over, or too short again
+    if again and summary.stop is not StopKind.WINDOW:  # which would be over, or too short again
         advice.append(Advice("send all of it again, once its cause is mended", again))
     return advice
 

@@ -20,9 +20,12 @@ from tests.harness import ids, serving, targets, write_csv
 
 IDS = ids(12)
 WANTED = targets(IDS[:10])
-FLAGS = (*PACE, "--max-failures", "2", "--back-out-on", "limit", "--json")
+FLAGS = (*PACE, "--max-failures", "2", "--back-out-on", "limit,no-go", "--json")
 IN_USE = Faults(business_ids=0.3)
 """Two or three of the ten rows fail; which, the seed decides."""
+
+SECOND_SAYS_NO = ("--waves", "2,3,rest", "--gate-command", "test $BULKROUTE_WAVE = 1")
+"""Three waves, of which the gate after the second says no; nothing fails."""
 
 pytestmark = pytest.mark.slow
 
@@ -47,16 +50,22 @@ def left(ledger: Path) -> Left:
         return Left(commands, bool(decided))
 
 
-@pytest.mark.parametrize("at", KILLS)
-def test_killed_at_any_moment_the_same_command_leads_back(tmp_path: Path, launcher: Launcher, at: str) -> None:
+@pytest.mark.parametrize(
+    ("at", "stop", "gate", "step"),
+    [(at, "max_failures", (), 6 if at.startswith("commit") else 3) for at in KILLS]
+    + [(at, "gate", SECOND_SAYS_NO, 11 if at.startswith("commit") else 4) for at in KILLS[1:4]],
+)
+def test_killed_at_any_moment_the_same_command_leads_back(
+    tmp_path: Path, launcher: Launcher, at: str, stop: str, gate: tuple[str, ...], step: int
+) -> None:
     going_on = 0
-    for nth in count(random.Random(at).randint(1, 3), 4 if at in KILLS[:2] else 3):
+    for nth in count(random.Random(at).randint(1, 3), step):
         folder = tmp_path / str(nth)
         folder.mkdir()
         write_csv(folder / "night.csv", WANTED)
-        with serving(IDS, IN_USE, seed=5) as service:
+        with serving(IDS, Faults() if gate else IN_USE, seed=5) as service:
             before = dict(service.bindings)
-            command = ("run", "night.csv", "--base-url", service.url, *FLAGS)
+            command = ("run", "night.csv", "--base-url", service.url, *FLAGS, *gate)
             struck = launcher.run(*command, cwd=folder, at=at, nth=nth)
             if not struck.struck:
                 assert struck.result.code == 7, struck.result.err
@@ -68,8 +77,9 @@ def test_killed_at_any_moment_the_same_command_leads_back(tmp_path: Path, launch
             assert again.code == 7, again.err
             assert dict(service.bindings) == before
             assert service.simulator.calls_per_id.keys() <= WANTED.keys()
+            assert not gate or len(service.simulator.calls_per_id) == 5, "a wave was sent that no gate had let begin"
             assert not service.simulator.violations
-            assert again.summary["stop"] == "max_failures"
+            assert again.summary["stop"] == stop
             after = left(folder / "night.ledger.db")
             assert not after.is_decided
             if found.is_decided:
@@ -77,7 +87,7 @@ def test_killed_at_any_moment_the_same_command_leads_back(tmp_path: Path, launch
                 assert "going on with the back-out of batch 1, begun at" in again.err
                 assert set(after.commands[len(found.commands) :]) == {"rollback"}, "the batch was sent again"
     assert nth > 3, "too few events were met for this test to mean anything"
-    assert going_on or at == "call: answered", "no kill struck a back-out"
+    assert going_on or gate or at == "call: answered", "no kill struck a back-out"
 
 
 @pytest.mark.parametrize("nth", [1, 2])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bulkroute.errors import ExitCode
+from bulkroute.errors import ExitCode, StopKind
 from bulkroute.ledger.queries import Reason
-from bulkroute.output.closing import MOST_REASONS, closing_line, next_commands, outcomes
+from bulkroute.output.closing import MOST_REASONS, after_back_out, closing_line, next_commands, outcomes
 from bulkroute.output.words import duration, rate
 from bulkroute.progress import Summary
 
@@ -72,3 +72,20 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_rates() -> None:
     assert [rate(None), rate(0.5), rate(20), rate(1234.5)] == ["unlimited", "0.5/s", "20/s", "1234/s"]
+
+
+def test_after_a_back_out_the_advice_is_to_look_before_it_is_sent_again() -> None:
+    commands = "bulkroute run a.csv", "bulkroute verify x.db", "bulkroute rollback x.db"
+    whole = replace(SUMMARY, backed_out=5, exit_code=7, stop=StopKind.MAX_FAILURES, stopped="5 rows failed")
+    assert closing_line(whole).startswith("backed out, all 5 changed rows are as before: ")
+    advice = after_back_out(whole, *commands, unfinished=False, failed=False)
+    assert [each.command for each in advice] == ["bulkroute verify x.db", "bulkroute run a.csv"]
+    late = after_back_out(replace(whole, stop=StopKind.WINDOW), *commands, unfinished=False, failed=False)
+    assert [each.command for each in late] == ["bulkroute verify x.db"], "its window is over"
+
+    part = replace(whole, exit_code=8)
+    assert closing_line(part).startswith("not all backed out, 5 changed rows are put back: ")
+    (on,) = after_back_out(part, *commands, unfinished=True, failed=True)
+    assert on == ("go on putting back", "bulkroute rollback x.db")
+    by_hand = after_back_out(part, None, *commands[1:], unfinished=False, failed=True)
+    assert [each.command for each in by_hand] == ["bulkroute verify x.db", "bulkroute rollback x.db"]
