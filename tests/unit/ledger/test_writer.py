@@ -71,7 +71,7 @@ def test_a_batch_that_cannot_be_written_is_a_ledger_error(tmp_path: Path, name: 
                 "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE target"
             )
         with pytest.raises(LedgerError, match=r"cannot .*no such table") as caught:
-            call(getattr(batch, name), {**GIVEN, "live": live, "staged": manifest, "earlier": batch})
+            call(getattr(batch, name), {**GIVEN, "live": live, "staged": manifest, "plan": manifest, "earlier": batch})
     assert caught.value.where == str(ledger)
     assert caught.value.hint
 
