@@ -12,7 +12,7 @@ HANDFUL = 20
 
 FIRST_KNOCK_S, LAST_KNOCK_S = 0.1, 5.0
 
-LATER, LATER_FOR_A_HANDFUL = 1.25, 2.0
+LATER, LATER_FOR_A_HANDFUL = 1.25, 1.5
 """How much later each knock is than the one before: it costs little beside the many that were let in, much beside few."""
 
 
@@ -24,12 +24,12 @@ class Opening(NamedTuple):
     shut_s: float
     """Seconds from the shutting to now."""
     let_in: int
-    """Calls accepted since the opening before."""
+    """Calls accepted since the opening before, without the one that opened: n calls in a row have n - 1 gaps."""
 
     @property
     def accepted_per_s(self) -> float:
         """Calls accepted per second, from opening to opening; of less than a second as if it were one."""
-        return self.let_in / max(self.open_s + self.shut_s, 1.0)
+        return max(self.let_in, 1) / max(self.open_s + self.shut_s, 1.0)
 
     @property
     def is_handful(self) -> bool:
@@ -56,6 +56,7 @@ class Door:
     def started(self, now_s: float) -> None:
         """Take note that the first call starts."""
         self._opened_s = now_s
+        self._let_in = -1  # the first one let in opens
 
     def accepted(self, started_s: float, now_s: float) -> Opening | None:
         """Return how it was until now, if a call that knocked was let in."""

@@ -35,7 +35,8 @@ ENOUGH_HALTING = 4
 SHORT_S = 2.0
 """A door that is shut for longer is not that of a limit by the second."""
 
-LOWEST_PER_S = 1 / 60
+LOWEST_PER_S = 1 / 100
+"""Below the lowest limit that gateways are set to, a call a minute, so that it can be kept to."""
 
 
 class LearnedRate:
@@ -266,6 +267,10 @@ class LearnedRate:
                 return
         if is_long:
             self._reopen_late(opening, now_s)
+        elif last.share > 0.5 and self._rounds.is_settling(now_s - opening.shut_s):
+            # Limits remember the rate before: that one shut the door.
+            self._trial = trial
+            self._go(self._rate, now_s)
         else:
             self._reopen_soon(opening, last, now_s)
 

@@ -77,6 +77,10 @@ class Rounds:
         self._rounds.clear()
         self._counts_from_s = from_s
 
+    def is_settling(self, at_s: float) -> bool:
+        """Tell whether calls did not count yet at a moment, since limits still remembered another rate."""
+        return at_s < self._counts_from_s
+
     def close(self, now_s: float, span_s: float) -> Round | None:
         """End the open round if it is full, and return it."""
         last = self._rounds[-1] if self._rounds else None

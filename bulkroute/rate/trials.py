@@ -14,7 +14,7 @@ PRICE = 0.015
 LONGEST_GAP_S, LONGEST_GAP_HALTED_S = 16.0, 120.0
 """After so long a trial is repeated at any rate; the second where one that fails brings everybody to a halt."""
 
-PATIENT_CALLS, PATIENT_S = 30, 60.0
+PATIENT_CALLS, PATIENT_S = 80, 180.0
 """At a slow rate the first of them may be as long as so many calls take, up to so many seconds."""
 
 CLOSE = 1.08
@@ -111,8 +111,9 @@ class Timetable:
         self.faster_failed(trial, rate, cost_s, now_s, halts_s=halts_s)
 
     def slower_succeeded(self, trial: Trial, now_s: float, *, is_halting: bool) -> None:
-        """Try slower again as soon as that seems worth while."""
+        """Try slower again as soon as that seems worth while, and faster soon: it may be too slow now."""
         self.slower_s, self.slow_enough = now_s, 0.0
+        self.faster_s = min(self.faster_s, now_s + LONGEST_GAP_S)
         if is_halting:  # it was surely slow enough, and likely much too slow
             self.too_fast = min(self.too_fast, trial.rate)
             self.faster_s, self.step = now_s, STEEPEST

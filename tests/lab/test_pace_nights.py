@@ -10,8 +10,6 @@ from tests.lab.pace_run import spend
 pytestmark = pytest.mark.slow
 
 MISSED = {
-    # One call in two seconds: even a trial of five calls takes ten, and a limit shows only by refusing every second one.
-    "slow: 0.5/s, asked 10": Target("", 0.84, 0.15),
     # 91 % with one seed of five: by chance more is refused then, each of it is a second of waiting, and 91 % is all there is.
     "noise: 1% of 50/s, Retry-After 1": Target("", 0.90, 0.02),
     # 6.03 %: the bucket is full again whenever a trial begins, so a rate that is too fast looks well for seconds.
@@ -21,9 +19,9 @@ MISSED = {
 }
 """What is not reached of the targets for the seeds 1 to 5, and what is."""
 
-PHYSICS = ("nodes: ", "slow: 1 in ")
-"""No even pace gets three quarters of what small nodes at random have room for, unless a sixth of it is refused; and
-where one call is let in in 10 s or a minute, the night is over before five calls at another rate have told anything."""
+NODES_AT_RANDOM = "/s at random, "
+"""No even pace gets three quarters of what 3 nodes of 8/s at random have room for, unless 13 % of it is refused, and one
+that keeps 4 nodes of 10/s within the 10 % of their target gets 72 % of these 3."""
 
 
 def named(night: Night) -> str:
@@ -49,5 +47,5 @@ def test_nights_that_nobody_tuned_for(seed: int) -> None:
     goodputs = [min(1.0, got.goodput) for got in figures]
     assert sum(got.over for got in figures) == 0
     assert sum(goodputs) / len(goodputs) >= 0.92
-    bad = {night.name: goodput for night, goodput in zip(drawn, goodputs, strict=True) if goodput < 0.75}
-    assert not {name for name in bad if not name.startswith(PHYSICS)}, bad
+    for night, goodput in zip(drawn, goodputs, strict=True):
+        assert goodput >= (0.6 if NODES_AT_RANDOM in night.name else 0.75), night.name

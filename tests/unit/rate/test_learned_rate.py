@@ -187,6 +187,19 @@ def test_a_storm_changes_nothing_the_first_time_and_a_second_one_tells_the_rate_
     assert rate.rate_per_s == 10
 
 
+def test_a_door_that_shuts_within_a_second_of_slowing_down_was_shut_by_the_rate_before() -> None:
+    rate = LearnedRate(40)
+    rate.expect(20, 0.0)
+    found = rate.rate_per_s
+    assert found == BELOW_HALTING * 20
+    shut(rate, 0, 0.5)
+    rate.reopened(Opening(0.5, 0.3, 1), 0.8)
+    assert rate.rate_per_s == found
+    shut(rate, 0, 0.9)
+    rate.reopened(Opening(0.1, 0.3, 1), 1.2)
+    assert rate.rate_per_s == DEEPEST * found, "the second time it is no memory of the rate before"
+
+
 def test_a_handful_in_a_long_time_is_taken_as_it_is() -> None:
     rate = LearnedRate(10)
     shut(rate, 5, 1.0)

@@ -7,6 +7,8 @@ from bulkroute.rate.trials import (
     DOUBLE,
     LONGEST_GAP_HALTED_S,
     LONGEST_GAP_S,
+    PATIENT_CALLS,
+    PATIENT_S,
     PRICE,
     STEEPEST,
     STEP,
@@ -40,6 +42,21 @@ def test_a_trial_that_failed_waits_until_its_price_is_earned(cost_s: float, gap_
     timetable.faster_failed(trial(), 52.0, cost_s, 100.0, halts_s=0.0)
     assert timetable.faster_s == pytest.approx(100.0 + gap_s)
     assert timetable.step == STEP
+
+
+@pytest.mark.parametrize(("rate", "gap_s"), [(1.5, PATIENT_CALLS / 1.5), (0.1, PATIENT_S)])
+def test_at_a_slow_rate_it_waits_longer(rate: float, gap_s: float) -> None:
+    timetable = Timetable()
+    timetable.faster_failed(trial(rate), 1.08 * rate, 60.0, 100.0, halts_s=0.0)
+    assert timetable.faster_s == pytest.approx(100.0 + gap_s)
+
+
+def test_once_it_went_slower_a_faster_rate_is_soon_tried_however_long_it_was_to_wait() -> None:
+    timetable = Timetable()
+    timetable.faster_shut(trial(), 43.2, 60.0, 100.0)
+    assert timetable.faster_s == 100.0 + LONGEST_GAP_HALTED_S
+    timetable.slower_succeeded(trial(is_faster=False), 110.0, is_halting=False)
+    assert timetable.faster_s == 110.0 + LONGEST_GAP_S
 
 
 @pytest.mark.parametrize(("halts_s", "gap_s", "step"), [(0.0, 0.0, STEEPEST), (1.0, 2 * STEP / PRICE, STEP)])
