@@ -3,6 +3,7 @@
 # make quick lint and the tests that are not marked slow
 # make soak five times the nights of limits and outages, any order of commands and kills, then an hour of faults (SECONDS=600 SEED=7)
 # make power-loss  power cut at thousands of moments of runs, rollbacks and migrations, about half an hour (SEED=7)
+# make mutants break the rooms that only compute, one change at a time, and count what no test notices: an hour (ROOMS='settings rate')
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
 # make docs  the reference pages made anew from the code
 # make lock  renew requirements.lock (needs uv)
@@ -32,6 +33,9 @@ soak: .venv/ready
 power-loss: .venv/ready
 	POWER_ROWS=100 POWER_CUTS=250 POWER_IMAGES=8 POWER_WHOLE=25 $(if $(SEED),SEED=$(SEED)) \
 		$(BIN)/python -m pytest -q -s -n 0 tests/crash/test_power_loss.py
+
+mutants: .venv/ready
+	$(BIN)/python -m tests.mutants $(ROOMS)
 
 bench: .venv/ready
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -237,6 +237,16 @@ def test_a_quote_in_the_wrong_place_spoils_one_row() -> None:
     assert [text.split(";")[0] for text in faults.kept] == ["m.csv:2: a quoted value goes on after its closing quote"]
 
 
+def test_after_a_broken_row_lines_are_still_right() -> None:
+    _, faults = read(HEAD + b'1,1,1\n"a"b,1,1\nx y,1,1\n2,1,1\nx y,1,1\n')
+    assert [int(text.split(":")[1]) for text in faults.kept] == [3, 4, 6]
+
+
+def test_what_cannot_be_read_within_a_row_is_told_where_it_stands() -> None:
+    _, faults = read(HEAD + b'1,1,1\n"a\nb\n\0c",1,1\n')
+    assert faults.kept[-1].startswith("m.csv:5: the file is binary")
+
+
 def test_a_broken_header() -> None:
     assert "closing quote" in only_fault(b'"id"x,devicetype,deviceId\n1,1,1\n')
     assert "never closed" in only_fault(b'id,devicetype,"deviceId\n1,1,1\n')

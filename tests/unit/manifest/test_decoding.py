@@ -61,7 +61,13 @@ def test_zeros_without_a_pattern_are_binary(zeros: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("byte", "reads"), [(b"\xe9", " (in Windows-1252 it reads 'é')"), (b"\x81", ""), (b"\xbc\xbc", "")]
+    ("byte", "reads"),
+    [
+        (b"\xe9", " (in Windows-1252 it reads 'é')"),
+        (b"\xe9l\xe9", " (in Windows-1252 it reads 'é')"),
+        (b"\x81", ""),
+        (b"\xbc\xbc", ""),
+    ],
 )
 def test_a_byte_that_is_not_utf_8(byte: bytes, reads: str) -> None:
     text, said = refusal(TEXT.encode() + b"1,1,1,K" + byte + b"ln\n")
@@ -93,3 +99,49 @@ def test_lines_are_counted_as_they_are_handed_out() -> None:
     blocks = TextBlocks(BytesIO(b"a\nb\nc").read)
     assert list(blocks) == ["a\nb\nc"]
     assert blocks.lines == 2
+
+
+def test_a_bad_byte_beside_another_high_one_is_read_as_nothing() -> None:
+    assert "(in Windows-1252" not in refusal(TEXT.encode() + "é".encode() + b"\xe9l")[1]
+    assert "(in Windows-1252 it reads 'é')" in refusal(b"\xe9l")[1]
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-32-le"])
+def test_a_file_of_another_width_is_known_though_it_ends_within_a_character(codec: str) -> None:
+    for length in (9, 10, 11, 13, 399):
+        assert f"in {codec[:6].upper()} without" in refusal((HEAD * 9).encode(codec)[:length])[1]
+
+
+def test_many_zeros_are_no_text_of_another_width() -> None:
+    assert refusal((b"a\0\0\0" * 7 + bytes(12)) * 10)[1].startswith("1: the file is binary")
+    assert refusal((b"a\0" * 8 + bytes(4)) * 10)[1].startswith("1: the file is binary")
+
+
+def test_the_file_is_read_in_pieces_of_128_kib() -> None:
+    sizes: list[int] = []
+
+    def read(size: int) -> bytes:
+        sizes.append(size)
+        return b"a\n" if len(sizes) < 3 else b""
+
+    assert "".join(TextBlocks(read)) == "a\na\n"
+    assert sizes == [128 * 1024] * 3
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_one_mebibyte_without_a_whole_row_is_taken_and_no_more(before: int) -> None:
+    def feed(chars: int) -> int:
+        """Return how much is handed out where `chars` follow some rows and are no row themselves."""
+        pieces = iter(
+            [b"row\n"] * before + [b"x" * (1 << 18)] * (chars >> 18) + [b"x" * (chars & ((1 << 18) - 1)), b""]
+        )
+        blocks = TextBlocks(lambda _size: next(pieces, b""))
+        handed = 0
+        for text in blocks:
+            handed += len(text)
+            blocks.progress += text == "row\n"
+        return handed
+
+    assert feed(1 << 20) == (1 << 20) + 4 * before
+    with pytest.raises(UnreadableError, match="more than 1 MiB follows without one whole row"):
+        feed((1 << 20) + 1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulkroute.manifest.header import Kind, columns_of, field_of, kind_of, problems_of
+from bulkroute.manifest.header import Kind, columns_of, field_of, ignored, kind_of, problems_of
 from bulkroute.manifest.spelling import media_type_of
 
 EN = "Access Code|Extension Code|Media-Type|Device Type|Target id|Target name|Phase"
@@ -139,3 +139,9 @@ def test_media_types(number: int, names: str) -> None:
 @pytest.mark.parametrize("name", ["", "1", "05", "voices", "voice5", "语音视频"])
 def test_unknown_media_types(name: str) -> None:
     assert media_type_of(name) is None
+
+
+def test_twenty_further_columns_are_all_named() -> None:
+    names = [f"x{number}" for number in range(21)]
+    assert ignored(names[:20], "columns").endswith("'x19'")
+    assert ignored(names, "columns").endswith("'x19' and more")

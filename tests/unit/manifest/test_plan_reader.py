@@ -197,6 +197,58 @@ def test_a_line_of_the_wrong_kind_is_refused_though_the_last_line_vouches_for_it
     assert [says in fault for fault in faults.kept] == [True], faults.kept
 
 
+def test_a_plan_is_read_with_all_that_it_says() -> None:
+    waves = [WaveRows(1, 3), WaveRows(None, 1)]
+    head = head_of(ROWS, waves=waves, pairs=[Pair(None, NIGHT, 1)], more_pairs=2, warnings=["look"])
+    reader, found, faults = read(written(ROWS, head))
+    assert (reader.head, found, faults.kept) == (head, ROWS, [])
+    deep = [row(2)._replace(media_type=None, editable=None, wave=4, before=None, drifted=True)]
+    assert read(written(deep))[1] == deep
+
+
+SPOILT: list[tuple[int, str, object, str]] = [
+    *(
+        (1, key, ["x"], key)
+        for key in json.loads(LINES[0])
+        if key not in ("format", "version", "waves", "pairs", "warnings")
+    ),
+    *((2, key, ["x"], key) for key in json.loads(LINES[1])),
+    *((1, key, {}, f"{key} is no list") for key in ("waves", "pairs", "warnings")),
+    (1, "warnings", [7], "warnings is no text"),
+    (1, "waves", [{}], "waves is no object of wave, rows"),
+    (1, "waves", [{"wave": "x", "rows": 1}], "wave is no whole number"),
+    (1, "waves", [{"wave": 1, "rows": "x"}], "rows is no whole number"),
+    (1, "pairs", [{"from": [], "to": [], "rows": 1}], "from is no object"),
+    (1, "pairs", [{"from": None, "to": [], "rows": 1}], "to is no object"),
+    (1, "pairs", [{"from": None, "to": NIGHT.to_json(), "rows": "x"}], "rows is no whole number"),
+    (1, "counts", {**head_of(ROWS).counts._asdict(), "refused": []}, "refused is no object"),
+    (1, "counts", {**head_of(ROWS).counts._asdict(), "twice": None}, "twice is no whole number"),
+    (2, "id", "\udfff", "id is no text"),
+    (2, "mediaType", 2**63, "mediaType is no whole number"),
+]
+
+
+@pytest.mark.parametrize(("place", "key", "value", "says"), SPOILT)
+def test_what_is_wrong_in_a_line_is_named(place: int, key: str, value: object, says: str) -> None:
+    record = json.loads(LINES[place - 1]) | {key: value}
+    _reader, _rows, faults = read(sealed([*LINES[: place - 1], json.dumps(record).encode() + b"\n", *LINES[place:-1]]))
+    (fault,) = faults.kept
+    assert fault.startswith(f"x.plan:{place}: {says}")
+
+
+def test_a_head_in_another_spelling_was_changed() -> None:
+    spoilt = LINES[0].replace(b'"version": 1', b'"version":  1')
+    assert "was changed since it was made" in read(sealed([spoilt, *LINES[1:-1]]))[2].kept[0]
+
+
+def test_the_largest_number_and_the_longest_line_are_read() -> None:
+    rows = [row(2)._replace(before=NamedTarget(1, 2**63 - 1, ""))]
+    assert read(written(rows))[1] == rows
+    room = MOST_LINE_BYTES - len(written(ROWS, head_of(ROWS, warnings=[""])).splitlines(keepends=True)[0])
+    long = head_of(ROWS, warnings=["x" * room])
+    assert read(written(ROWS, long))[0].head == long
+
+
 def test_a_row_that_fits_no_line_is_not_written() -> None:
     with pytest.raises(UsageError, match="line 2 of the plan"):
         written([row(2)._replace(editable="x" * MOST_LINE_BYTES)])
