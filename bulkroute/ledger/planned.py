@@ -14,19 +14,28 @@ from pathlib import Path
 from bulkroute.ledger.batches import Batch, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
-from bulkroute.ledger.numbers import carries_another
-from bulkroute.ledger.settle import IS_WANTED, live_text, target_sql
+from bulkroute.ledger.numbers import carries_another, route_of
+from bulkroute.ledger.settle import IS_WANTED, live_text, story, target_sql
+from bulkroute.ledger.wanted import PENDING
+from bulkroute.ledger.waves import Faults
 from bulkroute.manifest.saved_plan import SENT_IF_AS_PLANNED
 from bulkroute.model import FailureKind, Status
 
 _JOINED = "row JOIN incoming.staged AS staged ON staged.id = row.id LEFT JOIN seen.binding AS live ON live.id = row.id"
 _ABOUT = f"staged.standing IN {tuple(sorted(SENT_IF_AS_PLANNED))}"
 _IS_RIGHT = f"({IS_WANTED}) IS TRUE"
-_IS_AS_PLANNED = (
-    "(live.id IS NOT NULL AND iif(staged.before_device_id IS NULL, live.device_id IS NULL OR live.devicetype IS NULL,"
-    " live.devicetype = staged.before_devicetype AND live.device_id = staged.before_device_id)"
-    f" AND coalesce(live.editable, '') NOT IN {LOCKED} AND NOT ({carries_another('staged')})) IS TRUE"
-)
+
+
+def _is_as_found(table: str) -> str:
+    """Return SQL that tells whether a live route may be sent: it is bound to the *before* of a row of `table`."""
+    return (
+        f"(live.id IS NOT NULL AND iif({table}.before_device_id IS NULL, live.device_id IS NULL OR live.devicetype IS NULL,"
+        f" live.devicetype = {table}.before_devicetype AND live.device_id = {table}.before_device_id)"
+        f" AND coalesce(live.editable, '') NOT IN {LOCKED} AND NOT ({carries_another(table)})) IS TRUE"
+    )
+
+
+_IS_AS_PLANNED = _is_as_found("staged")
 _CARRIES_ANOTHER = f"({carries_another('staged')}) IS TRUE"
 _IS_OFF_PLAN = f"{_ABOUT} AND ({_CARRIES_ANOTHER} OR NOT {_IS_RIGHT} AND NOT {_IS_AS_PLANNED})"
 _DONE = f"({{0}}.status IN ('{Status.SUCCEEDED}', '{Status.UNCHANGED}'))"
@@ -79,6 +88,29 @@ def hold(
         _reopen_done(connection, batch, earlier)
         _refuse_as_planned(connection, batch, frozenset(skip))
     return drifted
+
+
+def off_plan(connection: sqlite3.Connection, batch: Batch, wave: int, live: Path, most: int) -> Faults:
+    """Return which rows to send of a wave have drifted since the run began; `most` are told.
+
+    Of rows that were called, or sent elsewhere, by this batch the ledger does not tell what the plan found.
+    """
+    untouched = (
+        f"{PENDING.replace('?', '?1')} AND row.wave = ?2 AND row.attempts = 0 AND row.written_devicetype IS NULL"
+    )
+    off = f"NOT {_is_as_found('row')} AND NOT {_IS_RIGHT}"
+    with attached(connection, seen=live):
+        of, rows = connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE {off}) FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f" WHERE {untouched}",
+            (batch.number, wave),
+        ).fetchone()
+        told = connection.execute(
+            f"SELECT {route_of('row')} || ': ' || {story(batch)} FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
+            f" WHERE {untouched} AND {off} ORDER BY row.row LIMIT ?3",
+            (batch.number, wave, most if rows else 0),
+        ).fetchall()
+    return Faults(rows, of, [text for (text,) in told])
 
 
 def _reopen_done(connection: sqlite3.Connection, batch: Batch, earlier: Batch | None) -> None:

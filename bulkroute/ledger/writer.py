@@ -230,6 +230,11 @@ class BatchWriter(BatchReader):
         return waves.differences(self._connection, self.facts, wave, live.path, most)
 
     @guarded(LOOK)
+    def off_plan(self, wave: int, live: LiveBindings, most: int) -> Faults:
+        """Return which rows to send of a wave have drifted from their saved plan since the run began; `most` are told."""
+        return planned.off_plan(self._connection, self.facts, wave, live.path, most)
+
+    @guarded(LOOK)
     def targets_of(self, wave: int) -> list[Target]:
         """Return every target of the rows to send of a wave."""
         return waves.targets(self._connection, self.facts, wave)

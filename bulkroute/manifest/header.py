@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from bulkroute.manifest.faults import quote
+from bulkroute.manifest.saved_plan import FORMAT
 from bulkroute.manifest.spelling import BY_ID, BY_NUMBER, fields_by_name, folded
 
 NAMES_SHOWN = 20
@@ -140,6 +141,8 @@ def _missing_beside_id(missing: list[str], by_folded: dict[str, str], subject: s
 
 
 def _no_kind(names: Sequence[str]) -> str:
+    if names and names[0].startswith(f'{{"format": "{FORMAT}"'):
+        return "is a saved plan, by its first line; call it .plan"
     missing = [field for field in FIELDS if not any(_ANY.get(folded(name)) == field for name in names)]
     return (
         f"the header has no {' and no '.join(missing)}; name the columns id, devicetype and deviceId in the first row, "

@@ -34,7 +34,7 @@ def print_rows(rows: Iterable[PlanRow], stream: TextIO) -> None:
     """Print each row: number, from, to."""
     for row in rows:
         now = "unknown id" if row.standing == "unknown_id" else row.before or "no target"
-        stream.write(f"line {row.line}: {row.route}: {row.standing}: {now} -> {row.after}\n")
+        say(f"line {row.line}: {row.route}: {row.standing}: {now} -> {row.after}", stream)
 
 
 def print_saved(plan: SavedPlan, name: str, stream: TextIO) -> None:

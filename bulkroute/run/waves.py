@@ -100,11 +100,11 @@ class Waves:
             return False
         if wave.may_follow or not self._gates.given:
             await self._end(wave, may_follow=True)
-            return True
+            return await self._is_as_planned(following)
         if not await self._may_go_on(wave, was_asked=is_read_back and wave.state is WaveState.GATE):
             return False
         await self._end(wave, may_follow=True)
-        return await self._can_be_reached(following)  # gates may take hours
+        return await self._can_be_reached(following) and await self._is_as_planned(following)  # gates may take hours
 
     def _next_with_rows(self, wave: Wave) -> Wave | None:
         later = (each for each in self._waves[self._waves.index(wave) + 1 :] if self._batch.has_pending(each.number))
@@ -195,6 +195,26 @@ class Waves:
         for text in found.warnings:
             self._warn(f"{WARNING}{self._words(wave)}: {text}")
         return True
+
+    async def _is_as_planned(self, wave: Wave) -> bool:
+        """Read whether another hand has changed rows of a saved plan before their wave; if so, stop the run.
+
+        Raises GateClosed.
+        """
+        if not self._batch.facts.plan:
+            return True
+        try:
+            with LiveBindings() as live:
+                await self._gate.while_open(self._reader.read(live))
+                drifted = self._batch.off_plan(wave.number, live, SHOWN)
+        except BulkrouteError as error:
+            self._stop(error.stop, f"{self._words(wave)} cannot be held to its plan: {error}")
+            return False
+        if drifted.rows:
+            told = _told("no longer as planned", drifted)
+            self._remark(wave, told, is_good=False)
+            self._stop(StopKind.DRIFT, f"{self._words(wave)}: {told}")
+        return not drifted.rows
 
     def _warn(self, text: str) -> None:
         """Say what is to be known of a target, once."""

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import StopKind, StoppedEarly, UsageError
+from bulkroute.events import Event, WaveEnded
 from bulkroute.manifest.open_plan import SavedPlan
 from bulkroute.model import FailureKind
-from bulkroute.settings import OnDrift, Settings
+from bulkroute.settings import OnDrift, Settings, parse_waves
 from bulkroute.simulator import Route, Simulator
 from tests.harness import IN_MEMORY, Target, ids, write_csv
 from tests.virtual_time import run_virtual
@@ -205,3 +206,33 @@ TO_NIGHT: Mapping[str, Target] = dict.fromkeys(KNOWN, (3, 201))
 def test_a_plan_sends_the_rows_that_are_as_it_found_them_and_no_others(given: Nights) -> None:
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         run_virtual(spend(given, Path(folder)))
+
+
+def test_what_drifts_while_an_earlier_wave_goes_on_stops_the_run_before_its_own(tmp_path: Path) -> None:
+    manifest, plan = write_csv(tmp_path / "night.csv", TO_NIGHT), tmp_path / "night.plan"
+
+    async def night() -> None:
+        async with Simulator(routes(AS_IT_WAS)) as simulator:
+
+            def another_hand(happened: Event) -> None:
+                if isinstance(happened, WaveEnded) and happened.wave == 1:
+                    simulator.rebind(KNOWN[3], 1, 102)
+
+            waves = parse_waves("1,1,rest")
+            async with Engine(chosen(simulator, waves=waves)) as engine, engine.plan(manifest) as made:
+                made.save(plan)
+            async with Engine(chosen(simulator), on_event=another_hand) as engine:
+                summary = await engine.run(plan)
+            assert (summary.exit_code, summary.stop) == (6, StopKind.DRIFT)
+            assert str(summary.stopped).startswith("wave 3 of 3: 1 of 2 rows no longer as planned: 9911411")
+            assert f"(id {KNOWN[3]}): was " in str(summary.stopped)
+            assert dict(simulator.calls_per_id) == dict.fromkeys(KNOWN[:2], 1)
+            async with Engine(chosen(simulator)) as engine:
+                with pytest.raises(StoppedEarly):
+                    await engine.run(plan)
+            async with Engine(chosen(simulator, on_drift=OnDrift.KEEP)) as engine:
+                summary = await engine.run(plan)
+            assert (summary.exit_code, summary.failures) == (1, {"drifted": 1})
+            assert simulator.bindings == {**TO_NIGHT, KNOWN[3]: (1, 102)}
+
+    run_virtual(night())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bulkroute.errors import ManifestError
+from bulkroute.ledger.intake import check_form
 from bulkroute.manifest.open_plan import SavedPlan
 from tests.unit.manifest.test_plan_reader import PLAN, ROWS
 
@@ -44,3 +45,10 @@ def test_a_plan_that_changes_while_it_is_shown_is_told(tmp_path: Path) -> None:
         path.write_bytes(PLAN.replace(b"3015", b"3016"))
         with pytest.raises(ManifestError):
             list(plan.rows())
+
+
+def test_a_plan_that_is_called_a_manifest_is_known_by_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(PLAN)
+    with pytest.raises(ManifestError, match=r"is a saved plan, by its first line; call it \.plan"):
+        check_form(path, None, print)
