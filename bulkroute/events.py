@@ -61,6 +61,8 @@ class RunStarted(NamedTuple):
     """When no more calls start, in seconds since the epoch; None where there is no such window."""
     waves: tuple[int, ...] = ()
     """Rows to be sent of each wave; empty where all go in one."""
+    gates: tuple[str, ...] = ()
+    """The flags of the gates that have to say go between two waves."""
 
 
 class RowsRefused(NamedTuple):

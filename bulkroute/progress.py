@@ -279,6 +279,8 @@ class Proposal(NamedTuple):
     """When no more calls start, in seconds since the epoch; None if there is no such window."""
     waves: tuple[int, ...] = ()
     """Rows to be sent of each wave; empty where all go in one."""
+    gates: tuple[str, ...] = ()
+    """The flags of the gates that have to say go between two waves."""
     back_out_on: tuple[str, ...] = ()
     """Why the run would take back by itself what it has changed: `no-go`, `limit`, `deadline`."""
     plan: str = ""

@@ -96,7 +96,7 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
     width = max((len(f"{rows:,}") for rows, _text in pairs), default=0)
     lines += [("change", f"{rows:>{width},} {text}") for rows, text in pairs]
     if proposal.waves:
-        lines.append(("waves", in_waves(proposal.waves)))
+        lines.append(("waves", in_waves(proposal.waves, proposal.gates)))
     if proposal.drifted:
         these = "1 of these rows was done, and another hand has changed it since"
         if proposal.drifted > 1:

@@ -115,7 +115,7 @@ def _describe_start(event: RunStarted) -> str:
         f" at {rate(event.rate_per_s)}, {event.concurrency} at once, {event.service}"
     ]
     if event.waves:
-        parts.append(in_waves(event.waves))
+        parts.append(in_waves(event.waves, event.gates))
     by = "as live bindings show" if event.live_read else "by the ledger: live bindings were not read"
     if event.plan:
         parts.append(f"plan {event.plan}")
@@ -130,14 +130,15 @@ def _describe_start(event: RunStarted) -> str:
     return "; ".join(parts)
 
 
-def in_waves(rows: Sequence[int]) -> str:
-    """Return how many rows go in each wave: `in 4 waves: 1, 10, 25 and 64 rows`, shortened if they are many."""
+def in_waves(rows: Sequence[int], gates: Sequence[str] = ()) -> str:
+    """Return how many rows go in each wave, and by what gates: `in 4 waves: 1, 10, 25 and 64 rows`, shortened if they are many."""
     if len(rows) == 1:
         return f"in one wave of {rows[0]:,} rows, read back at its end"
     shown = [f"{each:,}" for each in rows]
     if len(shown) > MOST_WAVES:
         shown[MOST_WAVES - 2 : -1] = ["..."]
-    return f"in {len(rows):,} waves: {', '.join(shown[:-1])} and {shown[-1]} rows"
+    let_on = f", each let on by {' and '.join(gates)}" if gates else ""
+    return f"in {len(rows):,} waves: {', '.join(shown[:-1])} and {shown[-1]} rows{let_on}"
 
 
 def labels(tenant: str, note: str) -> str:

@@ -83,6 +83,7 @@ class Prepared(NamedTuple):
             plan=self.plan,
             ends_at=ends_at,
             waves=tuple(self.waves_to_send),
+            gates=settings.gates if self.waves_to_send else (),
         )
 
     def pairs(self) -> list[Pair]:
@@ -109,6 +110,7 @@ class Prepared(NamedTuple):
             rate_per_s=settings.rate_per_s,
             concurrency=settings.concurrency,
             waves=tuple(self.waves_to_send),
+            gates=settings.gates if self.waves_to_send else (),
             back_out_on=tuple(sorted(settings.back_out_on)) if self.batch.parent is None else (),
         )
 
@@ -125,7 +127,7 @@ def in_waves(prepared: Prepared, settings: Settings, on_notice: Callable[[str], 
             return prepared._replace(waves=waves, waves_to_send=prepared.batch.rows_to_send())
         begun = f"with waves of {waves[0].asked}" if waves[0].asked else "with the waves of its manifest"
         on_notice(f"this batch was begun {begun} and goes on with them, not with {asked}; --fresh begins anew")
-    if settings.has_gates and not waves and prepared.counts.pending:
+    if settings.gates and not waves and prepared.counts.pending:
         raise UsageError(
             "gates are asked between waves, and this batch has none",
             hint="give --waves 1,10,rest for example, or a column `wave` in the manifest",

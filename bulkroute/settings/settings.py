@@ -147,9 +147,10 @@ class Settings:
         return (WaveSize(rows=self.canary), REST) if self.canary else self.waves
 
     @property
-    def has_gates(self) -> bool:
-        """Whether anything has to say go between two waves."""
-        return bool(self.gate_command) or self.gate_wait_s is not None or self.gate_hold
+    def gates(self) -> tuple[str, ...]:
+        """The flags of what has to say go between two waves."""
+        given = {"command": self.gate_command, "wait": self.gate_wait_s, "hold": self.gate_hold}
+        return tuple(f"--gate-{name}" for name, value in given.items() if value)
 
     @property
     def secret_headers(self) -> list[str]:

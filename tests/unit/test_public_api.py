@@ -178,7 +178,7 @@ async def test_what_is_about_to_be_sent_is_asked_about(tmp_path: Path) -> None:
     run, _again, back = asked
     assert tuple(run) == (
         *(str(ledger), 1, None, settings.service_name, "eu", "CHG7"),
-        *(2, asked[0].pairs, 0, 0, {"unknown_id": 1}, 0, True, None, 16, None, (), (), ""),
+        *(2, asked[0].pairs, 0, 0, {"unknown_id": 1}, 0, True, None, 16, None, (), (), (), ""),
     )
     assert sum(pair.rows for pair in run.pairs) == 2
     assert {(pair.after.devicetype, pair.after.device_id) for pair in run.pairs} == {(3, 201)}

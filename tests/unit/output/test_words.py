@@ -3,7 +3,7 @@
 import time
 
 from bulkroute.events import WaitEnded
-from bulkroute.output.words import describe, describe_progress
+from bulkroute.output.words import describe, describe_progress, in_waves
 from bulkroute.progress import Pause, Progress
 
 PROGRESS = Progress(
@@ -65,3 +65,11 @@ def test_a_run_that_stops_does_not_claim_to_go_on() -> None:
 def test_json_has_moments_as_text() -> None:
     assert PROGRESS._replace(ends_at=1_790_000_000.5).fields()["ends_at"] == "2026-09-21T14:13:20.500Z"
     assert PROGRESS.fields()["ends_at"] is None
+
+
+def test_waves_are_told_by_their_rows_and_gates() -> None:
+    assert in_waves([5]) == "in one wave of 5 rows, read back at its end"
+    assert in_waves([5, 2500]) == "in 2 waves: 5 and 2,500 rows"
+    gates = ("--gate-command", "--gate-hold")
+    assert in_waves([1, 2, 3], gates) == "in 3 waves: 1, 2 and 3 rows, each let on by --gate-command and --gate-hold"
+    assert in_waves(range(1, 21)) == "in 20 waves: 1, 2, 3, 4, 5, 6, ... and 20 rows"
