@@ -23,6 +23,7 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger import lock, migrations
 from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
+from bulkroute.ledger.mounts import network_file_system
 from bulkroute.ledger.paths import database_files, quoted
 from bulkroute.ledger.reader import READ, LedgerReader
 
@@ -77,6 +78,15 @@ class Ledger:
             remedy = f"chmod 600 {quoted(self.path)}"
             return f"{self.path}: others may write the ledger ({mode}); `{remedy}` ends that"
         return ""
+
+    def doubt_of_place(self) -> str:
+        """Return what is wrong with where the ledger lies; nothing if it is a local disk, as far as can be told."""
+        kind = network_file_system(self.path.resolve().parent)
+        if not kind:
+            return ""
+        return (
+            f"{self.path}: the ledger lies on a network file system ({kind}), which SQLite may damage: use a local disk"
+        )
 
     def identity(self) -> Identity | None:
         """Return what tells the file from another one that is put in its place; None if there is no file."""

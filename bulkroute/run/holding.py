@@ -40,7 +40,7 @@ async def hold(
                 on_notice(f"{busy.where}: {busy.what}; waiting up to {left_s:.0f} s for it to end")
         told = True
         await asyncio.sleep(min(left_s, TRY_LOCK_EVERY_S))
-    if doubt := ledger.doubt_of_owner():
+    for doubt in filter(None, (ledger.doubt_of_owner(), ledger.doubt_of_place())):
         on_notice(f"warning: {doubt}")
     if not settings.is_rehearsal:
         exits.enter_context(neighbours.announced(Tenant.of(settings), ledger.path, on_notice))
