@@ -1,6 +1,7 @@
 """What a command did to its ledger, said, and sent, in the order in which it did it: `recorder.c`, built here and preloaded."""
 
 import os
+import platform
 import shutil
 import struct
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from tests.harness import ROOT, Result, environment
 
 SOURCE = Path(__file__).with_name("recorder.c")
-FLAGS = ("-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
+FLAGS = ("-O1", "-Wall", "-Wextra", "-shared", "-fPIC")
 
 TALKATIVE = """
 import sys
@@ -44,7 +45,9 @@ class Operation(NamedTuple):
 def built(folder: Path) -> Path:
     """Return the recorder, built into a folder; skip the test where that cannot be done."""
     compiler = shutil.which("cc") or shutil.which("gcc")
-    if sys.platform != "linux" or compiler is None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("the recorder of disk writes is for Linux with glibc")
+    if compiler is None:
         pytest.skip("no C compiler (Debian: gcc, libc6-dev) to build the recorder of disk writes with")
     library = folder / "recorder.so"
     done = subprocess.run(
