@@ -4,11 +4,14 @@ import pytest
 
 from bulkroute.model import FailureKind
 from bulkroute.settings import (
+    BackOutOn,
     FailureLimit,
+    parse_back_out_on,
     parse_command,
     parse_duration,
     parse_exit_codes,
     parse_failure_limit,
+    parse_fingerprint,
     parse_header,
     parse_rate,
     parse_rewrite_rule,
@@ -174,3 +177,28 @@ def test_a_command_is_never_empty() -> None:
     for text in ("", " \n", "a\0b"):
         with pytest.raises(ValueError, match="the command"):
             parse_command(text)
+
+
+def test_the_slowest_and_the_fastest_rate_are_rates() -> None:
+    assert parse_rate("1/h") == 1 / 3600
+    assert parse_rate("1000000") == 1_000_000
+
+
+def test_reasons_to_back_out() -> None:
+    assert parse_back_out_on(" No-Go ,limit") == {BackOutOn.NO_GO, BackOutOn.LIMIT}
+    assert parse_back_out_on("no-go,limit,deadline") == frozenset(BackOutOn)
+    for text in ("", "no-go,", "no-go,no-go", "never", "no-go limit"):
+        with pytest.raises(ValueError, match="is no reason to back out; write no-go, limit, deadline"):
+            parse_back_out_on(text)
+
+
+def test_a_fingerprint_is_known_by_its_first_twelve_digits_or_more() -> None:
+    assert parse_fingerprint(" 3F9C a1b2 77d0 ") == "3f9ca1b277d0"
+    assert parse_fingerprint("0" * 64) == "0" * 64
+    for text in ("", "3f9c a1b2 77d", "0" * 65, "3f9c a1b2 77dg", "٣" * 12):
+        with pytest.raises(ValueError, match="is no fingerprint; write its first 12 digits"):
+            parse_fingerprint(text)
+
+
+def test_the_outermost_exit_codes_are_exit_codes() -> None:
+    assert parse_exit_codes("0,255") == {0, 255}

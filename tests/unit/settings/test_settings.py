@@ -8,7 +8,7 @@ import pytest
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.errors import UsageError
-from bulkroute.settings import SIMULATOR, Settings
+from bulkroute.settings import SIMULATOR, OnDrift, Settings, parse_waves
 
 ROOT = "https://cc.example.com"
 
@@ -187,3 +187,38 @@ def test_commands_that_can_be_run() -> None:
         Settings(base_url=ROOT, before_run="a\0b")
     with pytest.raises(UsageError, match=r"on_event \(--on-event\)"):
         Settings(base_url=ROOT, on_event="a\0b")
+
+
+def test_drift_is_sent_again_but_stops_a_saved_plan_unless_something_else_is_said() -> None:
+    assert [Settings(base_url=ROOT).drift_rule(is_plan=plan) for plan in (False, True)] == [OnDrift.SEND, OnDrift.STOP]
+    said = Settings(base_url=ROOT, on_drift=OnDrift.KEEP)
+    assert [said.drift_rule(is_plan=plan) for plan in (False, True)] == [OnDrift.KEEP] * 2
+
+
+def test_a_canary_is_a_first_wave_and_the_rest() -> None:
+    assert Settings(base_url=ROOT).wave_sizes == ()
+    assert Settings(base_url=ROOT, canary=3).wave_sizes == parse_waves("3,rest")
+    assert Settings(base_url=ROOT, waves=parse_waves("1,rest")).wave_sizes == parse_waves("1,rest")
+    with pytest.raises(UsageError, match="--canary N is the same as --waves N,rest"):
+        Settings(base_url=ROOT, canary=3, waves=parse_waves("1,rest"))
+
+
+def test_a_gate_is_a_command_a_wait_or_a_person() -> None:
+    assert not Settings(base_url=ROOT).has_gates
+    assert Settings(base_url=ROOT, gate_command="true").has_gates
+    assert Settings(base_url=ROOT, gate_wait_s=0.5).has_gates
+    assert Settings(base_url=ROOT, gate_hold=True).has_gates
+
+
+def test_what_a_monitor_is_told_by_default_is_an_alarm_but_for_a_run_that_goes_on_later() -> None:
+    assert Settings(base_url=ROOT).ping_ok == {0, 4}
+    assert Settings(base_url=ROOT, ping_ok=frozenset({0, 255})).ping_ok == {0, 255}
+    for wrong in (-1, 256):
+        with pytest.raises(UsageError, match=r"ping_ok \(--ping-ok\) must be exit codes"):
+            Settings(base_url=ROOT, ping_ok=frozenset({wrong}))
+
+
+def test_an_approval_is_a_fingerprint() -> None:
+    assert Settings(base_url=ROOT, approved="3f9ca1b277d0").approved == "3f9ca1b277d0"
+    with pytest.raises(UsageError, match=r"approved \(--approved\): 'x' is no fingerprint"):
+        Settings(base_url=ROOT, approved="x")
