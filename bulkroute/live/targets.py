@@ -14,6 +14,9 @@ from bulkroute.model import Binding, DeviceType
 
 SHOWN = 20
 
+NOTHING_SENT = "nothing was sent"
+"""What ends the text of an error that comes before the first call."""
+
 
 class TargetState(StrEnum):
     """What the service says of a skill queue or IVR flow."""
@@ -70,7 +73,7 @@ async def check(asker: Asker, targets: list[Target], tell: Callable[[str], None]
         unknown = [f"{each.known} could not be checked" for each in looked if each.state is TargetState.UNKNOWN]
         if faults or unknown:
             raise UsageError(
-                f"{'; '.join([*faults, *unknown[:SHOWN]])}; nothing was sent",
+                f"{'; '.join([*faults, *unknown[:SHOWN]])}; {NOTHING_SENT}",
                 hint="put the target or the manifest right, or leave --strict-targets out",
                 stop=StopKind.TARGETS,
             )

@@ -97,7 +97,7 @@ class Gates:
         finally:
             _forget(self._decided)
             self._decided = None
-            self._pauses.end(GATE, f"{'go' if reason is None else 'no go'} after {between.words}")
+            self._pauses.end(GATE, f"{between.words}: {'go' if reason is None else 'no go'}")
         return reason
 
     def go(self) -> None:

@@ -190,7 +190,8 @@ class Waves:
         try:
             found = await self._gate.while_open(look_up)
         except BulkrouteError as error:
-            self._stop(error.stop, f"the targets of {self._words(wave)}: {error.what}")
+            why = error.what.removesuffix(f"; {targets.NOTHING_SENT}")
+            self._stop(error.stop, f"{self._words(wave)} was not begun: {why}")
             return False
         for text in found.warnings:
             self._warn(f"{WARNING}{self._words(wave)}: {text}")

@@ -86,7 +86,7 @@ def test_a_person_lets_each_wave_begin(tmp_path: Path) -> None:
     assert [type(event) for event in waits] == [WaitBegan, WaitEnded] * 2, "no gate after the last wave"
     assert f"after wave 1 of 3: waiting for `bulkroute ctl {tmp_path}/night.ledger.db go` or no-go" in waits[0].reason
     assert isinstance(waits[1], WaitEnded)
-    assert waits[1].outcome == "go after wave 1 of 3"
+    assert waits[1].outcome == "wave 1 of 3: go"
 
 
 def test_a_persons_no_ends_it_and_the_same_command_asks_again(tmp_path: Path) -> None:
@@ -292,6 +292,7 @@ def test_targets_are_looked_up_once_more_after_the_go(tmp_path: Path) -> None:
     (night,) = spend_nights(tmp_path, wanted, gated(gate_hold=True, strict_targets=True), meanwhile=at_the_desk)
     assert (night.summary.exit_code, night.summary.stop) == (3, StopKind.TARGETS)
     assert len(night.called) == 2
+    assert str(night.summary.stopped) == "wave 2 of 3 was not begun: Night (ivr 201) is not loaded: 3 rows lead there"
     assert states(night) == ["done", "waiting", "waiting"], "the go is kept"
 
 

@@ -154,8 +154,9 @@
     for (const one of controls.querySelectorAll("button")) one.disabled = !going;
     for (const one of controls.querySelectorAll("input")) one.disabled = !going;
     const isHeld = data.live.state !== undefined && data.live.pauses.some((pause) => pause.cause === "gate");
-    for (const one of controls.querySelectorAll("[data-verb=go], [data-verb=no-go]"))
-      /** @type {HTMLElement} */ (one).hidden = !isHeld;
+    const mayGo = isHeld && data.waves.rows.some((wave) => wave.words.includes("hold waiting"));
+    element("control-go", HTMLButtonElement).hidden = !mayGo;
+    element("control-no-go", HTMLButtonElement).hidden = !isHeld;
     if (data.live.state) {
       const asked = data.live.asked_per_s;
       element("control-rate", HTMLInputElement).placeholder = asked === null ? "unlimited" : String(asked);
