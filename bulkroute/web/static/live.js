@@ -18,6 +18,7 @@
   let madeAt = 0;
   let refused = "";
   let isShut = false;
+  let finding = new AbortController();
   /** When the buttons that were pressed once are what they were. @type {Record<string, number>} */
   const armed = {};
   /** The table of failed rows, once it is shown. @type {null | {known: string, costMs: number, due: number, timer: number}} */
@@ -38,8 +39,11 @@
   const source = {
     async find(search, offset, limit) {
       const started = performance.now();
+      finding.abort(); // who types on no longer wants what the server is looking for
+      finding = new AbortController();
+      const { signal } = finding;
       /** @type {PackedRows} */
-      const found = await (await Link.ask(`/failed?${query(search, { offset, limit })}`)).json();
+      const found = await (await Link.ask(`/failed?${query(search, { offset, limit })}`, { signal })).json();
       if (failures) failures.costMs = performance.now() - started;
       return { total: found.total, rows: Failures.unpacked(found) };
     },
