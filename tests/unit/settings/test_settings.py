@@ -203,13 +203,6 @@ def test_a_canary_is_a_first_wave_and_the_rest() -> None:
         Settings(base_url=ROOT, canary=3, waves=parse_waves("1,rest"))
 
 
-def test_a_gate_is_a_command_a_wait_or_a_person() -> None:
-    assert not Settings(base_url=ROOT).has_gates
-    assert Settings(base_url=ROOT, gate_command="true").has_gates
-    assert Settings(base_url=ROOT, gate_wait_s=0.5).has_gates
-    assert Settings(base_url=ROOT, gate_hold=True).has_gates
-
-
 def test_what_a_monitor_is_told_by_default_is_an_alarm_but_for_a_run_that_goes_on_later() -> None:
     assert Settings(base_url=ROOT).ping_ok == {0, 4}
     assert Settings(base_url=ROOT, ping_ok=frozenset({0, 255})).ping_ok == {0, 255}
