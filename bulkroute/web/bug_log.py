@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from aiohttp.http_exceptions import HttpProcessingError
 
 MOST_TOLD = 10
-OF_VISITORS = (HttpProcessingError, ConnectionError)
+OF_VISITORS = (HttpProcessingError, ConnectionError, UnicodeError)
+"""The last: aiohttp repeats what it is sent in some refusals, and cannot write all of it."""
 
 
 class _OnlyBugs(logging.Filter):
