@@ -11,8 +11,10 @@ import pytest
 
 from bulkroute.errors import ManifestError, UsageError
 from bulkroute.manifest import Faults, Kind, Manifest, open_manifest
+from bulkroute.manifest.source import is_plan
 from bulkroute.model import Row
 from tests.harness import environment, for_anybody, rights_of
+from tests.unit.manifest.test_plan_reader import PLAN
 
 TEXT = b"id,devicetype,deviceId\n0123,1,101\n"
 YAML = b"- {id: 0123, devicetype: 1, deviceId: 101}\n"
@@ -297,3 +299,45 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
         assert seen >= count
         peaks_kib.append(peak_kib)
     assert peaks_kib[1] - peaks_kib[0] < 3 * 1024
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "expected"),
+    [
+        ("a.plan", None, True),
+        (Path("A.PLAN"), None, True),
+        ("a.plan", "csv", True),
+        ("a", "plan", True),
+        ("-", "plan", True),
+        ("a.csv", "plan", False),
+        ("a.csv", None, False),
+        ("plan", None, False),
+        ([("7", 1, 5)], "plan", False),
+        (None, "plan", False),
+    ],
+)
+def test_what_is_meant_to_be_a_saved_plan(source: object, given: str | None, expected: bool) -> None:
+    assert is_plan(source, given) is expected
+
+
+def test_a_saved_plan_is_no_manifest_and_is_read_as_often_as_wanted(tmp_path: Path) -> None:
+    (tmp_path / "a.plan").write_bytes(PLAN)
+    with open_manifest(tmp_path / "a.plan") as manifest:
+        with pytest.raises(UsageError, match=r"a\.plan: is a saved plan, and a manifest is wanted; `bulkroute show`"):
+            manifest.read(Faults())
+        for _ in range(2):
+            faults = Faults()
+            assert len(list(manifest.read_plan(faults).rows())) == 4
+            assert not faults.total
+        assert faults.name == f"{tmp_path}/a.plan"
+        faults = Faults("short.plan")
+        manifest.read_plan(faults)
+        assert faults.name == "short.plan"
+
+
+def test_the_digest_of_a_file_that_was_not_read_is_that_of_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(TEXT)
+    with open_manifest(tmp_path / "a.csv") as manifest:
+        manifest.file.read(5)
+        assert manifest.digest == f"csv:2:{SHA256}"
+        assert manifest.file.tell() == 5
