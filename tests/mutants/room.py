@@ -122,23 +122,23 @@ def _measure(tests: Tests, items: Sequence[pytest.Item], files: list[str]) -> Us
     reader, writer = os.pipe()
 
     def run() -> int:
-        took_s, counted = {}, coverage.Coverage(data_file=None, include=files, config_file=False)
+        took_s, quick = {}, set()
+        counted = coverage.Coverage(data_file=None, include=files, config_file=False)
         counted.start()
         for item in items:
             counted.switch_context(item.nodeid)
-            started_s = time.process_time()
+            started_s, worked_s = time.perf_counter(), time.process_time()
             if tests.run([item]):
                 os.write(writer, pickle.dumps(item.nodeid))
                 return NOTICED
-            took_s[item.nodeid] = time.process_time() - started_s
+            took_s[item.nodeid] = time.perf_counter() - started_s
+            if time.process_time() - worked_s < LONGEST_TEST_S:
+                quick.add(item.nodeid)
         counted.stop()
         reach = {}
         for file in files:
             lines = counted.get_data().contexts_by_lineno(file).items()
-            reach[file] = {
-                line: [name for name in names if took_s.get(name, LONGEST_TEST_S) < LONGEST_TEST_S]
-                for line, names in lines
-            }
+            reach[file] = {line: [name for name in names if name in quick] for line, names in lines}
         with open(writer, "wb") as pipe:
             pickle.dump(Usual(took_s, reach), pipe)
         return UNNOTICED
