@@ -34,7 +34,7 @@ def target_sql(table: str, prefix: str = "", known: str = "''") -> str:
     batches = "row.batch, (SELECT parent FROM batch WHERE batch.batch = row.batch)"
     live = f"SELECT name FROM seen.target WHERE {which}"
     kept = f"SELECT max(name) FROM main.target WHERE batch IN ({batches}) AND {which}"
-    return f"target_text({target}, coalesce(({live}), ({kept}), {known}, ''))"
+    return f"target_text({target}, coalesce(nullif(({live}), ''), ({kept}), {known}, ''))"
 
 
 _WANTED = target_sql("row")
