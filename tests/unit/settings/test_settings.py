@@ -116,6 +116,9 @@ def test_without_flags_a_run_is_as_careful_as_its_help_says() -> None:
     assert settings.snapshot
     risks = (settings.allow_http, settings.allow_unloaded, settings.service_moved, settings.fresh)
     assert not any((*risks, settings.strict_targets, settings.strict_numbers))
+    assert (settings.plan_max_age_s, settings.gate_interval_s) == (86_400, 30)
+    assert not settings.require_approval
+    assert not settings.gate_hold
 
 
 @pytest.mark.parametrize(
@@ -140,6 +143,10 @@ def test_a_service_that_has_a_name_goes_by_it_and_the_simulators_is_a_rehearsal(
 def test_a_header_too_short_to_be_a_secret_is_not_blotted_out_of_innocent_texts() -> None:
     settings = Settings(base_url=ROOT, headers=(("X-Tenant", "1234567"), ("X-Token", "12345678")))
     assert settings.secret_headers == ["12345678"]
+
+
+def test_a_header_shows_itself_to_nobody() -> None:
+    assert "hush" not in repr(Settings(base_url=ROOT, headers=(("X-Token", "hush-hush"),)))
 
 
 def test_a_secret_shows_itself_to_nobody() -> None:
