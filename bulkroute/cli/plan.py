@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -28,6 +28,7 @@ from bulkroute.model import grouped
 
 if TYPE_CHECKING:
     from bulkroute.engine import Engine
+    from bulkroute.live.plan import Plan
 
 
 @click.command(context_settings=CONTEXT)
@@ -67,40 +68,46 @@ def plan(manifest: str, ledger: Path | None, output: Path | None, force: bool, *
 
     Example: bulkroute plan cutover.csv --base-url https://cc.example.com -o cutover.plan
     """
-    from bulkroute.cli.output_file import require_free  # here, since help must not wait for these
+    from bulkroute.atomic_file import is_standard_output, is_stream  # here, since help must not wait for these
+    from bulkroute.cli.output_file import require_free
     from bulkroute.cli.session import with_engine
-    from bulkroute.ledger.export import write_sheet
-    from bulkroute.output import plans
 
     if output is not None:
         _require_plan_name(output)
         require_free(output, force=force, manifest=manifest)
     if options["test_calls"] and (options["json_"] or options["with_rows"]):
         raise UsageError("--test-calls prints numbers to dial alone", hint="leave out --json and --rows")
-    with_rows, as_json = options["with_rows"], options["json_"]
 
     async def work(engine: "Engine") -> int:
         async with engine.plan(manifest, ledger=ledger, format=options["format_"]) as plan:
-            fingerprint = ""
+            told = ""
             if output is not None:
                 require_free(output, force=force, manifest=manifest)  # reading took a while
-                fingerprint = plan.save(output)
-            rows = plan.rows() if with_rows else None
-            if options["test_calls"]:
-                write_sheet(plan.call_sheet(options["test_calls"]), sys.stdout)
-            elif as_json:
-                records = None if rows is None else map(plans.row_json, rows)
-                plans.print_json(plans.plan_json(plan), records, sys.stdout)
-            else:
-                plans.print_plan(plan.counts, plan.pairs(), plan.warnings, sys.stdout)
-                plans.print_waves(plan.waves, sys.stdout)
-                plans.print_rows(rows or (), sys.stdout)
-            if output is not None:
-                rows_saved, quoted = plan.head().rows, grouped(fingerprint)
-                click.echo(f"{output}: {rows_saved:,} rows saved, fingerprint {quoted}", err=True)
+                told = f"{output}: {plan.head().rows:,} rows saved, fingerprint {grouped(plan.save(output))}"
+            streamed = output is not None and is_stream(output) and is_standard_output(output)
+            _print(plan, options, sys.stderr if streamed else sys.stdout)
+            if told:
+                click.echo(told, err=True)
             return ExitCode.DIFFERENT if options["exit_code"] and plan.counts.to_change else ExitCode.DONE
 
     return with_engine(settings_from(options), work)
+
+
+def _print(plan: "Plan", options: dict[str, Any], stream: TextIO) -> None:
+    """Print what was asked for: numbers to dial, one JSON object, or all of it for people."""
+    from bulkroute.ledger.export import write_sheet  # here, as above
+    from bulkroute.output import plans
+
+    rows = plan.rows() if options["with_rows"] else None
+    if options["test_calls"]:
+        write_sheet(plan.call_sheet(options["test_calls"]), stream)
+    elif options["json_"]:
+        records = None if rows is None else map(plans.row_json, rows)
+        plans.print_json(plans.plan_json(plan), records, stream)
+    else:
+        plans.print_plan(plan.counts, plan.pairs(), plan.warnings, stream)
+        plans.print_waves(plan.waves, stream)
+        plans.print_rows(rows or (), stream)
 
 
 def _require_plan_name(path: Path) -> None:

@@ -181,8 +181,10 @@ def test_saving_replaces_nothing_that_must_stay(service: Service, plan: Path, do
         assert refused.code == 2, refused.err
     assert do("plan", "night.plan", *to).code == 2
     assert plan.read_bytes() == kept
-    streamed = do("plan", "night.csv", *to, "-o", "/dev/stdout", "--json")
-    assert streamed.out.startswith('{"format": "bulkroute plan"')
+    streamed = bulkroute("plan", "night.csv", *to, "-o", "/dev/stdout", cwd=plan.parent)
+    assert "        6 to change\n" in streamed.err
+    plan.write_text(streamed.out)
+    assert len(fingerprint(plan)) == 64, "nothing else came that way"
 
 
 @pytest.mark.parametrize("at", KILLS)
