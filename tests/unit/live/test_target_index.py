@@ -202,3 +202,10 @@ def test_only_ascii_digits_may_be_the_number_of_a_target() -> None:
     assert str(find("Dawn")).endswith("'Dawn'")
     assert str(find("３０１６")).endswith("'３０１６'")
     assert str(find("4711")).endswith("; if it is the number of one, give it as deviceId")
+
+
+def test_a_flow_goes_by_its_file_and_its_access_code_and_near_names_are_remembered() -> None:
+    index = TargetIndex([KnownTarget(3, 3015, "Night", file_name="night.xml", access_code="T1")])
+    assert find("ivr-file:night.xml", index=index) == find("ivr-code:T1", index=index) == Binding(3, 3015)
+    assert str(find("n ight", index=index)).endswith("did you mean 'Night'?")
+    assert index.find(WantedTarget(None, None, "")) == Meant(Binding(0, 0), None)

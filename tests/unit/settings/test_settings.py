@@ -8,7 +8,7 @@ import pytest
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.errors import UsageError
-from bulkroute.settings import SIMULATOR, OnDrift, Settings, parse_waves
+from bulkroute.settings import SIMULATOR, BackOutOn, OnDrift, Settings, parse_waves
 
 ROOT = "https://cc.example.com"
 
@@ -222,3 +222,36 @@ def test_an_approval_is_a_fingerprint() -> None:
     assert Settings(base_url=ROOT, approved="3f9ca1b277d0").approved == "3f9ca1b277d0"
     with pytest.raises(UsageError, match=r"approved \(--approved\): 'x' is no fingerprint"):
         Settings(base_url=ROOT, approved="x")
+
+
+def test_backing_out_needs_earlier_bindings() -> None:
+    reasons = frozenset({BackOutOn.LIMIT})
+    assert Settings(base_url=ROOT, back_out_on=reasons).back_out_on == reasons
+    assert not Settings(base_url=ROOT, snapshot=False).back_out_on
+    with pytest.raises(
+        UsageError, match=r"back_out_on \(--back-out-on\) could put nothing back; leave --no-snapshot out"
+    ):
+        Settings(base_url=ROOT, back_out_on=reasons, snapshot=False)
+
+
+def test_the_gates_that_are_asked_for_are_named_as_flags() -> None:
+    assert Settings(base_url=ROOT).gates == ()
+    assert Settings(base_url=ROOT, gate_command="true", gate_wait_s=5, gate_hold=True).gates == (
+        "--gate-command",
+        "--gate-wait",
+        "--gate-hold",
+    )
+    assert Settings(base_url=ROOT, gate_hold=True).gates == ("--gate-hold",)
+
+
+def test_the_words_of_flags_and_ledgers_stay_what_they_are() -> None:
+    assert [str(word) for word in OnDrift] == ["send", "keep", "stop"]
+    assert [str(word) for word in BackOutOn] == ["no-go", "limit", "deadline"]
+    with pytest.raises(UsageError, match="stands for an address that is shown nowhere; write it there"):
+        Settings(base_url=ROOT, ping_url="***")
+
+
+def test_a_hundred_waves_are_enough() -> None:
+    assert len(parse_waves(",".join(["1"] * 100))) == 100
+    with pytest.raises(ValueError, match="101 waves are too many: 100 at most"):
+        parse_waves(",".join(["1"] * 101))
