@@ -37,6 +37,12 @@ class Identity(NamedTuple):
     device: int
     inode: int
     frozen: bool
+    log: int | None
+    """Its write-ahead log, by its inode. The last writer takes it away; whoever still reads the old one learns nothing new.
+
+    SQLite keeps it for readers that hold their lock. Of a process that opens the ledger twice, that lock is lost with the
+    first file of it that is closed.
+    """
 
 
 class Ledger:
@@ -94,7 +100,12 @@ class Ledger:
             found = self.path.stat()
         except OSError:
             return None
-        return Identity(found.st_dev, found.st_ino, is_frozen(self.path))
+        log = self.path.with_name(f"{self.path.name}-wal")
+        try:
+            log_inode = log.stat().st_ino
+        except OSError:
+            log_inode = None
+        return Identity(found.st_dev, found.st_ino, is_frozen(self.path), log_inode)
 
 
 class HeldLedger:

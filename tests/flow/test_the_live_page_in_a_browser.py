@@ -167,6 +167,26 @@ def test_a_wave_is_let_on_from_the_page_and_the_next_is_refused(tmp_path: Path) 
         assert service.modified == 7
 
 
+def test_the_way_back_is_foretold_and_a_back_out_shown_as_such(tmp_path: Path) -> None:
+    wanted = targets(ids(300))
+    write_csv(tmp_path / "night.csv", wanted)
+    limits = ("--rate", "20", "--max-failures", "15", "--back-out-on", "limit,deadline", "--max-duration", "5h")
+    with (
+        serving(wanted, Faults(business_ids=0.15)) as service,
+        chromium() as browser,
+        watching(tmp_path / "night.ledger.db", "--control") as watch,
+        started("run", "night.csv", *limits, "--base-url", service.url, cwd=tmp_path) as run,
+        opened(browser, watch.link) as page,
+    ):
+        expect(page.locator("#tiles")).to_contain_text("a back-out now would take", timeout=20_000)
+        expect(page.locator("#tiles")).to_contain_text("latest start of it")
+        expect(page.locator("#state")).to_contain_text("backing out: batch 1 is backed out of", timeout=30_000)
+        expect(page.locator("#where")).to_contain_text("which puts back batch 1")
+        expect(page.locator("#tiles")).not_to_contain_text("a back-out now would take")
+        assert run.wait(60) == 7
+        expect(page.locator("#remarks")).to_contain_text("changed rows are proven to be as before", timeout=10_000)
+
+
 def test_the_link_lets_in_after_a_reload_and_in_a_second_tab_and_nothing_else_does(tmp_path: Path) -> None:
     made(tmp_path / "l.db", rows=10)
     with (

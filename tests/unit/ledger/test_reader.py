@@ -16,7 +16,7 @@ from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
 from bulkroute.ledger.reader import BatchReader, LedgerReader
 from bulkroute.model import Binding
-from tests.ledgers import made, of_format
+from tests.ledgers import made, of_format, written
 
 GIVEN = {
     "tenant": Tenant("s", ""),
@@ -119,3 +119,11 @@ def test_a_ledger_that_was_replaced_has_another_identity(tmp_path: Path) -> None
     assert first == ledger.identity()
     made(tmp_path / "other.db", rows=1).replace(ledger.path)
     assert ledger.identity() != first
+
+
+def test_a_ledger_whose_log_its_last_writer_took_away_has_another_identity(tmp_path: Path) -> None:
+    ledger = Ledger(made(tmp_path / "l.db", rows=1))
+    with closing(written(ledger.path)) as connection:
+        connection.execute("UPDATE batch SET manifest = 'day.csv'")
+        while_written = ledger.identity()
+    assert ledger.identity() != while_written, "who has the old log open would see nothing that comes after"
