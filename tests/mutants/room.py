@@ -30,7 +30,8 @@ LONGEST_S = 3.0
 """Tests of other modules count as long as all that were tried usually take no longer than this."""
 
 PATIENCE_S = 5.0
-"""CPU time that a mutant gets beside ten times what its tests usually take. One that takes longer is noticed."""
+"""CPU time that a mutant gets beside ten times what its tests usually take; twice as long beside three times, if it
+waits. One that takes longer is noticed."""
 
 MOST_BYTES = 4 << 30
 PLUGINS_LEFT_OUT = ("cacheprovider", "xdist", "terminal", "faulthandler")
@@ -97,8 +98,8 @@ class Room(Tests):
         functions = _functions(files)
         for file, mutant in self._mutants:
             chosen = [items[name] for name in usual.tests_of(file, mutant)]
-            limit_s = PATIENCE_S + 10 * sum(usual.took_s[item.nodeid] for item in chosen)
-            found = _in_a_fork(lambda: self._try(file, mutant, chosen, functions), limit_s)  # noqa: B023  it ends here
+            usual_s = sum(usual.took_s[item.nodeid] for item in chosen)
+            found = _in_a_fork(lambda: self._try(file, mutant, chosen, functions), usual_s)  # noqa: B023  it ends here
             if found != NO_MODULE:
                 self._tell(file, mutant, found != UNNOTICED)
         return True
@@ -214,13 +215,13 @@ def _import_again(file: str, code: CodeType, names: list[str]) -> int:
     return NOTICED if chosen.failed else UNNOTICED if changed.imported else NO_MODULE
 
 
-def _in_a_fork(work: Callable[[], int], limit_s: float) -> int:
+def _in_a_fork(work: Callable[[], int], usual_s: float) -> int:
     """Return what `work` does in a fork; NOTICED if it took too long or died."""
-    _pid, status = os.waitpid(_fork(work, limit_s), 0)
+    _pid, status = os.waitpid(_fork(work, usual_s), 0)
     return os.waitstatus_to_exitcode(status)
 
 
-def _fork(work: Callable[[], int], limit_s: float) -> int:
+def _fork(work: Callable[[], int], usual_s: float) -> int:
     if child := os.fork():
         return child
     code = NOTICED
@@ -228,9 +229,10 @@ def _fork(work: Callable[[], int], limit_s: float) -> int:
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(nowhere, stream)
-        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s) + 1, int(limit_s) + 2))
+        cpu_s = int(PATIENCE_S + 10 * usual_s)
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-        signal.alarm(int(10 + 3 * limit_s))
+        signal.alarm(int(2 * PATIENCE_S + 3 * usual_s))  # where it waits for what never comes
         code = work()
     finally:
         os._exit(code)
