@@ -93,7 +93,8 @@ class Summary:
     @property
     def window_closed(self) -> bool:
         """Whether the run did what it could in the time or the rows it was given: nobody needs to act."""
-        return self.stop in (StopKind.WINDOW, StopKind.MAX_ROWS) and not (self.failed or self.refused)
+        closed = self.stop in (StopKind.WINDOW, StopKind.MAX_ROWS) and self.backed_out is None
+        return closed and not (self.failed or self.refused)
 
     def fields(self) -> dict[str, Any]:
         """Return all of it as plain values."""

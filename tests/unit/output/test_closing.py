@@ -82,6 +82,9 @@ def test_after_a_back_out_the_advice_is_to_look_before_it_is_sent_again() -> Non
     assert [each.command for each in advice] == ["bulkroute verify x.db", "bulkroute run a.csv"]
     late = after_back_out(replace(whole, stop=StopKind.WINDOW), *commands, unfinished=False, failed=False)
     assert [each.command for each in late] == ["bulkroute verify x.db"], "its window is over"
+    window = replace(SUMMARY, failed=0, stop=StopKind.WINDOW, exit_code=4)
+    assert window.window_closed
+    assert not replace(window, backed_out=5, exit_code=7).window_closed, "--quiet must tell of that"
 
     part = replace(whole, exit_code=8)
     assert closing_line(part).startswith("not all backed out, 5 changed rows are put back: ")
