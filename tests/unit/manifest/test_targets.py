@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkroute.manifest.rows import WantedTarget
-from bulkroute.manifest.targets import parse_target, split_id, wanted_target
+from bulkroute.manifest.targets import named_target, parse_target, split_id, wanted_target
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,13 @@ def test_what_is_printed_is_read_as_the_same(devicetype: str, name: str, prefix:
     if wanted is not None:
         assert wanted_target("", "", str(wanted))[0] == wanted or not wanted.devicetype
     assert str(WantedTarget(3, 3015, "")) == "ivr 3015"
+
+
+def test_a_person_may_name_a_target_by_type_and_id_alone() -> None:
+    assert named_target(" ivr : # 3015 ") == WantedTarget(3, 3015, "")
+    assert named_target("queue:#0") == WantedTarget(1, 0, "")
+    assert named_target("ivr:Night#3015") == parse_target("ivr:Night#3015")
+    with pytest.raises(ValueError, match="has no name; write ivr:Night"):
+        named_target("ivr-file:#3015")
+    with pytest.raises(ValueError, match="target 'ivr:#x': deviceId 'x' is not a decimal integer"):
+        named_target("ivr:#x")

@@ -364,6 +364,8 @@ def test_one_long_line_of_many_rows_is_fine() -> None:
 def test_escapes_out_of_range_are_faults() -> None:
     for escape in (b"\\UFFFFFFFF", b"\\ud800", b"\\U00110000"):
         assert faults_of(b'- {id: "' + escape + b'", devicetype: 1, deviceId: 1}')
+        # Good rows before it are no manifest: half of one must never be sent.
+        assert faults_of(ROW + b'- {id: "' + escape + b'", devicetype: 1, deviceId: 1}')
 
 
 @any_bytes
