@@ -43,7 +43,7 @@ class RowCounts:
         self._counted_to = 0
         self._stage: object = None
         self._due_s = 0.0
-        self._version = -1
+        self._version = self._exact_at = -1
 
     def read(self, stage: object) -> Read:
         """Return the counts now.
@@ -52,7 +52,8 @@ class RowCounts:
         """
         version = self._ledger.version()
         started_s = time.monotonic()
-        if stage != self._stage or (version != self._version and started_s >= self._due_s):
+        if stage != self._stage or (version != self._exact_at and started_s >= self._due_s):
+            self._exact_at = version
             self._counts = self._batch.counts()
             reasons = self._batch.reasons() if self._counts.failed or self._counts.refused else []
             self._reasons = {(reason.error, reason.description): reason for reason in reasons}

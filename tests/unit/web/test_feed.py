@@ -263,3 +263,17 @@ def test_counts_between_two_full_counts_are_exact(tmp_path: Path, monkeypatch: p
             assert (pairs.total, sum(each.rows for each in pairs.counts.values())) == (8, 100)
         writer.execute("UPDATE row SET status = 'pending', error = NULL WHERE status = 'failed'")
         assert kept.read(2)[0] == batch.counts()  # a new run: counted anew
+
+
+def test_what_was_settled_without_a_call_is_counted_when_its_time_comes_though_nothing_else_happens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = made(tmp_path / "l.db", rows=20, failed=5)
+    with closing(written(ledger)) as writer, Ledger(ledger).read() as reader:
+        kept = RowCounts(reader, reader.require_batch())
+        monkeypatch.setattr(row_counts, "SHARE", 1e-9)  # not counted anew for long
+        assert kept.read(1)[0].failed == 5
+        writer.execute("UPDATE row SET status = 'unchanged' WHERE status = 'failed'")
+        assert kept.read(1)[0].failed == 5
+        monkeypatch.setattr(time, "monotonic", lambda: float("inf"))
+        assert kept.read(1)[0].failed == 0
