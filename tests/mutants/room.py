@@ -22,11 +22,11 @@ import pytest
 
 from tests.mutants.operators import Mutant
 
-LONGEST_TEST_S = 1.0
+LONGEST_TEST_S = 4.0
 """Tests that take longer (CPU time, while lines are counted) are left out: a fault
 that only they would see wants a quick test of its own."""
 
-LONGEST_S = 3.0
+LONGEST_S = 6.0
 """Tests of other modules count as long as all that were tried usually take no longer than this."""
 
 PATIENCE_S = 5.0

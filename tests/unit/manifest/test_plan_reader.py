@@ -233,7 +233,7 @@ def test_what_is_wrong_in_a_line_is_named(place: int, key: str, value: object, s
     record = json.loads(LINES[place - 1]) | {key: value}
     _reader, _rows, faults = read(sealed([*LINES[: place - 1], json.dumps(record).encode() + b"\n", *LINES[place:-1]]))
     (fault,) = faults.kept
-    assert fault.startswith(f"x.plan:{place}: {says}")
+    assert f"{fault} ".startswith(f"x.plan:{place}: {says} ")
 
 
 def test_a_head_in_another_spelling_was_changed() -> None:
