@@ -29,7 +29,7 @@ class Place(NamedTuple):
 
 ROOMS = {
     "settings": Place(("settings/*.py",), ("settings",)),
-    "failure limits": Place(("run/failure_limits.py",), ("run/test_failure_limits.py",)),
+    "failure_limits": Place(("run/failure_limits.py",), ("run/test_failure_limits.py",)),
     "answers": Place(("cec/answers.py", "cec/token_answers.py", "cec/limits.py"), ("cec",)),
     "resolve": Place(("live/resolve.py", "live/target_index.py"), ("live",)),
     "manifest": Place(("manifest/*.py",), ("manifest",)),
