@@ -287,9 +287,6 @@ class Engine:
 
     async def _work_through(self, prepared: Prepared) -> tuple[Run, Summary]:
         """Run the batch to its end."""
-        # Reading may have been throttled; the run learns by itself.
-        self._service.pacer.set_rate(self._settings.rate_per_s)
-        self._service.pacer.learn(None)
         run = self.current = Run(
             self._service, prepared=prepared, reader=self._reader, on_event=self._on_event, deadlines=self._deadlines
         )

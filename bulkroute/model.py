@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from enum import Enum, IntEnum, StrEnum
 from typing import NamedTuple
 
+PAGE_ROWS = 100
+"""The most the service gives at a time."""
+
 NAME_CHARS = 60
 """So much of a target's name is shown."""
 

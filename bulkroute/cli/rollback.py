@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--batch", type=click.IntRange(1), metavar="N", help="Undo this batch. [default: the latest]")
 @click.option("--since", type=click.IntRange(1), metavar="N", help="Undo this batch and all later ones.")
 @click.option("--only", type=PATH, metavar="FILE", help="Put back only these: a manifest, or an id or number a line.")
-@click.option("--wave", type=click.IntRange(0), metavar="N", help="Put back only rows of this wave of the manifest.")
+@click.option("--wave", type=click.IntRange(0), metavar="N", help="Put back only rows of this wave of the batch.")
 @click.option("--dry-run", is_flag=True, help="Show what would be put back, and change nothing.")
 @connection_options
 @limit_options

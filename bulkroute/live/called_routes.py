@@ -14,11 +14,8 @@ from bulkroute.cec.service import Feedback
 from bulkroute.errors import ReadingRefused
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute
 from bulkroute.live.read_calls import NOT_THE_SERVICE, Asker, whole_number
-from bulkroute.model import printable
+from bulkroute.model import PAGE_ROWS, printable
 from bulkroute.rate.outage import Outage
-
-PAGE_ROWS = 100
-"""The most the service gives at a time."""
 
 MOST_READINGS = 10
 """With a list shuffled between pages, some nine readings are needed to see 10,000 rows."""

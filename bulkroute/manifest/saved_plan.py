@@ -79,7 +79,7 @@ class PlanRow(NamedTuple):
     editable: str | None
     """As the service lists it: the route is locked where it is "1" or "3"; None where the id is not listed."""
     wave: int | None
-    """As the manifest says; None where it says none."""
+    """As the manifest or `--waves` says; None for none."""
 
     @property
     def route(self) -> str:
@@ -132,7 +132,7 @@ class WaveRows(NamedTuple):
     """How many rows of a plan are of one wave."""
 
     wave: int | None
-    """As the manifest says; None for rows that it gives no wave."""
+    """As the manifest or `--waves` says; None for rows of no wave."""
     rows: int
     """How many."""
 
@@ -149,7 +149,7 @@ class PlanHead(NamedTuple):
     counts: PlanCounts
     """What a run would do with how many of them."""
     waves: list[WaveRows]
-    """Rows of each wave, in order; empty where the manifest names none."""
+    """Rows of each wave, in order, the first ones; empty where all go in one."""
     pairs: list[Pair]
     """Where the rows to change lead and are to lead, the commonest first."""
     more_pairs: int
@@ -213,9 +213,7 @@ def write_plan(file: TextIO, head: PlanHead, rows: Iterable[PlanRow]) -> str:
         if len(data) > MOST_LINE_BYTES:
             raise UsageError(
                 f"line {number} of the plan would have {len(data):,} bytes, and {MOST_LINE_BYTES:,} fit",
-                hint="give --tenant and --note shorter words"
-                if number == 1
-                else "shorten the names of that row's targets",
+                hint="cut the manifest into several, and make a plan of each",
             )
         sha256.update(data)
         file.write(line)

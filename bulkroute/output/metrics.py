@@ -13,7 +13,7 @@ from bulkroute.events import Event, RunEnded
 from bulkroute.output.metrics_file import MetricsFile
 from bulkroute.progress import Progress
 
-STATES = ("running", "throttled", "paused", "down", "backing_out", "stopping", "ended")
+STATES = ("running", "throttled", "paused", "down", "gate", "backing_out", "stopping", "ended")
 
 
 class Metrics:

@@ -5,14 +5,16 @@ Rows come out one at a time, however many there are.
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from bulkroute.live.plan import Plan
 from bulkroute.manifest.open_plan import SavedPlan
 from bulkroute.manifest.saved_plan import PlanCounts, PlanRow, WaveRows
 from bulkroute.model import Pair, grouped
 from bulkroute.output.pairs import pair_lines
 from bulkroute.output.tables import say, say_each
+
+if TYPE_CHECKING:  # here, since `show` must not wait for what only plans of live bindings need
+    from bulkroute.live.plan import Plan
 
 
 def print_plan(
@@ -52,7 +54,9 @@ def print_saved(plan: SavedPlan, name: str, stream: TextIO) -> None:
         ("rows", f"{head.rows:,}"),
     ]
     say_each(facts, stream)
-    print_plan(head.counts, head.pairs, head.warnings, stream, all_by="show --json")
+    print_plan(
+        head.counts, head.pairs, head.warnings, stream, all_by="show --rows" if head.more_pairs else "show --json"
+    )
     print_waves(head.waves, stream)
     if head.more_pairs:
         say(f"and {head.more_pairs:,} more pairs of targets: --rows shows each row", stream)
@@ -88,7 +92,7 @@ def _labelled(counts: PlanCounts) -> list[tuple[int, str]]:
     ]
 
 
-def plan_json(plan: Plan) -> dict[str, object]:
+def plan_json(plan: "Plan") -> dict[str, object]:
     """Return all of a plan but its rows."""
     pairs = [pair.to_json() for pair in plan.pairs()]
     head = {**plan.counts._asdict(), "settled": plan.settled, "warnings": plan.warnings, "pairs": pairs}

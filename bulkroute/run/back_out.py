@@ -223,9 +223,6 @@ class BackOut:
         with ExitStack() as exits:
             prepared = await self._unless_stopped(self._prepare(exits))
             self._rows = prepared.counts.total + prepared.left_behind
-            if self._after is None:  # reading may have been throttled; the run learns by itself
-                self._service.pacer.set_rate(self._service.settings.rate_per_s)
-                self._service.pacer.learn(None)
             run = self._run = Run(
                 self._service,
                 prepared=prepared,
@@ -280,8 +277,6 @@ def _unlimited(settings: Settings, after: Run | None) -> Settings:
         max_failures=None,
         max_consecutive_failures=None,
         max_rows=None,
-        canary=0,
-        back_out_on=frozenset(),
         until=None,
         max_duration_s=None,
         strict_targets=False,

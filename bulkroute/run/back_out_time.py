@@ -7,7 +7,7 @@ call, and to prove that all is as it was. All of that passes one rate limit.
 import math
 from typing import NamedTuple
 
-from bulkroute.live.called_routes import PAGE_ROWS
+from bulkroute.model import PAGE_ROWS
 
 READINGS = 2
 """Of the whole list: before the first call of a back-out, and after its last one."""

@@ -51,6 +51,11 @@ class BackOutWatch:
         self._timer: asyncio.TimerHandle | None = None
 
     @property
+    def by_deadline(self) -> bool:
+        """Whether the run is to be back before its window closes."""
+        return BackOutOn.DEADLINE in self._reasons
+
+    @property
     def changed(self) -> int:
         """Rows that the batch may have changed so far, at most."""
         # Rows that an earlier run tried have their turn last, and count already.
@@ -64,14 +69,15 @@ class BackOutWatch:
 
     def require_fit(self, rows: int, stop: Callable[[StopKind, str], None], what: str = "") -> None:
         """Stop the run if a wave of `rows` (`what`) would not be done in time, with the way back where that is asked for."""
-        backs_out = BackOutOn.DEADLINE in self._reasons
-        changed = self.changed if backs_out else None
+        changed = self.changed if self.by_deadline else None
         if rows and not fits(rows, changed, self._routes, self._pace_per_s(), self._deadlines.left_s()):
-            stop(StopKind.WINDOW, f"{what}: " * bool(what) + too_late(rows, self._deadlines, backs_out=backs_out))
+            stop(
+                StopKind.WINDOW, f"{what}: " * bool(what) + too_late(rows, self._deadlines, backs_out=self.by_deadline)
+            )
 
     def arm(self, stop: Callable[[StopKind, str], None]) -> None:
         """Stop the run at the last moment at which its back-out would still be done before the window closes."""
-        if BackOutOn.DEADLINE in self._reasons and self._deadlines.left_s() is not None:
+        if self.by_deadline and self._deadlines.left_s() is not None:
             self._look(stop)
 
     def close(self) -> None:

@@ -18,21 +18,23 @@ import stat
 import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import lock
 from bulkroute.ledger.guard import hint_for_colleagues
 from bulkroute.ledger.paths import quoted
 from bulkroute.model import printable
-from bulkroute.run.back_out import BackOut
 from bulkroute.run.own_folder import require_own, temporary_folder
-from bulkroute.run.run import Run
 from bulkroute.run.verbs import VERBS
 from bulkroute.settings import parse_rate
 
-Controlled = Run | BackOut
-"""What may be talked to."""
+if TYPE_CHECKING:  # here, since `ctl` must not wait for what only runs need
+    from bulkroute.run.back_out import BackOut
+    from bulkroute.run.run import Run
+
+    Controlled = Run | BackOut
+    """What may be talked to."""
 
 LONGEST_PATH_BYTES = 107
 """The kernel's limit for a socket's path, its closing NUL left out."""
@@ -66,7 +68,7 @@ def _own_folder() -> Path:
 
 
 @contextlib.asynccontextmanager
-async def serving(ledger: Path, run: Controlled, tell: Callable[[str], None]) -> AsyncIterator[None]:
+async def serving(ledger: Path, run: "Controlled", tell: Callable[[str], None]) -> AsyncIterator[None]:
     """Answer at the ledger's socket until the block ends; whoever calls holds the ledger's lock.
 
     A leftover of a killed process is replaced, since the lock tells that nobody else serves it. Where no socket can be
@@ -112,7 +114,7 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run: Controlled) -> None:
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, run: "Controlled") -> None:
     """Answer one line after the other until the other side has gone."""
     try:
         while line := await reader.readline():
@@ -124,7 +126,7 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
         writer.close()
 
 
-def _answer(line: bytes, run: Controlled) -> dict[str, Any]:
+def _answer(line: bytes, run: "Controlled") -> dict[str, Any]:
     try:
         question = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -139,7 +141,7 @@ def _answer(line: bytes, run: Controlled) -> dict[str, Any]:
     return {"ok": True, **run.progress().fields()}
 
 
-def obey(run: Controlled, verb: str, value: str | None) -> None:
+def obey(run: "Controlled", verb: str, value: str | None) -> None:
     """Do what the operator asks. Raises ValueError for what makes no sense."""
     if verb == "pause":
         run.pause(printable(value or "", LONGEST_REASON) or "paused by the operator")

@@ -21,6 +21,7 @@ from bulkroute.ledger.status import read_status
 from bulkroute.ledger.temp_db import scratch_folder, temp_errors
 from bulkroute.ledger.writer import BatchWriter
 from bulkroute.model import printable
+from bulkroute.progress import Summary
 from bulkroute.run.hook_process import ShellEnd, run_shell
 from bulkroute.run.pauses import Pauses
 from bulkroute.settings import Settings
@@ -71,7 +72,7 @@ class Gates:
         """What a person says, while gates are asked: the words of a go. A no is NoGo."""
         self._answers: dict[GateKind, str] = {}
         """What those that have not said go have said last."""
-        self.given = [kind for kind, is_given in _given(settings).items() if is_given]
+        self.given = [kind for kind in GateKind if f"--gate-{kind}" in settings.gates]
         """Those that must say go."""
 
     async def ask(self, between: Between, kept: Mapping[GateKind, Gate]) -> str | None:
@@ -190,49 +191,39 @@ class Gates:
 
     async def _ask_command(self, between: Between, timeout_s: float) -> ShellEnd:
         """Run the command once. It is told how the batch stands, and gets no secret."""
-        counts = self._batch.counts()
         with scratch_folder("keep the numbers to dial") as folder:
             sheet = folder / "test-calls.csv"
-            self._write_sheet(sheet, between.wave)
+            summary = await asyncio.to_thread(self._tell, sheet, between.wave)
             told = {
                 "WAVE": between.wave,
                 "WAVES": between.waves,
                 "LEDGER": self._batch.path.resolve(),
-                "DONE": counts.done,
-                "FAILED": counts.failed + counts.refused,
+                "DONE": summary.done,
+                "FAILED": summary.failed + summary.refused,
                 "TEST_CALLS": sheet,
             }
             variables = {f"BULKROUTE_{name}": str(value) for name, value in told.items()}
-            status = await asyncio.to_thread(self._status)
             return await run_shell(
                 self._settings.gate_command or "",
                 clean=self._clean,
-                stdin=status,
+                stdin=summary.to_json().encode() + b"\n",
                 variables=variables,
                 timeout_s=max(0.1, timeout_s),
             )
 
-    def _status(self) -> bytes:
+    def _tell(self, sheet: Path, wave: int) -> Summary:
+        """Write the numbers to dial, and return how the batch stands; a walk through its rows each, so not on the loop."""
+        doing = temp_errors("keep the numbers to dial", str(sheet))
         with Ledger(self._batch.path).read() as reader:
-            return read_status(reader, self._batch.number).summary.to_json().encode() + b"\n"
-
-    def _write_sheet(self, path: Path, wave: int) -> None:
-        doing = temp_errors("keep the numbers to dial", str(path))
-        with doing, open(path, "x", encoding="utf-8", newline="", opener=_private) as file:
-            write_sheet(self._batch.call_sheet(wave), file)
+            batch = reader.require_batch(self._batch.number)
+            with doing, open(sheet, "x", encoding="utf-8", newline="", opener=_private) as file:
+                write_sheet(batch.call_sheet(wave), file)
+            return read_status(reader, batch.number).summary
 
 
 def _private(path: str, flags: int) -> int:
     """Open a file that is its owner's alone."""
     return os.open(path, flags, 0o600)
-
-
-def _given(settings: Settings) -> dict[GateKind, bool]:
-    return {
-        GateKind.COMMAND: bool(settings.gate_command),
-        GateKind.WAIT: settings.gate_wait_s is not None,
-        GateKind.HOLD: settings.gate_hold,
-    }
 
 
 async def _result_of(decided: "asyncio.Future[str]") -> str:

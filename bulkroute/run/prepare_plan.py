@@ -67,8 +67,8 @@ class PlanPreparation:
         keep = rule == OnDrift.KEEP
         plan = Plan(staged, live, self._origin(written), batch=batch, kept=goes_on, skip=settings.skip, keep=keep)
         inputs.callback(plan.close)
-        if settings.waves:
-            plan.cut_waves(settings.waves)
+        if settings.wave_sizes:
+            plan.cut_waves(settings.wave_sizes)
         if plan.counts.drifted and rule == OnDrift.STOP:
             raise drift_stops(plan.counts.drifted, where=str(ledger or staged.name))
         await plan.check_targets(self._asker, self._notice, strict=settings.strict_targets)

@@ -124,9 +124,9 @@ def in_waves(prepared: Prepared, settings: Settings, on_notice: Callable[[str], 
     if waves and sizes and waves[0].asked != (asked := ",".join(map(str, sizes))):
         if prepared.batch.facts.plan and not waves[0].asked:
             on_notice(f"the plan says which row goes in which wave: {asked} is left aside")
-            return prepared._replace(waves=waves, waves_to_send=prepared.batch.rows_to_send())
-        begun = f"with waves of {waves[0].asked}" if waves[0].asked else "with the waves of its manifest"
-        on_notice(f"this batch was begun {begun} and goes on with them, not with {asked}; --fresh begins anew")
+        else:
+            begun = f"with waves of {waves[0].asked}" if waves[0].asked else "with the waves of its manifest"
+            on_notice(f"this batch was begun {begun} and goes on with them, not with {asked}; --fresh begins anew")
     if settings.gates and not waves and prepared.counts.pending:
         raise UsageError(
             "gates are asked between waves, and this batch has none",

@@ -32,7 +32,7 @@ from bulkroute.run.prepared import Prepared
 from bulkroute.run.rate_record import Paces
 from bulkroute.run.sending import Sending
 from bulkroute.run.waves import Waves
-from bulkroute.settings import MOST_IN_FLIGHT, BackOutOn
+from bulkroute.settings import MOST_IN_FLIGHT
 
 PAUSED = "paused"
 """The key of the operator's hold."""
@@ -66,6 +66,9 @@ class Run:
         self._prepared = prepared
         self._limits = Limits(settings.max_failures, settings.max_consecutive_failures)
         self._pacer = service.pacer
+        if after is None:  # reading may have been throttled; the run learns by itself
+            self._pacer.set_rate(settings.rate_per_s)
+            self._pacer.learn(None)
         self._batch = batch
         self._on_event = on_event
         self._started_s = time.monotonic()
@@ -247,7 +250,7 @@ class Run:
             if self._stop is None:
                 await self._waves.send()
         elif self._counts.pending:
-            if BackOutOn.DEADLINE in self._settings.back_out_on:
+            if self._way_out.by_deadline:
                 self._way_out.require_fit(self._counts.pending, self.stop)
             await self._pool.process(self._batch.pending(), self._batch.draw_pending)
             await self._journal.flush()

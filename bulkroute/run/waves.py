@@ -79,7 +79,7 @@ class Waves:
         has_rows = self._batch.has_pending(wave.number)
         self.under_way = self._words(wave)
         if not has_rows and wave.state is WaveState.WAITING:
-            await self._end(wave, may_follow=True)  # nothing was sent
+            await self._move_on(wave, WaveState.DONE, may_follow=True)  # nothing was sent
             return True
         if not has_rows and wave.state is WaveState.DONE and wave.may_follow:
             return True
@@ -94,16 +94,16 @@ class Waves:
         """Tell whether the wave after this one may begin: its targets are sound, and the gates said go. Raises GateClosed."""
         following = self._next_with_rows(wave)
         if following is None:
-            await self._end(wave, may_follow=wave.may_follow)  # a row that is added later has the gates before it
+            await self._move_on(wave, WaveState.DONE)  # a row that is added later has the gates before it
             return True
         if not await self._can_be_reached(following):
             return False
         if wave.may_follow or not self._gates.given:
-            await self._end(wave, may_follow=True)
+            await self._move_on(wave, WaveState.DONE, may_follow=True)
             return await self._is_as_planned(following)
         if not await self._may_go_on(wave, was_asked=is_read_back and wave.state is WaveState.GATE):
             return False
-        await self._end(wave, may_follow=True)
+        await self._move_on(wave, WaveState.DONE, may_follow=True)
         return await self._can_be_reached(following) and await self._is_as_planned(following)  # gates may take hours
 
     def _next_with_rows(self, wave: Wave) -> Wave | None:
@@ -224,12 +224,8 @@ class Waves:
             self._journal.said([Remark.of_notice(text)])
             self._on_event(Notice(text))
 
-    async def _end(self, wave: Wave, *, may_follow: bool) -> None:
-        """Keep that a wave is done, and whether its gates have said go."""
-        await self._move_on(wave, WaveState.DONE, may_follow=may_follow)
-
     async def _move_on(self, wave: Wave, state: WaveState, words: str = "", *, may_follow: bool = False) -> None:
-        """Keep how far a wave is, on disk before anything else happens. Raises LedgerError."""
+        """Keep how far a wave is, and that its gates have said go, on disk before anything else happens. Raises LedgerError."""
         await self._journal.moved_on(WaveNote(wave.number, state, words, may_follow))
 
     def _remark(self, wave: Wave, words: str, *, is_good: bool) -> None:

@@ -194,9 +194,10 @@ class Settings:
             raise UsageError(f"{_named('back_out_on')} could put nothing back", hint=hint)
 
     def _require_hooks(self) -> None:
-        for name in ("before_run", "on_event"):
+        for name in ("before_run", "on_event", "gate_command"):
             try:
-                parse_command(getattr(self, name) or ":")
+                if (line := getattr(self, name)) is not None:
+                    parse_command(line)
             except ValueError as error:
                 raise UsageError(f"{_named(name)}: {error}") from None
         if self.ping_url is not None:

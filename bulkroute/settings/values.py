@@ -22,7 +22,7 @@ class BackOutOn(StrEnum):
     NO_GO = "no-go"
     """A gate did not say go."""
     LIMIT = "limit"
-    """A limit of failures is reached, or rows that were sent are not as they should be."""
+    """A limit of failures is reached, rows that were sent are not as they should be, or a target can take no calls."""
     DEADLINE = "deadline"
     """What is left to do, and the way back, do not fit before the window closes."""
 

@@ -50,6 +50,19 @@ def test_help_waits_for_nothing_that_only_work_needs(command: str) -> None:
     assert done.stdout.splitlines()[-1] == "imported: []"
 
 
+@pytest.mark.parametrize("words", ["status none.db", "ctl none.db status", "show none.plan", "export none.db"])
+def test_what_calls_nobody_does_not_wait_for_the_means_to_do_so(words: str, tmp_path: Path) -> None:
+    code = (
+        "import sys; from bulkroute.cli import main\n"
+        f"try: main({words.split()!r})\n"
+        "finally: print('imported:', [m for m in ('aiohttp', 'tenacity') if m in sys.modules])"
+    )
+    env = environment(measured=False)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert "none." in done.stderr
+    assert done.stdout.splitlines()[-1] == "imported: []"
+
+
 async def test_rows_of_a_program(tmp_path: Path) -> None:
     rows: list[GivenRow] = [(ID, "ivr", 201), {"id": "0123", "devicetype": 1, "deviceId": "101"}]
     async with Simulator(routes_for([ID, "0123"])) as service:

@@ -53,7 +53,7 @@ def test_what_is_seldom_is_shown_where_it_is_so(tmp_path: Path) -> None:
     )
     text, _fingerprint = shown(tmp_path / "x.plan", written(ROWS, head))
     assert text.splitlines()[-6:] == [
-        "        1 in 1 more pairs of targets; `show --json` shows all",
+        "        1 in 1 more pairs of targets; `show --rows` shows all",
         "warning: Night (ivr 3015) is not loaded",
         "        2 in wave 1",
         "        2 in no wave",
