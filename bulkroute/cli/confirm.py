@@ -91,7 +91,9 @@ def describe(proposal: Proposal, warnings: Sequence[str]) -> list[tuple[str, str
         *((label, text) for label, text in labels if text),
         ("rows", f"{proposal.pending:,} {verb}, {proposal.done:,} {known}"),
     ]
-    all_by = "plan --json" if proposal.puts_back is None else "rollback --dry-run --json"
+    all_by = "rollback --dry-run --json" if proposal.puts_back is not None else "plan --json"
+    if proposal.plan:
+        all_by = "show --rows"
     pairs = list(pair_lines(proposal.pairs, whence=proposal.live_read, most=MOST_PAIRS, all_by=all_by))
     width = max((len(f"{rows:,}") for rows, _text in pairs), default=0)
     lines += [("change", f"{rows:>{width},} {text}") for rows, text in pairs]

@@ -24,7 +24,14 @@ VARIABLES = (KEY, *sorted(SECRETS), "BULKROUTE_TOKEN", "BULKROUTE_TOKEN_FILE")
 """What credentials are made of."""
 SIMULATOR = ("BULKROUTE_SIMULATOR_APP_KEY", "BULKROUTE_SIMULATOR_APP_SECRET", "BULKROUTE_SIMULATOR_TOKEN")
 """What `simulate` reads besides."""
-TO_HOOKS = ("BULKROUTE_EVENT", "BULKROUTE_REASON", "BULKROUTE_WAVE", "BULKROUTE_DONE", "BULKROUTE_FAILED")
+TO_HOOKS = (
+    "BULKROUTE_HOOK",
+    "BULKROUTE_EVENT",
+    "BULKROUTE_REASON",
+    "BULKROUTE_WAVE",
+    "BULKROUTE_DONE",
+    "BULKROUTE_FAILED",
+)
 """What a run tells its hooks and gates, which may call bulkroute themselves."""
 
 

@@ -4,9 +4,11 @@ Says no or nothing; what the plan's rows have come to since is for the live bind
 """
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 from bulkroute.errors import ManifestError, UsageError
+from bulkroute.events import WARNING
 from bulkroute.ledger import intake
 from bulkroute.ledger.batches import PLAN, Tenant
 from bulkroute.ledger.intake import Source, Written
@@ -36,15 +38,18 @@ def require_flags(name: str, settings: Settings, *, is_plan: bool) -> None:
             raise UsageError("--approved is for saved plans, and this is none", where=name, hint="give the plan's file")
         return
     if settings.on_drift == OnDrift.SEND:
-        what = "a saved plan never overwrites what another hand has set since"
+        what = "a saved plan is not sent over what another hand has set since"
         raise UsageError(what, where=name, hint="--on-drift stop (the default) or keep")
     if not settings.snapshot:
         what = "only live bindings tell whether a saved plan still holds"
         raise UsageError(what, where=name, hint="leave --no-snapshot out")
 
 
-def require_approved(written: Written, settings: Settings) -> None:
-    """Refuse a plan other than approved, of another service or tenant, or too old. Raises ManifestError, UsageError."""
+def require_approved(written: Written, settings: Settings, on_notice: Callable[[str], None]) -> None:
+    """Refuse a plan other than approved, of another service or tenant, or too old. Raises ManifestError, UsageError.
+
+    `on_notice` is told where a ready token does not show whose it is.
+    """
     head, fingerprint = written.plan, written.digest.removeprefix(PLAN)
     if head is None:
         return
@@ -58,6 +63,10 @@ def require_approved(written: Written, settings: Settings) -> None:
         raise error
     if not settings.is_rehearsal:
         _require_tenant(head, written.name, settings)
+        if bool(head.origin.app_key) != bool(settings.credentials.app_key):
+            on_notice(
+                f"{WARNING}a ready token does not show whose it is: that it is of the plan's app key cannot be checked"
+            )
     _require_young(head, written.name, settings)
 
 

@@ -106,6 +106,7 @@ class Gates:
         if self._decided is None or self._decided.done() or GateKind.HOLD not in self._answers:
             raise ValueError("no wave is held for a go now")
         self._decided.set_result("")
+        self._pauses.reword(GATE, "go, says the operator")  # seen at once by whoever looks; it is kept a moment later
 
     def no_go(self, reason: str) -> None:
         """Take a person's no, whichever gates are asked. Raises ValueError if none is."""

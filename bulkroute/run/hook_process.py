@@ -4,14 +4,16 @@
     if ended.exit_code == 0: ...
 
 However it ends is a value. Whatever the command does (hang, ignore signals, leave children behind, print without end,
-never read its input), it costs `timeout_s` at most, the event loop goes on, memory stays flat, and no process of its
-group is left: not either if the caller is cancelled. Only what moved into a session of its own (`setsid`) gets away.
-It is never given a secret: not in its environment, and what it prints is kept without any.
+never read its input), it costs `timeout_s` at most, the event loop goes on, memory stays flat, and no process of it is
+left: neither in its group, nor in a session of its own (`setsid`), unless it has wiped its environment, where a mark
+tells. So it is if the caller is cancelled. It is never given a secret: not in its environment, and what it prints is kept without any.
 """
 
 import asyncio
 import contextlib
 import os
+import re
+import secrets
 import selectors
 import signal
 import subprocess
@@ -19,6 +21,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -45,6 +48,14 @@ LAST_CHUNKS = 16
 """How much is read once the command has ended: all that a pipe can hold, never all that a runaway may print."""
 
 OWN_PREFIX = "BULKROUTE_"
+
+MARK = "BULKROUTE_HOOK"
+"""The variable that marks a command's processes: a number that no other command has."""
+
+STRAYS_WITHIN_S = 1.0
+"""How long processes are looked for that a command left behind, while new ones appear."""
+
+_LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -94,7 +105,7 @@ async def run_shell(
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
     tail = Tail(OUTPUT_LIMIT + clean.longest)
-    environment = environment_for(variables, clean)
+    environment = environment_for(variables, clean) | {MARK: secrets.token_hex(8)}
     thread = ThreadPoolExecutor(1, thread_name_prefix="hook")
     try:
         work = loop.run_in_executor(thread, _run, command, stdin, environment, timeout_s, cancelled, tail)
@@ -111,11 +122,14 @@ async def run_shell(
 
 
 def environment_for(variables: Mapping[str, str], clean: CleanText) -> dict[str, str]:
-    """Return this process's environment without its own variables and without any secret, and with `variables`."""
+    """Return this process's environment without its own variables and without any secret, and with `variables`.
+
+    An address with a password in it, of a proxy say, is a secret too.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.upper().startswith(OWN_PREFIX) and clean.blot_out(value) == value
+        if not name.upper().startswith(OWN_PREFIX) and clean.blot_out(value) == value and not _LOGIN.search(value)
     }
     return kept | dict(variables)
 
@@ -163,9 +177,44 @@ def _run(
     except (OSError, ValueError) as error:  # ValueError: a NUL in the command or a variable
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return ShellEnd(trouble=f"cannot be started: {reason}")
-    with _Group(process, stdin, tail) as group:
-        terminate_at_s = kill_at_s - min(TERMINATE_BEFORE_S, timeout_s / 10)
-        return group.watch(terminate_at_s, kill_at_s, cancelled)
+    try:
+        with _Group(process, stdin, tail) as group:
+            terminate_at_s = kill_at_s - min(TERMINATE_BEFORE_S, timeout_s / 10)
+            return group.watch(terminate_at_s, kill_at_s, cancelled)
+    finally:
+        _kill_strays(f"{MARK}={environment[MARK]}".encode())
+
+
+def _kill_strays(mark: bytes) -> None:
+    """Kill the processes that have a mark in their environment, and those that they make meanwhile."""
+    until_s = time.monotonic() + STRAYS_WITHIN_S
+    while sum(_kill_if_marked(pid, mark) for pid in _processes()) and time.monotonic() < until_s:
+        time.sleep(FIRST_LOOK_S)
+
+
+def _processes() -> list[int]:
+    try:
+        return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    except OSError:  # not Linux, or it is hidden: then the group is all that is known
+        return []
+
+
+def _kill_if_marked(pid: int, mark: bytes) -> bool:
+    """Kill a process if it has the mark; return whether it had."""
+    try:
+        process = os.pidfd_open(pid)  # it stays this very process, whoever gets its number next
+    except OSError:
+        return False
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        if mark not in environment.split(b"\0"):
+            return False
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    except OSError:  # it is gone, or not ours
+        return False
+    finally:
+        os.close(process)
+    return True
 
 
 class _Group:

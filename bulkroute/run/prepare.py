@@ -137,7 +137,7 @@ class Preparation:
             if batch and not must_read and intake.is_known(source, format_, batch.digest):
                 return Opened(batch, None, is_known=True)
             written = self._write_down(source, format_, inputs)
-            require_approved(written, self._settings)
+            require_approved(written, self._settings, self._on_notice)
             is_known = batch is not None and not anew and written.is_kept_in(batch.facts)
             return Opened(batch, written, is_known=is_known)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bulkroute.cec.service import Feedback, Service, throttle_for
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerError, StopKind, StoppedEarly
-from bulkroute.events import Event, OnEvent, RateChanged, Stopping, WaitEnded
+from bulkroute.events import Event, OnEvent, RateChanged, Stopping, WaitEnded, WaveStarted
 from bulkroute.ledger.notes import Attempt, Pace
 from bulkroute.ledger.remarks import Remark
 from bulkroute.ledger.runs import RunEnd, RunStart
@@ -81,7 +81,7 @@ class Run:
         self._broken: BaseException | None = None
         self._journal = batch.journal(self._number, self._committed)
         self._outlook = Outlook(self._started_s)
-        self._pauses = Pauses(self._pacer, self._note_wait, self._journal)
+        self._pauses = Pauses(self._pacer, self._note, self._journal)
         self._tokens = service.tokens
         tell_of_tokens(self._tokens, self._pauses)
         learned = after._throttle.learned if after else None  # noqa: SLF001  of the same class
@@ -98,7 +98,7 @@ class Run:
         self._way_out = BackOutWatch(settings, prepared, deadlines, lambda: self._pool.begun, self._pace_per_s)
         self._gates = Gates(settings, batch, self._journal, self._pauses, self._tokens.clean)
         shared = prepared, settings, self._sending, self._journal, self._reader, self._gates, self._way_out
-        self._waves = Waves(*shared, stop=self.stop, on_event=on_event)
+        self._waves = Waves(*shared, stop=self.stop, on_event=self._note)
         self._paces = Paces(self._pace, self._journal)
         on_event(prepared.announcement(settings, self._number, command, deadlines.ends_at))
 
@@ -138,17 +138,17 @@ class Run:
     def _eta_s(self) -> float | None:
         """Return in how many seconds the last row will be done; None if nothing tells."""
         waits_s = [pause.wait_s for pause in self._pauses.current()]
-        done, left = self._tally.settled, self._counts.pending - self._tally.settled
-        return self._outlook.eta_s(time.monotonic(), done, left, self._pacer.rate_per_s, waits_s)
+        left = self._counts.pending - self._tally.settled
+        return self._outlook.eta_s(left, self._pacer.rate_per_s, waits_s)
 
     def _pace_per_s(self) -> float | None:
         """Return at which pace rows are done; None if nothing tells."""
-        return self._outlook.pace_per_s(time.monotonic(), self._tally.settled, self._pacer.rate_per_s)
+        return self._outlook.pace_per_s(self._pacer.rate_per_s)
 
-    def _note_wait(self, event: Event) -> None:
-        """Announce a wait; what was before it says nothing of the pace after it."""
-        if isinstance(event, WaitEnded):
-            self._outlook.measure_anew(time.monotonic(), self._tally.settled)
+    def _note(self, event: Event) -> None:
+        """Announce a wait or a wave; what was before says nothing of the pace after it."""
+        if isinstance(event, WaitEnded | WaveStarted):
+            self._outlook.measure_anew(time.monotonic())
         self._on_event(event)
 
     def keep(self, *remarks: Remark) -> None:
@@ -195,7 +195,7 @@ class Run:
 
     def _rate_changed(self, cause: PaceCause, reason: str) -> None:
         self._paces.changed(cause, reason)
-        self._outlook.measure_anew(time.monotonic(), self._tally.settled)
+        self._outlook.measure_anew(time.monotonic())
         self._on_event(RateChanged(self._pacer.rate_per_s, self._throttle.asked_per_s, self._gate.slots, reason))
 
     def stop(self, kind: StopKind, reason: str) -> None:
@@ -278,7 +278,10 @@ class Run:
             self.stop(error.stop if isinstance(error, LedgerError) else StopKind.BUG, str(error))
 
     def _committed(self, answered: list[Attempt], failed: list[Attempt]) -> None:
+        before = self._tally.settled
         self._tally.count(answered, failed)
+        if rows := self._tally.settled - before:
+            self._outlook.settled(time.monotonic(), rows)
         try:
             self._stop_at_limit()
         except LedgerError as error:

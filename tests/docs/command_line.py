@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "BULKROUTE_SIMULATOR_APP_KEY": "The app key that `simulate` lets in, `demo-key` if it is not set.",
     "BULKROUTE_SIMULATOR_APP_SECRET": "Its secret, `demo-secret` if it is not set.",
     "BULKROUTE_SIMULATOR_TOKEN": "The ready token that `simulate` lets in, `demo-token` if it is not set.",
+    "BULKROUTE_HOOK": "Marks the processes of a hook or gate, so that none of them is left.",
     "BULKROUTE_EVENT": "Set for hooks alone: what they are told of, `before_run` or an event.",
     "BULKROUTE_WAVE": "Told to gates: the number of the wave that has just ended.",
     "BULKROUTE_WAVES": "Told to gates: how many waves there are; elsewhere the variable of `--waves`.",

@@ -72,6 +72,16 @@ def test_a_limit_leads_back_to_where_it_began_and_the_next_run_begins_anew(tmp_p
 
 
 @pytest.mark.slow
+def test_waiting_at_a_gate_makes_no_way_back_longer(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, 10)
+    with serving(wanted) as service:
+        words = ("--waves", "6,rest", "--gate-wait", "7s", "--max-duration", "11s", "--back-out-on", "deadline")
+        waited = bulkroute(*run_of(service, *words), cwd=tmp_path)
+        assert waited.code == 0, waited.err
+        assert dict(service.bindings) == wanted
+
+
+@pytest.mark.slow
 def test_without_being_told_to_a_run_stays_where_it_stopped(tmp_path: Path) -> None:
     wanted = manifest(tmp_path, 60)
     with serving(wanted, Faults(business_ids=0.3)) as service:

@@ -177,6 +177,7 @@ def test_the_command_is_told_how_it_stands_and_no_secret(tmp_path: Path, monkeyp
     first, second = (json.loads((tmp_path / f"told-{wave}.json").read_text()) for wave in (1, 2))
     told = {name.removeprefix("BULKROUTE_"): value for name, value in first["seen"].items()}
     sheet = Path(told.pop("TEST_CALLS"))
+    assert len(told.pop("HOOK")) == 16
     assert told == {
         "WAVE": "1",
         "WAVES": "3",
@@ -341,7 +342,8 @@ def test_a_hold_is_answered_by_ctl_and_a_signal_ends_a_command_that_hangs(tmp_pa
             assert held["since"]
             assert held["until"]
             assert service.modified == 2
-            assert ctl(tmp_path, process, "go").code == 0
+            went = ctl(tmp_path, process, "go", "--json")
+            assert (went.code, "go, says the operator" in json.loads(went.out)["reason"]) == (0, True), went.out
             while service.modified < 5:
                 assert process.poll() is None
             while ctl(tmp_path, process, "no-go", "line 4008001234 is dead").code:

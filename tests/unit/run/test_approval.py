@@ -51,7 +51,10 @@ def settings(**options: Any) -> Settings:
     ],
 )
 def test_the_plan_that_was_approved_is_let_through(options: dict[str, Any]) -> None:
-    require_approved(plan(), settings(**options))
+    said: list[str] = []
+    require_approved(plan(), settings(**options), said.append)
+    # A plan that was made with an app key, and a ready token, of which nobody knows whose it is.
+    assert ["cannot be checked" in text for text in said] == [True] * ("credentials" in options)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,7 @@ def test_the_plan_that_was_approved_is_let_through(options: dict[str, Any]) -> N
 )
 def test_any_other_plan_is_refused(written: Written, options: dict[str, Any], code: ExitCode, says: str) -> None:
     with pytest.raises(BulkrouteError) as error:
-        require_approved(written, settings(**options))
+        require_approved(written, settings(**options), [].append)
     assert error.value.exit_code is code
     assert says in str(error.value)
     assert error.value.where == "x.plan"
@@ -84,7 +87,7 @@ def test_any_other_plan_is_refused(written: Written, options: dict[str, Any], co
 
 
 def test_a_manifest_needs_no_approval() -> None:
-    require_approved(plan()._replace(plan=None), settings(approved=FINGERPRINT))
+    require_approved(plan()._replace(plan=None), settings(approved=FINGERPRINT), [].append)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_a_manifest_needs_no_approval() -> None:
         (False, {"require_approval": True}, "is no saved plan, and require-approval is set"),
         (True, {"require_approval": True}, "no --approved names"),
         (False, {"approved": FINGERPRINT}, "--approved is for saved plans"),
-        (True, {"on_drift": OnDrift.SEND}, "never overwrites"),
+        (True, {"on_drift": OnDrift.SEND}, "is not sent over"),
         (True, {"snapshot": False}, "only live bindings tell"),
     ],
 )
