@@ -18,6 +18,7 @@ from bulkroute.errors import UsageError
 END = ".partial"
 
 ELSEWHERE = "see to space and rights there, or name another file"
+OF_STREAM = "see to space and rights of what it leads to"
 """What to do where a file cannot be written."""
 
 NEW_MODE = 0o644
@@ -56,7 +57,7 @@ def writing(path: Path | None) -> Iterator[TextIO]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        where, hint = str(path or "standard output"), ELSEWHERE
+        where, hint = ("standard output", OF_STREAM) if path is None else (str(path), ELSEWHERE)
         raise UsageError(f"cannot be written: {error.strerror}", where=where, hint=hint) from error
 
 

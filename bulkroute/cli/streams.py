@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import click
 
+from bulkroute.atomic_file import OF_STREAM
 from bulkroute.errors import UsageError
 
 REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
@@ -56,8 +57,7 @@ def print_errors_named() -> Iterator[None]:
         if error.errno not in REFUSED or error.filename is not None:
             raise
         _abandon(1)
-        hint = "see to space and rights of what it leads to"
-        raise UsageError(f"cannot be written: {error.strerror}", where="standard output", hint=hint) from error
+        raise UsageError(f"cannot be written: {error.strerror}", where="standard output", hint=OF_STREAM) from error
 
 
 def flush() -> None:

@@ -113,7 +113,7 @@ def test_a_simulation_says_that_it_reads_its_manifest_twice(folder: Path) -> Non
 def test_standard_input_without_a_format_is_wrong_usage(folder: Path, words: tuple[str, ...]) -> None:
     done = bulkroute(*words, cwd=folder, stdin=(folder / "night.csv").read_bytes())
     assert done.code == 2
-    assert "nothing tells the format of standard input; say --format csv or --format yaml" in done.err
+    assert "nothing tells the format of standard input; say --format csv, yaml or plan" in done.err
 
 
 def test_a_pause_while_the_canary_is_read_back_can_be_stopped(folder: Path) -> None:
