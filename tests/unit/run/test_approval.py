@@ -79,7 +79,7 @@ def test_the_plan_that_was_approved_is_let_through(options: dict[str, Any]) -> N
 )
 def test_any_other_plan_is_refused(written: Written, options: dict[str, Any], code: ExitCode, says: str) -> None:
     with pytest.raises(BulkrouteError) as error:
-        require_approved(written, settings(**options), [].append)
+        require_approved(written, settings(**options), print)
     assert error.value.exit_code is code
     assert says in str(error.value)
     assert error.value.where == "x.plan"
@@ -87,7 +87,7 @@ def test_any_other_plan_is_refused(written: Written, options: dict[str, Any], co
 
 
 def test_a_manifest_needs_no_approval() -> None:
-    require_approved(plan()._replace(plan=None), settings(approved=FINGERPRINT), [].append)
+    require_approved(plan()._replace(plan=None), settings(approved=FINGERPRINT), print)
 
 
 @pytest.mark.parametrize(
