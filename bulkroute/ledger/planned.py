@@ -14,10 +14,10 @@ from pathlib import Path
 from bulkroute.ledger.batches import Batch, blank
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
-from bulkroute.ledger.numbers import carries_another, route_of
+from bulkroute.ledger.numbers import carries_another
 from bulkroute.ledger.settle import IS_WANTED, live_text, story, target_sql
 from bulkroute.ledger.wanted import PENDING
-from bulkroute.ledger.waves import Faults
+from bulkroute.ledger.waves import Faults, faults
 from bulkroute.manifest.saved_plan import SENT_IF_AS_PLANNED
 from bulkroute.model import FailureKind, Status
 
@@ -100,17 +100,7 @@ def off_plan(connection: sqlite3.Connection, batch: Batch, wave: int, live: Path
     )
     off = f"NOT {_is_as_found('row')} AND NOT {_IS_RIGHT}"
     with attached(connection, seen=live):
-        of, rows = connection.execute(
-            f"SELECT count(*), count(*) FILTER (WHERE {off}) FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
-            f" WHERE {untouched}",
-            (batch.number, wave),
-        ).fetchone()
-        told = connection.execute(
-            f"SELECT {route_of('row')} || ': ' || {story(batch)} FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
-            f" WHERE {untouched} AND {off} ORDER BY row.row LIMIT ?3",
-            (batch.number, wave, most if rows else 0),
-        ).fetchall()
-    return Faults(rows, of, [text for (text,) in told])
+        return faults(connection, (batch.number, wave), untouched, off, story(batch), most)
 
 
 def _reopen_done(connection: sqlite3.Connection, batch: Batch, earlier: Batch | None) -> None:

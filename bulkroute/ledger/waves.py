@@ -194,18 +194,23 @@ def differences(connection: sqlite3.Connection, batch: Batch, wave: int, live: P
     """Return which rows of a wave the service took, and lists with another binding; `most` are told."""
     succeeded = f"row.batch = ?1 AND row.wave = ?2 AND row.status = '{Status.SUCCEEDED}'"
     with attached(connection, seen=live):
-        of, rows = connection.execute(
-            f"SELECT count(*), count(*) FILTER (WHERE ({IS_WANTED}) IS NOT TRUE)"
-            f" FROM row LEFT JOIN seen.binding AS live ON live.id = row.id WHERE {succeeded}",
-            (batch.number, wave),
-        ).fetchone()
-        told = connection.execute(
-            f"SELECT {route_of('row')} || ': ' || {what_is_live()}"
-            " FROM row LEFT JOIN seen.binding AS live ON live.id = row.id"
-            f" WHERE {succeeded} AND ({IS_WANTED}) IS NOT TRUE ORDER BY row.row LIMIT ?3",
-            (batch.number, wave, most if rows else 0),
-        ).fetchall()
-    return Faults(rows, of, [text for (text,) in told])
+        return faults(connection, (batch.number, wave), succeeded, f"({IS_WANTED}) IS NOT TRUE", what_is_live(), most)
+
+
+def faults(
+    connection: sqlite3.Connection, of: tuple[int, int], which: str, wrong: str, story: str, most: int
+) -> Faults:
+    """Return which of these rows are wrong beside their live routes, all three in SQL; `of`: batch and wave, ?1 and ?2 in it.
+
+    Live bindings are attached as `seen`.
+    """
+    rows = f"FROM row LEFT JOIN seen.binding AS live ON live.id = row.id WHERE {which}"
+    looked, found = connection.execute(f"SELECT count(*), count(*) FILTER (WHERE {wrong}) {rows}", of).fetchone()
+    told = connection.execute(
+        f"SELECT {route_of('row')} || ': ' || {story} {rows} AND {wrong} ORDER BY row.row LIMIT ?3",
+        (*of, most if found else 0),
+    )
+    return Faults(found, looked, [text for (text,) in told])
 
 
 def failures(connection: sqlite3.Connection, batch: Batch, wave: int, most: int) -> Faults:

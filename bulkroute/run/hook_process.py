@@ -6,7 +6,8 @@
 However it ends is a value. Whatever the command does (hang, ignore signals, leave children behind, print without end,
 never read its input), it costs `timeout_s` at most, the event loop goes on, memory stays flat, and no process of it is
 left: neither in its group, nor in a session of its own (`setsid`), unless it has wiped its environment, where a mark
-tells. So it is if the caller is cancelled. It is never given a secret: not in its environment, and what it prints is kept without any.
+tells. So it is if the caller is cancelled. It is never given a secret: not in its environment, and what it prints is
+kept without any.
 """
 
 import asyncio
@@ -99,8 +100,8 @@ async def run_shell(
 ) -> ShellEnd:
     """Run `/bin/sh -c command` with `stdin`, and with `variables` (BULKROUTE_...) beside this process's environment.
 
-    Other BULKROUTE_ variables, and all that hold a secret that `clean` knows, are left out. Cancelled, it kills the
-    command's group before it lets the cancellation go on.
+    Other BULKROUTE_ variables, and all that hold a secret, are left out. Cancelled, it kills all that the command
+    started before it lets the cancellation go on.
     """
     loop = asyncio.get_running_loop()
     cancelled = threading.Event()
