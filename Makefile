@@ -11,7 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test quick soak power-loss bench docs lint clean lock
+.PHONY: run test quick soak power-loss mutants bench docs lint clean lock
 
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh

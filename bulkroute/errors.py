@@ -95,7 +95,11 @@ class StopKind(StrEnum):
     UNREACHABLE = "unreachable", ExitCode.UNREACHABLE, "no connection to the service came about"
     READING_REFUSED = "reading_refused", ExitCode.UNREACHABLE, "the service does not let its bindings be read"
     USAGE = "usage", ExitCode.USAGE, "wrong usage or settings"
-    TARGETS = "targets", ExitCode.USAGE, "--strict-targets: a target that calls cannot reach"
+    TARGETS = (
+        "targets",
+        ExitCode.USAGE,
+        "--strict-targets: a target that calls cannot reach; exit code 3 before a later wave",
+    )
     DRIFT = (
         "drift",
         ExitCode.DIFFERENT,

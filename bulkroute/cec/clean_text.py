@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections import deque
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -21,6 +22,9 @@ from bulkroute.model import printable
 
 TOKENS_REMEMBERED = 8
 """Tokens kept in mind, beside the fixed secrets: those of the last hours."""
+
+TEXTS_REMEMBERED = 256
+"""Short texts that were cleaned already: a service says few, each of them thousands of times."""
 
 STARS = "***"
 
@@ -51,13 +55,18 @@ class CleanText:
     def __init__(self, fixed_secrets: Iterable[str]) -> None:
         self._fixed = [_known(secret) for secret in fixed_secrets]
         self._tokens: deque[_Known] = deque(maxlen=TOKENS_REMEMBERED)
+        self._cleaned = lru_cache(TEXTS_REMEMBERED)(self._clean)
 
     def learn(self, token: str) -> None:
         """Blot out this token as well, until `TOKENS_REMEMBERED` others have come since."""
         self._tokens.append(_known(token))
+        self._cleaned.cache_clear()
 
     def __call__(self, text: str) -> str:
         """Return `text` fit to be kept and shown: printable, and without any secret the service may have echoed."""
+        return self._cleaned(text) if len(text) <= TEXT_LIMIT else self._clean(text)
+
+    def _clean(self, text: str) -> str:
         # More is not shown; a secret that begins in what is shown must be seen to its end.
         return printable(self.blot_out(text[: 4 * TEXT_LIMIT + self.longest]), TEXT_LIMIT)
 

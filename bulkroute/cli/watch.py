@@ -33,7 +33,9 @@ def parse_address(text: str) -> tuple[str, int]:
     help="Where to serve the page; port 0 takes a free one.",
 )
 @click.option("--open", "open_", is_flag=True, help="Open the page in this machine's browser.")
-@click.option("--control", is_flag=True, help="Add buttons that pause, resume, pace and stop the run.")
+@click.option(
+    "--control", is_flag=True, help="Add buttons that pause, resume, pace and stop the run, or say go or no go."
+)
 @click.option("--public", is_flag=True, help="Let in whoever reaches the port, without the link. Never with --control.")
 def watch(ledger: Path, batch: int | None, listen: tuple[str, int], open_: bool, control: bool, public: bool) -> None:
     """Serve a page that shows LEDGER live, before, while and after a run writes it, until Ctrl-C.

@@ -2,8 +2,8 @@
 
 The plan says what each row was bound to when it was made. A row that is bound to that now may be sent, one that is bound
 to what the plan wants is done; any other one has drifted, whatever the ledger knows of it, and so has one whose route is
-gone, locked now, or carries another number, wherever that leads. What the plan refused is not sent either, though it could be now. Changes no
-target, and never lets a row through that the plan says nothing of.
+gone, locked now, or carries another number, wherever that leads. What the plan refused is not sent either, though it
+could be now. Changes no target, and never lets a row through that the plan says nothing of.
 """
 
 import sqlite3
@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from bulkroute.ledger.batches import Batch, blank
+from bulkroute.ledger.batches import Batch, blank, number_of
 from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import LOCKED, attached
 from bulkroute.ledger.numbers import carries_another
-from bulkroute.ledger.settle import IS_WANTED, live_text, story, target_sql
+from bulkroute.ledger.settle import IS_WANTED, LIVE, story, target_sql
 from bulkroute.ledger.wanted import PENDING
 from bulkroute.ledger.waves import Faults, faults
 from bulkroute.manifest.saved_plan import SENT_IF_AS_PLANNED
@@ -140,9 +140,8 @@ def _story() -> str:
     """Return SQL that says of a row what it was when the plan was made, what the plan wants, and what it is."""
     was = f"coalesce({target_sql('staged', 'before_', 'staged.before_target')}, 'without a target')"
     wanted = target_sql("row", known="staged.target")
-    number = "iif(live.ext_code <> '', live.access_code || ' ext ' || live.ext_code, live.access_code)"
     why = (
         f"CASE WHEN live.editable IN {LOCKED} THEN ', and locked' WHEN {carries_another('staged')}"
-        f" THEN ', and its number is ' || {number} ELSE '' END"
+        f" THEN ', and its number is ' || {number_of('live')} ELSE '' END"
     )
-    return f"'was ' || {was} || ', planned ' || {wanted} || ', is ' || {live_text()} || {why}"
+    return f"'was ' || {was} || ', planned ' || {wanted} || ', is ' || {LIVE} || {why}"

@@ -38,7 +38,11 @@ def target_sql(table: str, prefix: str = "", known: str = "''") -> str:
 
 
 _WANTED = target_sql("row")
-_LIVE = f"iif(live.id IS NULL, 'not listed', coalesce({target_sql('live')}, 'without a target'))"
+LIVE = f"iif(live.id IS NULL, 'not listed', coalesce({target_sql('live')}, 'without a target'))"
+"""SQL that says what a row is; live bindings are attached."""
+
+WHAT_IS_LIVE = f"'wanted ' || {_WANTED} || ', is ' || {LIVE}"
+"""SQL that says what a row should be and what it is."""
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -49,16 +53,6 @@ def add_functions(connection: sqlite3.Connection) -> None:
 def _target_text(devicetype: int | None, device_id: int | None, name: str) -> str | None:
     found = target(devicetype, device_id, name)
     return None if found is None else str(found)
-
-
-def what_is_live() -> str:
-    """Return SQL that says what a row should be and what it is."""
-    return f"'wanted ' || {_WANTED} || ', is ' || {_LIVE}"
-
-
-def live_text() -> str:
-    """Return SQL that says what a row is; live bindings are attached."""
-    return _LIVE
 
 
 def story(batch: Batch, earlier: Batch | None = None) -> str:
@@ -72,8 +66,8 @@ def story(batch: Batch, earlier: Batch | None = None) -> str:
         recorded = f"{recorded}, (SELECT {target_sql('old', 'before_')} {of_earlier})"
     before = f"coalesce({recorded}, 'not recorded')"
     if batch.parent is None:
-        return f"'was ' || {before} || ', wanted ' || {_WANTED} || ', is ' || {_LIVE}"
-    return f"'was ' || {_WANTED} || ', wrote ' || {before} || ', is ' || {_LIVE}"
+        return f"'was ' || {before} || ', wanted ' || {_WANTED} || ', is ' || {LIVE}"
+    return f"'was ' || {_WANTED} || ', wrote ' || {before} || ', is ' || {LIVE}"
 
 
 class Doubts(NamedTuple):

@@ -43,7 +43,7 @@ class FoundRow(NamedTuple):
     media_type: int | None
     """A `MediaType`; None where the service names none."""
     wave: int | None
-    """As the manifest says, for `rollback --wave`; None where it says none."""
+    """In which wave it goes, as the manifest says; None where it says none: with the last."""
 
 
 class Staging(Scratch):

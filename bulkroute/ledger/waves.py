@@ -17,7 +17,7 @@ from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.ledger.live_bindings import Target, attached, gathered
 from bulkroute.ledger.numbers import route_of
 from bulkroute.ledger.queries import COUNTED
-from bulkroute.ledger.settle import IS_WANTED, what_is_live
+from bulkroute.ledger.settle import IS_WANTED, WHAT_IS_LIVE
 from bulkroute.ledger.wanted import PENDING
 from bulkroute.model import OF_THE_ROW, Status
 from bulkroute.progress import WaveProgress
@@ -194,7 +194,7 @@ def differences(connection: sqlite3.Connection, batch: Batch, wave: int, live: P
     """Return which rows of a wave the service took, and lists with another binding; `most` are told."""
     succeeded = f"row.batch = ?1 AND row.wave = ?2 AND row.status = '{Status.SUCCEEDED}'"
     with attached(connection, seen=live):
-        return faults(connection, (batch.number, wave), succeeded, f"({IS_WANTED}) IS NOT TRUE", what_is_live(), most)
+        return faults(connection, (batch.number, wave), succeeded, f"({IS_WANTED}) IS NOT TRUE", WHAT_IS_LIVE, most)
 
 
 def faults(

@@ -45,7 +45,7 @@ class NumberedRow(NamedTuple):
     target: WantedTarget
     """Where the route is to lead."""
     wave: int | None = None
-    """As the manifest says, for `rollback --wave`; None where it says none."""
+    """In which wave it goes, as the manifest says; None where it says none: with the last."""
 
     @property
     def number(self) -> str:
@@ -73,4 +73,4 @@ class LabelledRow(NamedTuple):
     target: str
     """The wanted target's name; "" where it is not said."""
     wave: int | None
-    """As the manifest says, for `rollback --wave`; None where it says none."""
+    """In which wave it goes, as the manifest says; None where it says none: with the last."""

@@ -63,10 +63,9 @@ def require_approved(written: Written, settings: Settings, on_notice: Callable[[
         raise error
     if not settings.is_rehearsal:
         _require_tenant(head, written.name, settings)
-        if bool(head.origin.app_key) != bool(settings.credentials.app_key):
-            on_notice(
-                f"{WARNING}a ready token does not show whose it is: that it is of the plan's app key cannot be checked"
-            )
+        if not (head.origin.app_key and settings.credentials.app_key):
+            said = "whether plan and run are of one app key cannot be checked"
+            on_notice(f"{WARNING}a ready token does not show whose it is: {said}")
     _require_young(head, written.name, settings)
 
 

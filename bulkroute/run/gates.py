@@ -33,7 +33,7 @@ NOT_YET = 75
 """What `--gate-command` exits with to be asked again."""
 
 ONE_ANSWER_WITHIN_S = 600.0
-"""How long `--gate-command` may take for one answer where `--gate-timeout` says nothing shorter."""
+"""How long `--gate-command` may take for one answer where there is no `--gate-timeout`."""
 
 LONGEST_REASON = 200
 

@@ -7,6 +7,7 @@ who has the token waits for them. Nothing is logged, whatever they do.
 
 import asyncio
 import errno
+import math
 import resource
 import socket
 from collections.abc import Callable
@@ -75,6 +76,11 @@ class Connections:
         """Note that a connection is of use: it asked for something, or took what was sent."""
         if transport is not None:
             self._let_in[transport] = asyncio.get_running_loop().time() + IDLE_S
+
+    def wait_for_us(self, transport: asyncio.BaseTransport | None) -> None:
+        """Note that an answer is being made for a connection: no time runs against it until `keep`."""
+        if transport is not None:
+            self._let_in[transport] = math.inf
 
     async def close_idle(self) -> None:
         """Close, until cancelled, whose time is over."""

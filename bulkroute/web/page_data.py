@@ -58,7 +58,7 @@ class Snapshots:
             batch = self._ledger.require_batch(which)
             if batch.number != self._counted:
                 self._timeline, self._row_counts = Timeline(batch), RowCounts(self._ledger, batch)
-                self._wave_rows = WaveRows(batch)
+                self._wave_rows = WaveRows(self._ledger, batch)
             self._counted = batch.number
             runs = batch.runs()
             stage = (batch.number, len(runs), bool(runs) and runs[-1].exit_code)

@@ -12,7 +12,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, TypeVar, cast
 
 from aiohttp import web
 
@@ -29,6 +29,8 @@ from bulkroute.web.feed import Feed
 from bulkroute.web.lookups import Lookups, busy
 from bulkroute.web.page_data import packed
 from bulkroute.web.report import asset, document
+
+T = TypeVar("T")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -166,7 +168,15 @@ class Server:
             batch = ledger.require_batch(self._feed.which)
             return packed(batch.failed_rows(search, limit=limit, offset=offset), batch.count_failed(search))
 
-        return web.json_response(await self._lookups.ask(find))
+        return web.json_response(await self._ask(request, find))
+
+    async def _ask(self, request: web.Request, question: Callable[[LedgerReader], T]) -> T:
+        """Ask the ledger; whoever waits for that is not idle."""
+        self._connections.wait_for_us(request.transport)
+        try:
+            return await self._lookups.ask(question)
+        finally:
+            self._connections.keep(request.transport)
 
     async def _ids(self, request: web.Request) -> web.StreamResponse:
         return await self._download(request, "text/plain", "", lambda row: [row.id])
@@ -193,7 +203,7 @@ class Server:
             with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, "w+", encoding="utf-8", newline="") as spool:
                 spool.write(head)
                 search = _search(request)
-                await self._lookups.ask(lambda ledger: self._write_failed(ledger, search, spool, line))
+                await self._ask(request, lambda ledger: self._write_failed(ledger, search, spool, line))
                 spool.seek(0)
                 response = web.StreamResponse(
                     headers={**HEADERS, **NOTHING_ELSE, "Content-Type": f"{kind}; charset=utf-8"}

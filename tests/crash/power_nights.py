@@ -10,6 +10,7 @@ from pathlib import Path
 from bulkroute.simulator import Faults
 from tests.crash.disk import Image
 from tests.crash.launcher import Launcher
+from tests.crash.night import PACE
 from tests.crash.power import Told
 from tests.crash.recording import Operation, recorded
 from tests.harness import Result, Service, Target, ids, targets, write_csv
@@ -19,7 +20,6 @@ ROWS = int(os.environ.get("POWER_ROWS", "40"))
 SEED = int(os.environ.get("SEED", "7"))
 
 NAME = "night.ledger.db"
-PACE = ("--rate", "unlimited", "--concurrency", 3, "--backoff", "0.01", "--backoff-cap", "0.02")
 TOLD = ("--log-format", "json", "--max-attempts", 12)
 RUN, ROLLBACK = ("run", "night.csv"), ("rollback", NAME)
 MORE = 15

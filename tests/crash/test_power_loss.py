@@ -20,8 +20,9 @@ import pytest
 
 from tests.crash.disk import Disk, Image
 from tests.crash.launcher import Launcher
+from tests.crash.night import PACE
 from tests.crash.power import Held, Told, troubles
-from tests.crash.power_nights import NAME, PACE, SEED, STORIES, Recording, is_kept, record, routes_of
+from tests.crash.power_nights import NAME, SEED, STORIES, Recording, is_kept, record, routes_of
 from tests.crash.recording import Operation, built, recorded
 from tests.harness import IN_MEMORY, Service, ids, serving
 

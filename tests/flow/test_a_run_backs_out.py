@@ -75,7 +75,7 @@ def test_a_limit_leads_back_to_where_it_began_and_the_next_run_begins_anew(tmp_p
 def test_waiting_at_a_gate_makes_no_way_back_longer(tmp_path: Path) -> None:
     wanted = manifest(tmp_path, 10)
     with serving(wanted) as service:
-        words = ("--waves", "6,rest", "--gate-wait", "7s", "--max-duration", "11s", "--back-out-on", "deadline")
+        words = ("--waves", "6,rest", "--gate-wait", "7s", "--max-duration", "14s", "--back-out-on", "deadline")
         waited = bulkroute(*run_of(service, *words), cwd=tmp_path)
         assert waited.code == 0, waited.err
         assert dict(service.bindings) == wanted

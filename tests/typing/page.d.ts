@@ -54,6 +54,7 @@ interface Pair {
 
 interface Waves {
   total: number;
+  is_held: boolean;
   rows: Wave[];
 }
 

@@ -32,3 +32,16 @@ function make(tag, text = "", className = "") {
   made.textContent = text === null ? "" : String(text);
   return made;
 }
+
+/**
+ * Save it as a file.
+ * @param {Blob} blob
+ * @param {string} name
+ */
+function saveAs(blob, name) {
+  const link = make("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}

@@ -56,6 +56,11 @@ const Failures = (() => {
 
   const search = () => ({ text: text.value.trim(), kind: kind.value });
 
+  /** @param {unknown} error */
+  function unread(error) {
+    place.textContent = `the rows could not be read (${error instanceof Error ? error.message : error})`;
+  }
+
   /** @returns {Promise<void>} */
   async function refresh() {
     const mine = ++asked;
@@ -64,7 +69,7 @@ const Failures = (() => {
       found = await source.find(search(), offset, PAGE);
     } catch (error) {
       if (mine !== asked) return; // given up for a later question
-      place.textContent = `the rows could not be read (${error instanceof Error ? error.message : error})`;
+      unread(error);
       return;
     }
     if (mine !== asked) return; // a later question was asked meanwhile
@@ -114,7 +119,7 @@ const Failures = (() => {
     try {
       await work();
     } catch (error) {
-      place.textContent = `the rows could not be read (${error instanceof Error ? error.message : error})`;
+      unread(error);
     }
   }
   async function copyIds() {

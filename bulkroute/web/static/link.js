@@ -103,11 +103,7 @@ const Link = (() => {
    * @param {string} name
    */
   async function save(path, name) {
-    const link = make("a");
-    link.href = URL.createObjectURL(await (await ask(path)).blob());
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    saveAs(await (await ask(path)).blob(), name);
   }
   take();
   addEventListener("hashchange", () => take() && location.reload());

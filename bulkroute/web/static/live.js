@@ -158,7 +158,7 @@
     for (const one of controls.querySelectorAll("button")) one.disabled = !going;
     for (const one of controls.querySelectorAll("input")) one.disabled = !going;
     const isHeld = data.live.state !== undefined && data.live.pauses.some((pause) => pause.cause === "gate");
-    const mayGo = isHeld && data.waves.rows.some((wave) => wave.words.includes("hold waiting"));
+    const mayGo = isHeld && data.waves.is_held;
     element("control-go", HTMLButtonElement).hidden = !mayGo;
     element("control-no-go", HTMLButtonElement).hidden = !isHeld;
     if (data.live.state) {

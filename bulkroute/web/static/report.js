@@ -63,15 +63,8 @@
           defused(row.target),
         ].join(","),
       );
-      const link = make("a");
-      link.href = URL.createObjectURL(
-        new Blob([["id,devicetype,deviceId,accessCode,extCode,mediaType,target", ...lines, ""].join("\n")], {
-          type: "text/csv",
-        }),
-      );
-      link.download = "failed.csv";
-      link.click();
-      URL.revokeObjectURL(link.href);
+      const text = ["id,devicetype,deviceId,accessCode,extCode,mediaType,target", ...lines, ""].join("\n");
+      saveAs(new Blob([text], { type: "text/csv" }), "failed.csv");
     },
   };
   const { total } = data.failed;

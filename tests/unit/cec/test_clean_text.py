@@ -77,3 +77,10 @@ def test_the_longest_way_to_write_a_secret_counts() -> None:
     assert plain >= len("&#x0061;&#x002f;&#x0062;")
     clean.learn("a longer token")
     assert clean.longest > plain
+
+
+def test_a_text_that_was_clean_is_looked_at_again_once_a_token_is_known() -> None:
+    clean = CleanText([])
+    assert clean("it said tok-1234567890") == "it said tok-1234567890"
+    clean.learn("tok-1234567890")
+    assert clean("it said tok-1234567890") == "it said ***"

@@ -13,7 +13,7 @@ from aiohttp import web
 from bulkroute.cec.answers import NoReply, Reply
 from bulkroute.cec.client import Client
 from bulkroute.cec.token import Away, Refusal, TokenSource
-from bulkroute.cec.token_answers import Issued, KeysWrong, Trouble, read_token_answer
+from bulkroute.cec.token_answers import LIKE_A_SECRET, Issued, KeysWrong, Trouble, read_token_answer
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.errors import BulkrouteError, CredentialsRefused, KeysRefused, ServiceUnreachable, StopKind, StoppedEarly
 from bulkroute.model import FailureKind
@@ -362,3 +362,8 @@ def test_words_and_names_of_hosts_are_no_secrets() -> None:
     body = json.dumps({"error_code": "20001", "error_msg": "app_key or app_secret 应用密钥 is\nnot valid"})
     answer = read_token_answer(Reply(500, body.encode()))
     assert answer == Trouble("HTTP 500, 20001, app_key or app_secret 应用密钥 is\nnot valid")
+
+
+def test_a_text_of_blanks_is_searched_for_secrets_in_no_time() -> None:
+    text = "no" + "\n\u2028\x1c" * 1000 + " x"
+    assert LIKE_A_SECRET.sub("***", text) == text  # two ways to match each of them would take for ever

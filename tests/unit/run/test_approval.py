@@ -53,7 +53,7 @@ def settings(**options: Any) -> Settings:
 def test_the_plan_that_was_approved_is_let_through(options: dict[str, Any]) -> None:
     said: list[str] = []
     require_approved(plan(), settings(**options), said.append)
-    # A plan that was made with an app key, and a ready token, of which nobody knows whose it is.
+    # Nobody knows whose a ready token is.
     assert ["cannot be checked" in text for text in said] == [True] * ("credentials" in options)
 
 

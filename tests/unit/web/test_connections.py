@@ -98,9 +98,15 @@ async def test_strangers_and_idle_visitors_are_closed_when_their_time_is_over(
     monkeypatch.setattr(connections, "IDLE_S", 0.1)
     idle, transport = await door.visit()
     door.connections.let_in(transport)
+    waits, transport = await door.visit()
+    door.connections.let_in(transport)
+    door.connections.wait_for_us(transport)
     for reader in (stranger, idle):
         assert await reader.read(1) == b""
     assert not stays.at_eof()
+    assert not waits.at_eof(), "it is the answer that takes its time"
+    door.connections.keep(transport)
+    assert await waits.read(1) == b""
 
 
 def test_it_listens_at_every_address_of_a_name_at_one_port() -> None:

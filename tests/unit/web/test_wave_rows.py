@@ -13,11 +13,16 @@ from bulkroute.web.wave_rows import WaveRows
 
 
 def test_waves_are_shown_with_what_their_gates_said(tmp_path: Path) -> None:
-    with Staging() as rows, Ledger(tmp_path / "l.db").hold() as held, held.write() as writer:
+    with (
+        Staging() as rows,
+        Ledger(tmp_path / "l.db").hold() as held,
+        held.write() as writer,
+        Ledger(held.path).read() as ledger,
+    ):
         rows.load([Row(line, f"r{line}", 1, 101) for line in range(2, 12)], Faults("m.csv"))
         batch = writer.take_over(Staged(rows, "m.csv", "digest"), Tenant("s", ""))[0]
-        shown = WaveRows(batch)
-        assert shown.read() == {"total": 0, "rows": []}
+        shown = WaveRows(ledger, batch)
+        assert shown.read() == {"total": 0, "is_held": False, "rows": []}
         batch.make_waves(parse_waves("2,rest"))
         first = shown.read()
         assert [(line["wave"], line["state"], line["rows"], line["done"]) for line in first["rows"]] == [
@@ -34,17 +39,29 @@ def test_waves_are_shown_with_what_their_gates_said(tmp_path: Path) -> None:
             ("wait", "no_go", "x"),
         ):
             change("INSERT INTO gate VALUES (1, 1, ?, ?, 0, ?)", (gate, answer, words))
-        gated = shown.read()["rows"][0]
+        held_up = shown.read()
+        gated = held_up["rows"][0]
         assert (gated["state"], gated["done"]) == ("gate", 2)
         assert gated["words"] == "a word; command not yet: no agent; hold waiting"
+        assert held_up["is_held"]
+        # Waited for by a run that was killed, and asked no more by the one that went on.
+        change("UPDATE wave SET state = 'done' WHERE wave = 1")
+        change("UPDATE wave SET state = 'gate' WHERE wave = 2")
+        change("INSERT INTO gate VALUES (1, 2, 'command', 'not_yet', 0, 'hold waiting')")
+        assert not shown.read()["is_held"]
 
 
 def test_of_many_waves_the_first_are_shown(tmp_path: Path) -> None:
     many = wave_rows.MOST_WAVES + 5
-    with Staging() as rows, Ledger(tmp_path / "l.db").hold() as held, held.write() as writer:
+    with (
+        Staging() as rows,
+        Ledger(tmp_path / "l.db").hold() as held,
+        held.write() as writer,
+        Ledger(held.path).read() as ledger,
+    ):
         rows.load([Row(line, f"r{line}", 1, 101) for line in range(2, many + 2)], Faults("m.csv"))
         batch = writer.take_over(Staged(rows, "m.csv", "digest"), Tenant("s", ""))[0]
         batch._connection.execute("UPDATE row SET wave = line")
         batch.make_waves(())
-        shown = WaveRows(batch).read()
+        shown = WaveRows(ledger, batch).read()
     assert (shown["total"], len(shown["rows"])) == (many, wave_rows.MOST_WAVES)
