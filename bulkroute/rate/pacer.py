@@ -1,7 +1,8 @@
 """Who may start a call, and when: the rate, the order of those who wait, and run-wide holds with their reasons.
 
 Promises, on top of what `schedule` does: whoever asked first starts first; no call starts while a hold stands; a call
-counts from the moment its first byte leaves, however long its connection took, and however long the process slept.
+counts from the moment its first byte leaves, however long its connection took, and however long the process slept;
+where several pacers share a `Limit`, a call takes a slot of both or of none.
 
 Never starts a thread or a task, and never decides which rate is right: that is for the caller, by `Pacer.set_rate` and
 `Pacer.learn`.
@@ -16,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import NamedTuple
 
+from bulkroute.rate.limit import Limit, LimitSlot
 from bulkroute.rate.schedule import UNBOUNDED, Schedule
 
 MIN_SLEEP_S = 0.001
@@ -54,10 +56,14 @@ def loop_clock(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
 class Slot:
     """The right to start one call. Who has it says when the first byte leaves, or gives it back."""
 
-    __slots__ = ("_pacer", "at_s", "probed")
+    __slots__ = ("_pacer", "at_s", "probed", "shared")
 
-    def __init__(self, pacer: "Pacer", at_s: float, probed: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, pacer: "Pacer", at_s: float, shared: LimitSlot | None = None, probed: tuple[str, ...] = ()
+    ) -> None:
         self._pacer = pacer
+        self.shared = shared
+        """That of the limit that the pacer shares, if it shares any."""
         self.at_s = at_s
         """When the call counts as started."""
         self.probed = probed
@@ -69,20 +75,26 @@ class Slot:
         A slot older than `STALE_S` is first to be exchanged for `another`: what is returned then is to be awaited, and
         `depart` called again. Small lateness costs no slot.
         """
+        return None if self.leave() else self._exchange(another)
+
+    def leave(self) -> bool:
+        """Do the same where the slot is young enough, that of the limit too; return whether it is."""
         now_s = self._pacer.clock()
-        if now_s - self.at_s >= STALE_S:
-            return self._exchange(another)
+        if now_s - self.at_s >= STALE_S or (self.shared is not None and not self.shared.leave()):
+            return False
         self.at_s = self._pacer.schedule.restart(self.at_s, now_s)
-        return None
+        return True
 
     async def _exchange(self, another: Callable[[], Awaitable["Slot"]]) -> None:
         self.give_back()
         slot = await another()
-        self.at_s, self.probed = slot.at_s, slot.probed
+        self.at_s, self.probed, self.shared = slot.at_s, slot.probed, slot.shared
 
     def give_back(self) -> None:
         """Start no call after all."""
         self._pacer.take_back(self.at_s, self.probed)
+        if self.shared is not None:
+            self.shared.give_back()
 
 
 class Pacer:
@@ -91,12 +103,15 @@ class Pacer:
     The right is taken when `start` or `try_start` returns a slot. A waiter that is cancelled has taken nothing.
     """
 
-    def __init__(self, rate_per_s: float | None, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, rate_per_s: float | None, *, clock: Callable[[], float] | None = None, limit: Limit | None = None
+    ) -> None:
         """Take `rate_per_s` calls per second; None or inf is unlimited, 0 or less a ValueError.
 
-        Without a `clock` it is made inside the loop, and goes by the loop's.
+        Without a `clock` it is made inside the loop, and goes by the loop's. `limit`: the rate that it shares.
         """
         self.clock = clock or loop_clock(asyncio.get_running_loop())
+        self._limit = limit
         self.schedule = Schedule(rate_per_s)
         self.started = 0
         self._holds: dict[str, Hold] = {}
@@ -112,9 +127,13 @@ class Pacer:
 
     @property
     def rate_per_s(self) -> float | None:
-        """The rate in force, in calls per second: the one asked for, or what the service allows if that is less."""
-        asked, learnt = self.schedule.rate_per_s, self.schedule.learnt_per_s
-        return asked if learnt is None else learnt if asked is None else min(asked, learnt)
+        """The rate in force, in calls per second: the one asked for, or less where the service or the limit allows less.
+
+        The others' share of the limit is not taken off: they may have nothing to send.
+        """
+        shared_per_s = None if self._limit is None else self._limit.rate_per_s
+        rates = (self.schedule.rate_per_s, self.schedule.learnt_per_s, shared_per_s)
+        return min((rate for rate in rates if rate is not None), default=None)
 
     @property
     def started_per_s(self) -> int:
@@ -148,8 +167,11 @@ class Pacer:
                     self._wake()
                 await woken.wait()
                 # The slot is taken here, not by who wakes: a stall in between must not antedate the call.
-                if self._waiters[0] is woken and (slot := self._take(just_before)):
-                    return slot
+                if self._waiters[0] is woken:
+                    if slot := self._take(just_before):
+                        return slot
+                    if self._limit is not None and (slot := await self._take_in_turn(self._limit, just_before)):
+                        return slot
                 woken.clear()
         finally:
             self._waiters.remove(woken)
@@ -166,7 +188,10 @@ class Pacer:
         self._wake()
 
     def delay_s(self) -> float:
-        """Return how many seconds the next call has to wait; 0: it may start now; inf: until a hold is released."""
+        """Return how many seconds the next call has to wait; 0: it may start now; inf: until a hold is released.
+
+        As far as this pacer knows: that of a limit depends on who else asks for it.
+        """
         now_s = self.clock()
         return max(self._held_until_s(now_s) - now_s, self.schedule.delay(now_s))
 
@@ -178,7 +203,8 @@ class Pacer:
         now_s = self.clock()
         if self._held_until_s(now_s) > now_s:
             return 0
-        return min(1 if self._holds else UNBOUNDED, self.schedule.due_within(now_s, lead_s))
+        due = min(1 if self._holds else UNBOUNDED, self.schedule.due_within(now_s, lead_s))
+        return due if self._limit is None else min(due, self._limit.due_within(lead_s))
 
     def hold(self, key: str, reason: str, until_s: float | None = None, probe_at_s: float | None = None) -> None:
         """Let no call start until `release(key)`, or `until_s` on the pacer's `clock` if that is earlier.
@@ -218,21 +244,38 @@ class Pacer:
         self._holds_changed.set()
         self._wake()
 
-    def _take(self, just_before: Callable[[], object] | None = None) -> Slot | None:
-        """Start a call now if the holds and the rate let it."""
+    async def _take_in_turn(self, limit: Limit, just_before: Callable[[], object] | None) -> Slot | None:
+        """Wait for the limit, unless it is not that which holds the call up; then start the call if it still may.
+
+        A slot of the limit that comes too late, since the call is held up now, goes on to whoever waits next.
+        """
+        if self.delay_s() > 0:
+            return None
+        shared, slot = await limit.start(), None
+        try:
+            slot = self._take(just_before, shared)
+        finally:
+            if slot is None:
+                shared.give_back()
+        return slot
+
+    def _take(self, just_before: Callable[[], object] | None = None, shared: LimitSlot | None = None) -> Slot | None:
+        """Start a call now if the holds, the rate and the limit let it; `shared` is the slot of the limit for it."""
         now_s = self.clock()
         if (self._holds and self._held_until_s(now_s) > now_s) or self.schedule.delay(now_s) > 0:
             return None
         if just_before is not None:
             just_before()  # it may take its time, hold or slow the run
-            return self._take()
+            return self._take(None, shared)
+        if self._limit is not None and shared is None and (shared := self._limit.try_start()) is None:
+            return None
         self.schedule.start(now_s)
         self.started += 1
         if not self._holds:
-            return Slot(self, now_s)
+            return Slot(self, now_s, shared)
         probed = tuple(self._holds)
         self._holds = {key: hold._replace(probe_at_s=None) for key, hold in self._holds.items()}
-        return Slot(self, now_s, probed)
+        return Slot(self, now_s, shared, probed)
 
     def _wake(self) -> None:
         """Wake those who may start now, the longest waiting first; if none may, set the timer for the first."""

@@ -127,12 +127,17 @@ class Schedule:
         """
         if now_s - start_s <= PUNCTUAL_S:
             return start_s
-        self.take_back(start_s)
+        self._forget(start_s)
         self._starts.append(now_s)
         return now_s
 
     def take_back(self, start_s: float) -> None:
-        """Forget a start that did not come about. It is not made up for."""
+        """Forget a start that did not come about. If it was the latest one the next has its place; else it is lost."""
+        self._forget(start_s)
+        if start_s == self._last_s:
+            self._full_s -= self._spacing_s
+
+    def _forget(self, start_s: float) -> None:
         place = bisect_left(self._starts, start_s)
         if place < len(self._starts) and self._starts[place] == start_s:
             del self._starts[place]
