@@ -1,10 +1,6 @@
 """nginx itself between the client and the simulator: its rate limit, its TLS, and its 502 when the upstream dies."""
 
 import contextlib
-import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,41 +9,25 @@ import pytest
 from tests.certificates import certificates
 from tests.flow.test_signals_stop_in_good_order import wait_for
 from tests.harness import Service, bulkroute, exported, ids, serving, started, targets, write_csv
+from tests.nginx import needs_nginx, nginx
 
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(NGINX).exists(), reason="nginx is not installed (Debian: nginx-light)"),
-]
+pytestmark = [pytest.mark.slow, needs_nginx]
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, upstream: str, location: str, http: str = "") -> Iterator[str]:
+def tls_nginx(folder: Path, upstream: str, location: str, http: str = "") -> Iterator[str]:
     """Run nginx with TLS before `upstream` (host:port); `location` and `http` are lines of its configuration."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;"
-        f"events {{}} http {{ access_log {folder}/access.log; {temporary} {http}"
-        f"server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificates()}/good.pem; ssl_certificate_key {certificates()}/good.pem;"
-        f"location / {{ proxy_pass http://{upstream}; proxy_http_version 1.1; proxy_read_timeout 1s; {location} }} }} }}"
-    )
-    process = subprocess.Popen([NGINX, "-c", str(folder / "nginx.conf"), "-p", str(folder)], stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None, (folder / "error.log").read_text()
-            time.sleep(0.05)
+    certificate = certificates() / "good.pem"
+
+    def lines(port: int) -> str:
+        return (
+            f"{http} server {{ listen 127.0.0.1:{port} ssl;"
+            f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"
+            f"location / {{ proxy_pass http://{upstream}; proxy_http_version 1.1; proxy_read_timeout 1s; {location} }} }}"
+        )
+
+    with nginx(folder, lines) as port:
         yield f"https://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def address(service: Service) -> str:
@@ -64,7 +44,7 @@ def test_its_rate_limit_is_kept_below_without_one_refusal(tmp_path: Path, status
     write_csv(tmp_path / "night.csv", wanted)
     limit = f"limit_req zone=night burst=5 nodelay; limit_req_status {status};"
     zone = "limit_req_zone $binary_remote_addr zone=night:1m rate=30r/s;"
-    with serving(wanted) as service, nginx(tmp_path, address(service), limit, zone) as url:
+    with serving(wanted) as service, tls_nginx(tmp_path, address(service), limit, zone) as url:
         run = bulkroute("run", "night.csv", "--base-url", url, "--rate", "30", *FLAGS, cwd=tmp_path, env=ENV)
         assert run.code == 0, run.err
         assert run.summary["throttled"] <= 1, "the token call shares the limit: one refusal at most"
@@ -76,7 +56,7 @@ def test_a_rate_above_its_limit_is_slowed_down_and_finishes(tmp_path: Path) -> N
     write_csv(tmp_path / "night.csv", wanted)
     limit = "limit_req zone=night burst=3 nodelay; limit_req_status 429;"
     zone = "limit_req_zone $binary_remote_addr zone=night:1m rate=20r/s;"
-    with serving(wanted) as service, nginx(tmp_path, address(service), limit, zone) as url:
+    with serving(wanted) as service, tls_nginx(tmp_path, address(service), limit, zone) as url:
         run = bulkroute("run", "night.csv", "--base-url", url, "--rate", "200", *FLAGS, cwd=tmp_path, env=ENV)
         assert run.code == 0, run.err
         assert run.summary["throttled"] > 0
@@ -87,7 +67,7 @@ def test_a_rate_above_its_limit_is_slowed_down_and_finishes(tmp_path: Path) -> N
 def test_an_upstream_that_dies_and_comes_back(tmp_path: Path) -> None:
     wanted = targets(ids(40))
     write_csv(tmp_path / "night.csv", wanted)
-    with serving(wanted) as service, nginx(tmp_path, address(service), "") as url:
+    with serving(wanted) as service, tls_nginx(tmp_path, address(service), "") as url:
         command = ("run", "night.csv", "--base-url", url, "--rate", "unlimited", *FLAGS, "--max-attempts", 2)
         host, port = address(service).split(":")
         service.do(service.simulator.stop())
