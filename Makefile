@@ -11,6 +11,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Set, each of the thousands of commands that the tests start would compile all it imports anew: half of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test quick soak power-loss mutants bench docs lint clean lock
 
 run: .venv/ready
