@@ -112,6 +112,11 @@ class StopKind(StrEnum):
         "the manifest is invalid, or the saved plan is not intact or not as approved",
     )
     LEDGER = "ledger", ExitCode.LEDGER, "the ledger cannot be used"
+    COPY = (
+        "copy",
+        ExitCode.STOPPED,
+        "the ledger's copy in PostgreSQL cannot be written, or another host has taken the tenant over",
+    )
     BUSY = "busy", ExitCode.BUSY, "another run holds the ledger, or --before-run said not now"
     BUG = "bug", ExitCode.BUG, "a bug in bulkroute"
 

@@ -1,7 +1,6 @@
 """What gates between two waves have answered so far, so that a run that goes on does not ask again what was answered."""
 
 import sqlite3
-import time
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -63,11 +62,10 @@ def kept(connection: sqlite3.Connection, batch: Batch) -> list[Gate]:
     return [Gate(wave, GateKind(gate), GateAnswer(answer), at, words) for wave, gate, answer, at, words in found]
 
 
-def note(connection: sqlite3.Connection, run: int, notes: Sequence[GateNote]) -> None:
-    """Keep answers of gates of a run's batch."""
-    now = time.time()
+def note(connection: sqlite3.Connection, run: int, notes: Sequence[GateNote], at: float) -> None:
+    """Keep answers of gates of a run's batch, given `at` a moment."""
     connection.executemany(
         "INSERT INTO gate (batch, wave, gate, answer, at, words) SELECT batch, ?, ?, ?, ?, ? FROM run WHERE run = ?"
         " ON CONFLICT (batch, wave, gate) DO UPDATE SET answer = excluded.answer, at = excluded.at, words = excluded.words",
-        [(wave, str(gate), str(answer), now, words, run) for wave, gate, answer, words in notes],
+        [(wave, str(gate), str(answer), at, words, run) for wave, gate, answer, words in notes],
     )

@@ -3,6 +3,8 @@
 Everything noted in one turn of the event loop, and in the next, goes to disk in one commit: with `synchronous=FULL`
 a commit is a sync of the disk, and 64 rows cost no more than one. What was committed survives kill -9 and power loss.
 One commit at a time: what is noted while one is under way in `commit_thread` goes with the next.
+
+Where the ledger has a copy in a database, each commit counts once both have it.
 """
 
 import asyncio
@@ -13,9 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bulkroute.errors import LedgerError
+from bulkroute.ledger import copied, replay
 from bulkroute.ledger.commit_thread import CommitThread
+from bulkroute.ledger.copied import Copy
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.gates import GateNote
 from bulkroute.ledger.guard import ledger_errors
@@ -36,9 +41,16 @@ class Journal:
         path: Path,
         run: int,
         announce: Callable[[list[Attempt], list[Attempt]], None],
+        copy: Copy | None = None,
     ) -> None:
-        """Take the run's own connection; `announce` gets what was just committed: `answered`, and then `failed`."""
+        """Take the run's own connection; `announce` gets what was just committed: `answered`, and then `failed`.
+
+        `copy` gets each commit too. Raises sqlite3.Error where it cannot be noted.
+        """
         self._announce = announce
+        self.copy = copy
+        if copy is not None:
+            copied.note(connection, copy.mark)
         self._broken: LedgerError | None = None
         self._connection = connection
         self._thread = CommitThread(connection)
@@ -114,6 +126,20 @@ class Journal:
         """Wait until everything noted is on disk. Raises LedgerError where anything was not."""
         await self._commit_soon()
 
+    async def save_as(self, path: Path) -> int:
+        """Copy the ledger with all that was noted into a new file; return the number of its last commit.
+
+        No commit comes between that and the caller's next await. Raises LedgerError.
+        """
+        while self._committed is not None or self._is_under_way:
+            await self.flush()
+        self._is_under_way = True
+        try:
+            with ledger_errors(self._path, "copy the ledger"):
+                return await asyncio.to_thread(copied.save_as, self._connection, path)
+        finally:
+            self._go_on()
+
     def _commit_soon(self) -> asyncio.Future[None]:
         if self._committed is None:
             self._committed = asyncio.get_running_loop().create_future()
@@ -132,6 +158,7 @@ class Journal:
             return
         self._committed = None
         self._notes, notes = Notes(), self._notes
+        notes.at = time.time()
         try:
             if self._broken:
                 raise self._broken
@@ -147,16 +174,22 @@ class Journal:
             self._is_under_way = True
             job.add_done_callback(partial(self._end, committed, notes))
 
-    def _end(self, committed: asyncio.Future[None], notes: Notes, job: asyncio.Future[None]) -> None:
-        """Take the end of a commit in the thread. What was noted meanwhile goes with the next one."""
-        self._is_under_way = False
+    def _end(self, committed: asyncio.Future[None], notes: Notes, job: asyncio.Future[Any]) -> None:
+        """Take the end of a commit in the thread, or of it and of the copy's."""
         try:
             with ledger_errors(self._path, RECORD):
-                job.result()
+                for outcome in job.result() or ():
+                    if isinstance(outcome, BaseException):
+                        raise outcome
         except LedgerError as error:
             self._break(committed, error)
         else:
             self._tell(committed, notes)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let what was noted meanwhile go with the next commit."""
+        self._is_under_way = False
         if self._committed is not None:
             self._schedule()
 
@@ -171,15 +204,24 @@ class Journal:
             committed.set_result(None)
         self._announce(notes.attempts, notes.failed)
 
-    def _write(self, notes: Notes) -> asyncio.Future[None] | None:
-        """Write what was noted and commit it; return what `CommitThread.commit` does."""
+    def _write(self, notes: Notes) -> asyncio.Future[Any] | None:
+        """Write what was noted and commit it; return what `CommitThread.commit` does, with what becomes of the copy if there is one."""
+        record = replay.encode(self._run, notes) if self.copy else b""
+        number = 0
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             write(self._connection, self._path, self._run, notes)
+            if self.copy:
+                number = copied.count_up(self._connection)
         except BaseException:
             roll_back(self._connection)
             raise
-        return self._thread.commit()
+        if not self.copy:
+            return self._thread.commit()
+        # On its way before the disk is waited for: the two take place at once.
+        added = self.copy.add(number, record)
+        job = self._thread.commit()
+        return asyncio.gather(*filter(None, (added, job)), return_exceptions=True)
 
     def _check_place(self) -> None:
         """Refuse to write on into a file that has been removed or replaced: nobody would ever read it."""

@@ -93,6 +93,8 @@ class Pace(NamedTuple):
 class Notes:
     """What was noted since the last commit."""
 
+    at: float = 0.0
+    """When it is written; in seconds since the epoch."""
     attempts: list[Attempt] = field(default_factory=list)
     failed: list[Attempt] = field(default_factory=list)
     """The last calls of rows that have failed by them after all."""
@@ -129,8 +131,7 @@ def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) ->
         move(_ANSWERED, [_row_values(attempt) for attempt in notes.attempts], "answered")
         connection.executemany(_ATTEMPT, [_attempt_values(attempt, run) for attempt in notes.attempts])
     if notes.failed:
-        now = time.time()
-        failed = [(attempt.error, now, attempt.queued.number) for attempt in notes.failed]
+        failed = [(attempt.error, notes.at, attempt.queued.number) for attempt in notes.failed]
         move(_FAILED, failed, "failed")
     if notes.given_back:
         connection.executemany(_GIVEN_BACK, notes.given_back)
@@ -143,9 +144,9 @@ def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) ->
     if notes.remarks:
         keep(connection, run, notes.remarks)
     if notes.waves:
-        waves.note(connection, run, notes.waves)
+        waves.note(connection, run, notes.waves, notes.at)
     if notes.gates:
-        gates.note(connection, run, notes.gates)
+        gates.note(connection, run, notes.gates, notes.at)
 
 
 def _write_wait(connection: sqlite3.Connection, run: int, wait: Wait) -> None:

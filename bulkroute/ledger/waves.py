@@ -170,13 +170,12 @@ def to_send(connection: sqlite3.Connection, batch: Batch) -> list[int]:
     return [rows for (rows,) in found]
 
 
-def note(connection: sqlite3.Connection, run: int, notes: Sequence[WaveNote]) -> None:
-    """Keep how far waves of a run's batch are."""
-    now = time.time()
+def note(connection: sqlite3.Connection, run: int, notes: Sequence[WaveNote], at: float) -> None:
+    """Keep how far waves of a run's batch are, `at` a moment."""
     connection.executemany(
         "UPDATE wave SET state = ?, since = ?, words = ?, may_follow = max(may_follow, ?)"
         " WHERE batch = (SELECT batch FROM run WHERE run = ?) AND wave = ?",
-        [(str(state), now, words, may_follow, run, wave) for wave, state, words, may_follow in notes],
+        [(str(state), at, words, may_follow, run, wave) for wave, state, words, may_follow in notes],
     )
 
 

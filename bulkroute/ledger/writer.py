@@ -26,6 +26,7 @@ from bulkroute.ledger import (
     waves,
 )
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
+from bulkroute.ledger.copied import Copy
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Journal
@@ -172,9 +173,12 @@ class BatchWriter(BatchReader):
         """Record how a run ended, and whether what this batch has changed is taken back now, in one commit."""
         runs.end(self._connection, self.facts, run, end, backs_out=backs_out)
 
-    def journal(self, run: int, announce: Callable[[list[Attempt], list[Attempt]], None]) -> Journal:
-        """Return what writes a run's calls; `announce` is that of `Journal`."""
-        return Journal(self._connection, self.path, run, announce)
+    @guarded(PREPARE)
+    def journal(
+        self, run: int, announce: Callable[[list[Attempt], list[Attempt]], None], copy: Copy | None = None
+    ) -> Journal:
+        """Return what writes a run's calls; `announce` and `copy` are those of `Journal`."""
+        return Journal(self._connection, self.path, run, announce, copy)
 
     def pending(self, wave: int | None = None) -> Iterator[QueuedRow]:
         """Yield the rows still to be sent (of a wave), in the manifest's order, those that an earlier run tried last."""
