@@ -1,7 +1,7 @@
 # make run   demo against the embedded simulator
 # make test  lint, types, import layers and every test; then which lines no test reached
 # make quick lint and the tests that are not marked slow
-# make soak five times the nights of limits and outages, any order of commands and kills, then an hour of faults (SECONDS=600 SEED=7)
+# make soak five times the nights of limits and outages, any order of commands and kills, then ten minutes of short nights and an hour of one cutover with everything on (SECONDS=600 SEED=7)
 # make power-loss  power cut at thousands of moments of runs, rollbacks and migrations, about half an hour (SEED=7)
 # make mutants break the rooms that only compute, one change at a time, and count what no test notices: an hour (ROOMS='settings rate')
 # make bench speed and scale against other clients, about ten minutes (BENCH=--quick: one or two)
@@ -31,7 +31,8 @@ quick: lint
 soak: .venv/ready
 	LAB_SEEDS=5 $(BIN)/python -m pytest -q -n 0 tests/lab tests/flow/test_a_hidden_limit_is_found.py
 	SEQUENCES=300 $(BIN)/python -m pytest -q -n 0 tests/crash/test_state_machine.py $(if $(SEED),--hypothesis-seed=$(SEED))
-	$(BIN)/python -m tests.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.soak nights --seconds 600 $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.soak cutover $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 power-loss: .venv/ready
 	POWER_ROWS=100 POWER_CUTS=250 POWER_IMAGES=8 POWER_WHOLE=25 $(if $(SEED),SEED=$(SEED)) \

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from bulkroute.manifest.faults import quote
 from bulkroute.manifest.row_rules import MAX_DEVICE_ID, MAX_ID_CHARS
 from bulkroute.manifest.saved_plan import STANDINGS, PlanCounts, PlanHead, PlanOrigin, PlanRow, WaveRows
 from bulkroute.model import DeviceType, NamedTarget, Pair
@@ -48,7 +49,7 @@ def _counts(found: Any) -> PlanCounts:
     refused = values.pop("refused")
     if type(refused) is not dict:
         raise ValueError("refused is no object")
-    by_kind = {kind: _whole(rows, kind) for kind, rows in refused.items()}
+    by_kind = {kind: _whole(rows, f"refused {quote(kind)}") for kind, rows in refused.items()}
     return PlanCounts(**{name: _whole(rows, name) for name, rows in values.items()}, refused=by_kind)
 
 

@@ -185,7 +185,7 @@ def test_a_plan_that_is_not_intact_is_told_with_its_line(data: bytes, line: int,
         (1, b"12:00:00.000Z", b"12:00:00.000", "made_at is no moment"),
         (1, b'"settled": true', b'"settled": 1', "settled"),
         (1, b'"pairs": [{', b'"pairs": [{}, {', "pairs is no object"),
-        (1, b'"locked": 1', b'"locked": -1', "locked is below 0"),
+        (1, b'"locked": 1', b'"locked": -1', "refused 'locked' is below 0"),
     ],
 )
 def test_a_line_of_the_wrong_kind_is_refused_though_the_last_line_vouches_for_it(
@@ -222,6 +222,12 @@ SPOILT: list[tuple[int, str, object, str]] = [
     (1, "pairs", [{"from": None, "to": [], "rows": 1}], "to is no object"),
     (1, "pairs", [{"from": None, "to": NIGHT.to_json(), "rows": "x"}], "rows is no whole number"),
     (1, "counts", {**head_of(ROWS).counts._asdict(), "refused": []}, "refused is no object"),
+    (
+        1,
+        "counts",
+        {**head_of(ROWS).counts._asdict(), "refused": {"\x1b[2J" + "x" * 99: -1}},
+        f"refused '\\x1b[2J{'x' * 33}...'",
+    ),
     (1, "counts", {**head_of(ROWS).counts._asdict(), "twice": None}, "twice is no whole number"),
     (2, "id", "\udfff", "id is no text"),
     (2, "mediaType", 2**63, "mediaType is no whole number"),

@@ -437,3 +437,190 @@ class TestBrownOut:
         for _ in range(30):
             bench.outage.answered(bench.begin(99), Sign.SUCCESS, 33, 34)
         assert bench.call(bench.rows[40], Sign.AWAY, 35) is Fate.AGAIN
+
+
+class TestWhatARowHasUsedUp:
+    def test_an_answer_decides_and_is_a_try(self) -> None:
+        bench = Bench()
+        second, third = bench.rows[:2]
+        assert bench.outage.answered(second, Sign.SUCCESS, 0.9, 1.0) is Fate.DECIDED
+        assert bench.outage.answered(third, Sign.LIFE, 1.9, 2.0) is Fate.DECIDED
+        assert [(row.used, row.fate) for row in (second, third)] == [(1, Fate.DECIDED)] * 2
+
+    def test_an_unclear_answer_is_a_try_and_tells_nothing_of_the_service(self) -> None:
+        bench = Bench()
+        row = bench.rows[0]
+        fates = [bench.call(row, Sign.UNCLEAR, at_s) for at_s in (1, 2, 3, 4)]
+        assert fates == [Fate.AGAIN] * 3 + [Fate.FAILED]
+        assert (row.used, row.fate, bench.outage.since_s) == (4, Fate.FAILED, None)
+
+    def test_a_refusal_is_none(self) -> None:
+        bench = Bench()
+        row = bench.rows[0]
+        assert [bench.call(row, Sign.NOTHING, at_s) for at_s in range(1, 9)] == [Fate.DECIDED] * 8
+        assert (row.used, row.fate) == (0, Fate.DECIDED)
+
+
+def test_what_is_told_has_the_words_of_the_last_failure() -> None:
+    bench = Bench()
+    for number, row in enumerate(bench.rows[:8]):
+        bench.outage.answered(row, Sign.AWAY, 1.0, 1.0 + number, f"HTTP 50{number}")
+    assert bench.told == [Change(Turn.DOWN, 8, 0, {}, "HTTP 507")]
+
+
+def test_it_begins_up_with_nothing_known_of_the_service() -> None:
+    outage = Outage(4, PATIENCE_S, list[Change]().append)
+    outage.look(0.0)
+    assert not any((outage.is_down, outage.is_alive, outage.more_rows, outage.has_given_up, outage.wants_read))
+    assert (outage.since_s, outage.give_up_s, outage.probe_due_s) == (None, None, None)
+    row = Tries(0)
+    outage.begin()
+    assert [outage.answered(row, Sign.UNREACHED, 1, 1) for _ in range(4)][-1] is Fate.FAILED, "not alive yet"
+    outage.answered(Tries(1), Sign.LIFE, 2, 2)
+    assert outage.is_alive
+
+
+def test_a_call_that_started_with_the_first_that_failed_is_a_sign_of_life() -> None:
+    bench = Bench()
+    assert bench.use_up(bench.rows[0], Sign.UNREACHED, 5) is Fate.WITHHELD
+    bench.outage.answered(bench.rows[1], Sign.SUCCESS, 4.9, 6)
+    assert bench.fate(0) is not Fate.WITHHELD
+    assert bench.outage.since_s is None
+
+
+class TestRowsThatAreLetGo:
+    def test_whoever_lets_one_go_hears_whether_the_service_is_down(self) -> None:
+        bench = Bench()
+        assert bench.outage.end(bench.rows[20], 1) is False
+        bench.call(bench.rows[0], Sign.AWAY, 2)
+        assert bench.outage.end(bench.rows[21], 3) is False, "a failure is no outage"
+        bench.go_down()
+        assert bench.outage.end(bench.rows[22], 11) is True
+
+    def test_they_are_no_part_of_the_stretch_any_more(self) -> None:
+        bench = Bench()
+        bench.go_down(Sign.AWAY)
+        bench.outage.end(bench.rows[0], 10.5)
+        bench.probe(bench.rows[0], Sign.AWAY)
+        bench.outage.end(bench.rows[0], 11.5)
+        bench.probe(bench.rows[30], Sign.SUCCESS)
+        assert bench.told[-1] == Change(Turn.BACK, 7, 0, dict.fromkeys(range(1, 8), 1))
+
+    def test_the_probe_of_another_row_stays_out(self) -> None:
+        bench = Bench()
+        bench.go_down()
+        bench.outage.probe(bench.rows[20])
+        bench.outage.end(bench.rows[21], 11)
+        assert bench.outage.probe_due_s is None
+
+    def test_the_probe_of_one_that_is_let_go_is_no_failure(self) -> None:
+        bench = Bench()
+        bench.go_down()
+        bench.outage.probe(bench.rows[20])
+        bench.outage.end(bench.rows[20], 11)
+        assert bench.outage.probe_due_s == 13.0, "the gaps go on"
+        bench.probe(bench.rows[21], Sign.SUCCESS)
+        assert bench.turns() == [Turn.DOWN, Turn.ROWS], "the first probe that tells"
+
+
+class TestWhenAReadIsWanted:
+    def stuck(self, rows: int, begun: int, sign: Sign = Sign.AWAY, *, more_rows: bool = False) -> Bench:
+        """So many rows fail of those that have begun, until the service counts as down."""
+        bench = Bench(rows=begun + 1)
+        bench.outage.more_rows = more_rows
+        for at_s in (10.0, 30.0, 31.0):
+            for row in bench.rows[:rows]:
+                if not bench.is_down():
+                    bench.call(row, sign, at_s)
+        assert bench.is_down()
+        return bench
+
+    def probes(self, bench: Bench, sign: Sign, count: int = 5, took_s: float = 0.1) -> list[bool]:
+        wanted = []
+        for _ in range(count):
+            bench.probe(bench.rows[0], sign, took_s=took_s)
+            wanted.append(bench.outage.wants_read)
+        return wanted
+
+    def test_few_bad_rows_and_no_other_left_to_ask(self) -> None:
+        assert self.probes(self.stuck(2, 2), Sign.AWAY) == [False] * 4 + [True]
+
+    def test_none_while_rows_are_left_that_could_tell(self) -> None:
+        assert not any(self.probes(self.stuck(2, 2, more_rows=True), Sign.AWAY))
+        assert not any(self.probes(self.stuck(2, 3), Sign.AWAY))
+
+    def test_none_where_many_rows_fail_other_than_by_500(self) -> None:
+        assert not any(self.probes(self.stuck(9, 9), Sign.AWAY))
+
+    def test_five_probes_are_enough_at_the_25th_second(self) -> None:
+        assert self.probes(self.stuck(9, 12, Sign.ERROR_500), Sign.ERROR_500, took_s=0)[-1]
+
+    def test_fewer_are_not_however_long_they_take(self) -> None:
+        assert self.probes(self.stuck(9, 12, Sign.ERROR_500), Sign.ERROR_500, took_s=12) == [False] * 4 + [True]
+
+    def test_after_one_that_failed_the_next_comes_after_twice_as_many_probes(self) -> None:
+        bench = self.stuck(9, 12, Sign.ERROR_500)
+        assert self.probes(bench, Sign.ERROR_500)[-1]
+        bench.outage.read(Read.FAILS, 60)
+        assert self.probes(bench, Sign.ERROR_500) == [False] * 4 + [True]
+        bench.outage.read(Read.FAILS, 150)
+        assert self.probes(bench, Sign.ERROR_500, 10) == [False] * 9 + [True]
+
+    def test_an_operators_probe_while_one_is_out_changes_nothing(self) -> None:
+        bench = self.stuck(9, 12, Sign.ERROR_500)
+        for number in range(5):
+            due_s = bench.outage.probe_due_s
+            assert due_s is not None
+            bench.outage.probe(bench.rows[number])
+            bench.outage.probe_at_once()
+            bench.call(bench.rows[number], Sign.ERROR_500, due_s)
+        assert bench.outage.wants_read
+
+    def test_an_operators_probe_of_a_service_that_is_up_is_nothing(self) -> None:
+        bench = Bench()
+        bench.outage.probe_at_once()
+        assert bench.outage.probe_due_s is None
+
+    def test_where_it_may_not_be_made_and_the_outage_was_told_the_rows_are_not_blamed_at_once(self) -> None:
+        bench = Bench(rows=1, alive=False)
+        bench.outage.more_rows = False
+        bench.call(bench.rows[0], Sign.AWAY, 10)
+        assert bench.turns() == [Turn.DOWN]
+        assert self.probes(bench, Sign.AWAY)[-1]
+        bench.outage.read(Read.NOT_ALLOWED, 36)
+        assert bench.is_down()
+        due_s = bench.outage.probe_due_s
+        bench.outage.probe(bench.rows[0])
+        bench.call(bench.rows[0], Sign.AWAY, 10 + 120)
+        assert due_s is not None
+        assert bench.turns() == [Turn.DOWN, Turn.ROWS], "after two minutes"
+
+
+class TestTheEndOfPatience:
+    def test_the_last_probe_falls_at_it_and_the_run_is_to_stop(self) -> None:
+        bench = Bench(patience_s=20.0)
+        bench.go_down()
+        assert bench.outage.give_up_s == 30.0
+        while bench.is_down():
+            at_s = bench.probe(bench.rows[20], Sign.UNREACHED, took_s=0)
+        assert at_s == 30.0
+        assert bench.outage.has_given_up
+        assert bench.turns() == [Turn.DOWN, Turn.GAVE_UP]
+
+    def test_a_probe_without_a_verdict_ends_it_too(self) -> None:
+        bench = Bench(patience_s=20.0)
+        bench.go_down()
+        bench.outage.probe(bench.rows[20])
+        bench.call(bench.rows[20], Sign.NOTHING, 29.9)
+        assert not bench.outage.has_given_up
+        bench.outage.probe(bench.rows[21])
+        bench.call(bench.rows[21], Sign.UNCLEAR, 30.0)
+        assert bench.outage.has_given_up
+
+
+def test_other_answers_than_success_calm_a_brown_out_too() -> None:
+    bench = TestBrownOut().shaky(Sign.AWAY)
+    assert bench.call(bench.rows[40], Sign.AWAY, 32) is Fate.UNCOUNTED
+    for _ in range(30):
+        bench.outage.answered(bench.begin(99), Sign.LIFE, 33, 34)
+    assert bench.call(bench.rows[40], Sign.AWAY, 35) is Fate.AGAIN

@@ -1,12 +1,14 @@
 """What refusals do to all calls: who waits, for how long, and when patience ends."""
 
 import random
+from collections import deque
 from itertools import pairwise
 
 import pytest
 
+from bulkroute.rate.learned_rate import BELOW_HALTING, LearnedRate
 from bulkroute.rate.pacer import Pacer
-from bulkroute.rate.throttle import HOLD, LONGEST_WAIT_S, Call, Throttle
+from bulkroute.rate.throttle import HOLD, Call, Throttle
 
 
 class Lab:
@@ -53,7 +55,7 @@ def test_a_lone_refusal_holds_nobody_up(lab: Lab) -> None:
     assert lab.pacer.rate_per_s == 50
 
 
-@pytest.mark.parametrize(("retry_after_s", "waited_s"), [(1.5, 1.5), (0.0, 0.1), (1e9, LONGEST_WAIT_S)])
+@pytest.mark.parametrize(("retry_after_s", "waited_s"), [(1.5, 1.5), (0.0, 0.1), (1e9, 300.0)])
 def test_retry_after_holds_everybody_up(lab: Lab, retry_after_s: float, waited_s: float) -> None:
     lab.accept(20)
     lab.refuse(retry_after_s)
@@ -191,3 +193,132 @@ def test_a_knock_that_nobody_answers_is_made_again_within_the_patience_whatever_
     assert lab.now_s - began_s == pytest.approx(60.0, abs=0.2)
     assert lab.pacer.delay_s() < 1
     assert lab.refuse() is not None
+
+
+def test_patience_ends_at_its_last_moment() -> None:
+    lab = Lab(None, max_wait_s=60.0)
+    first, last = lab.start(), lab.start()
+    assert lab.throttle.refused(first, "HTTP 429") is None
+    lab.now_s += 60.0
+    assert lab.throttle.refused(last, "HTTP 429") is not None
+
+
+def test_a_service_that_is_back_is_asked_at_a_quarter_then_half_then_all_of_the_rate() -> None:
+    lab = Lab(40.0)
+    lab.throttle.ease_in()
+    rates = [lab.pacer.rate_per_s]
+    for _ in range(4):
+        lab.now_s += 0.5
+        lab.throttle.started()
+        rates.append(lab.pacer.rate_per_s)
+    assert rates == [10, 10, 20, 20, 40]
+    assert not lab.changes, "no word is lost on it"
+
+
+def test_answers_end_it_too() -> None:
+    lab = Lab(40.0)
+    call = lab.start()
+    lab.throttle.ease_in()
+    lab.now_s += 2.0
+    lab.throttle.accepted(call, succeeded=True)
+    assert lab.pacer.rate_per_s == 40
+    assert lab.throttle.started().part is not None
+
+
+def test_what_was_learned_is_gone_on_with() -> None:
+    learned = LearnedRate(50.0)
+    learned.expect(20.0, 0.0)
+    pacer = Pacer(50.0, clock=lambda: 0.0)
+    throttle = Throttle(pacer, Lab(), list[str]().append, max_wait_s=60.0, learned=learned)
+    assert throttle.learned is learned
+    assert pacer.rate_per_s == BELOW_HALTING * 20
+    throttle.ask(15.0)
+    assert (pacer.rate_per_s, learned.rate_per_s) == (15, None)
+    throttle.ask(50.0)
+    assert pacer.rate_per_s == 50, "what was learnt is below 15 no more"
+
+
+def test_another_rate_asked_for_leaves_a_limit_that_was_found_in_force() -> None:
+    lab = Lab(50.0)
+    lab.refuse(quota=(20, 1))
+    lab.throttle.ask(100.0)
+    assert (lab.pacer.asked_per_s, lab.pacer.rate_per_s) == (100, BELOW_HALTING * 20)
+    lab.throttle.ask(5.0)
+    lab.throttle.ask(100.0)
+    assert lab.pacer.rate_per_s == 100
+
+
+def test_no_head_room_is_kept_unless_it_is_asked_for() -> None:
+    rates = []
+    for head_room in (None, 0.5):
+        lab = Lab(20.0)
+        if head_room is not None:
+            lab.throttle = Throttle(lab.pacer, lab, lab.changes.append, max_wait_s=900.0, head_room=head_room)
+        lab.refuse(quota=(10, 1))
+        for _ in range(300):
+            call = lab.start()
+            lab.now_s += 0.01
+            accepted = lab.pacer.started_per_s <= 10
+            if accepted:
+                lab.throttle.accepted(call, succeeded=True)
+            else:
+                lab.throttle.refused(call, "HTTP 429")
+        rates.append(lab.pacer.rate_per_s or 20)
+    assert rates[0] > 8
+    assert rates[1] < 6
+
+
+@pytest.mark.parametrize(("accepted", "believed"), [(10, True), (11, False)])
+def test_twice_what_the_service_says_may_have_been_let_in_by_a_burst(accepted: int, believed: bool) -> None:
+    lab = Lab(50.0)
+    lab.accept(accepted)
+    lab.refuse(quota=(5, 60))
+    assert (lab.pacer.rate_per_s == BELOW_HALTING * 5 / 60) is believed
+
+
+def test_more_may_have_been_accepted_the_longer_it_goes() -> None:
+    lab = Lab(1.0)
+    lab.accept(25)  # in 24 s of calls 5 in 6 s each: 20, and a burst
+    lab.refuse(quota=(5, 6))
+    assert lab.pacer.rate_per_s == pytest.approx(BELOW_HALTING * 5 / 6)
+
+
+def test_calls_that_are_accepted_after_a_short_time_shut_tell_the_rate() -> None:
+    lab = Lab(400.0)
+    lab.throttle.refused(lab.start(), "HTTP 429")
+    lab.accept(39)
+    for call in [lab.start() for _ in range(5)]:
+        lab.throttle.refused(call, "HTTP 429")
+    assert lab.changes == []
+    began_s = lab.now_s
+    while lab.now_s < began_s + 0.9:
+        call = lab.start()
+        lab.throttle.refused(call, "HTTP 429")
+    lab.accept()
+    assert lab.pacer.holds() == []
+    assert 30 < (lab.pacer.rate_per_s or 400) < 60
+    assert lab.changes == [HOLD]
+
+
+def test_a_word_is_lost_on_a_rate_that_is_lower_than_the_one_told_last_and_on_the_whole_one() -> None:
+    lab, told, starts_s = Lab(60.0), list[float | None](), deque[float]()
+    lab.throttle = Throttle(lab.pacer, lab, lambda _key: told.append(lab.pacer.rate_per_s), max_wait_s=900.0)
+    in_force = set()
+    while lab.now_s < 280:
+        limit = (40, 38, 36, 44, 42, 39, 30, 34, 28, 100, 100, 100)[int(lab.now_s - 100) // 15]
+        call = lab.start()
+        while starts_s and starts_s[0] <= lab.now_s - 1:
+            starts_s.popleft()
+        if len(starts_s) < limit:
+            starts_s.append(lab.now_s)
+            lab.throttle.accepted(call, succeeded=True)
+        else:
+            lab.throttle.refused(call, "HTTP 429")
+        in_force.add(lab.pacer.rate_per_s)
+    assert len(in_force) > 10, "trials went up and down"
+    assert told[-1] == 60
+    before = 60.0
+    for rate in told[:-1]:
+        assert rate is not None
+        assert rate < 0.95 * before
+        before = rate

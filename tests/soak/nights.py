@@ -1,23 +1,19 @@
-"""An hour (or as long as you say) of nights that go wrong: random faults, kills, signals and manifest edits.
+"""Nights of random faults, kills, signals and manifest edits, one after the other, each with the next seed."""
 
-`make soak`, or `python -m tests.soak --seconds 600 --seed 7`. Prints each night with its seed and what held at the end;
-exits 1 at the first promise that was broken, leaving the folder of that night in place. The witness is the simulator.
-"""
-
-import argparse
 import random
+import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulkroute.simulator import Faults
 from tests.crash.test_kill import read_rows
 from tests.harness import Service, Target, command, environment, exported, ids, serving, targets, write_csv, write_yaml
+from tests.soak import PromiseBroken
 
 LONGEST_RUN_S = 120
 PASSING = (
@@ -31,10 +27,6 @@ PASSING = (
     "close_after",
 )
 ENDS = {0, 4}
-
-
-class PromiseBroken(Exception):
-    """Something that must hold did not."""
 
 
 @dataclass
@@ -53,7 +45,7 @@ class Night:
         faults = Faults(**shares, latency_ms=dice.choice((0, 5, 30)), jitter_ms=dice.choice((0, 20)))  # type: ignore[arg-type]  # shares by name
         flags = ["--no-snapshot", "--concurrency", slots, "--backoff", "0.01", "--backoff-cap", "0.05"]
         flags += ["--max-attempts", 20, "--timeout", 5, "--rate", dice.choice(("unlimited", "300"))]
-        flags += ["--max-consecutive-failures", 10**9] if "--max-consecutive-failures" in RUN_HELP else []
+        flags += ["--max-consecutive-failures", 10**9]
         with serving(known, faults, seed=dice.randrange(2**32)) as service:
             wanted = dict(known)
             for _ in range(40):
@@ -141,37 +133,20 @@ class Night:
         self.seen["rows"] += len(wanted)
 
 
-RUN_HELP = subprocess.run(
-    command("run", "--help"), env=environment(), capture_output=True, text=True, check=True
-).stdout
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=3600, help="how long to go on (3600)")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32), help="of the first night")
-    options = parser.parse_args()
+def spend(folder: Path, seed: int, seconds: float) -> Iterator[str]:
+    """Spend nights for so long; tell at the end what there was. Raises PromiseBroken, with the seed of that night."""
     seen: Counter[str] = Counter()
-    ends = time.monotonic() + options.seconds
-    seed = options.seed
-    print(f"seed {seed}", flush=True)
+    ends = time.monotonic() + seconds
+    first = seed
     while time.monotonic() < ends:
-        folder = Path(tempfile.mkdtemp(prefix="bulkroute-soak-"))
-        night = Night(random.Random(seed), folder, seen)
+        night = folder / str(seed)
+        night.mkdir()
         try:
-            night.spend()
+            Night(random.Random(seed), night, seen).spend()
         except PromiseBroken as broken:
-            print(f"BROKEN at seed {seed}: {broken}\nits files: {folder}", flush=True)
-            return 1
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
+            raise PromiseBroken(f"at seed {seed}: {broken}") from None
+        shutil.rmtree(night)
         seen["nights"] += 1
         seed += 1
     told = ", ".join(f"{count:,} {name}" for name, count in sorted(seen.items()))
-    print(f"held, seeds {options.seed} to {seed - 1}: {told}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    yield f"held, seeds {first} to {seed - 1}: {told}"
