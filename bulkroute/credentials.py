@@ -16,6 +16,10 @@ from bulkroute.errors import UsageError
 LONGEST_FILE_BYTES = 64 * 1024
 """More is no secret: a device that never ends, or the wrong file."""
 
+KEY, SECRETS = "BULKROUTE_APP_KEY", {"BULKROUTE_APP_SECRET", "BULKROUTE_APP_SECRET_FILE"}
+VARIABLES = (KEY, *sorted(SECRETS), "BULKROUTE_TOKEN", "BULKROUTE_TOKEN_FILE")
+"""What credentials are made of, in the environment."""
+
 ALONE = "give the token alone, without quotes, blanks or the word Bearer"
 
 

@@ -262,9 +262,20 @@ class Engine:
         )
         return self._hooks
 
-    def cut_hooks_short(self) -> bool:
-        """Wait no longer for the hooks and pings of a run that has ended; return whether it has come to that."""
-        return self._hooks is not None and self._hooks.cut_short()
+    def interrupt(self, reason: str) -> bool:
+        """Stop the run in good order, the second time at once; after it, wait no longer for its hooks and pings.
+
+        Return False if there is no run yet: then whoever has called `run` may be cancelled, and nothing was sent.
+        """
+        if self._hooks is not None and self._hooks.cut_short():
+            return True
+        if self.current is None:
+            return False
+        if self.current.progress().stopping is None:
+            self.current.stop(StopKind.SIGNAL, reason)
+        else:
+            self.current.abort()
+        return True
 
     def _on_event(self, event: Event) -> None:
         """Tell of an event, whoever watches first."""

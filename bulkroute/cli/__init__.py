@@ -1,6 +1,5 @@
 """The command line: one file a command; each parses, wires and returns an exit code."""
 
-import importlib
 import shlex
 import sys
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from typing import Any
 
 import click
 
+from bulkroute.cli.lazy_group import LazyGroup
 from bulkroute.cli.messages import report_error
 from bulkroute.cli.profile import config_options, take_config
 from bulkroute.cli.streams import ReaderGone, flush, open_closed, print_errors_named
@@ -29,13 +29,20 @@ COMMANDS = {
     "export": "Write the rows of a ledger as CSV or JSON lines.",
     "report": "Write one page for people about how a batch went.",
     "watch": "Serve that page live while a run goes on.",
+    "fleet": "The same for many tenants at once.",
     "simulate": "Serve an imitation of the vendor's service.",
 }
-"""Each command with its line in the help. Its module is imported when it is called: help must come at once."""
+"""Each command with its line in the help."""
+
+FLEET = {
+    "check": "Check the fleet file, every manifest and every credentials file; nothing is sent.",
+    "run": "Send what is not done yet of all tenants; the same command again resumes.",
+}
+"""Each command of `bulkroute fleet`."""
 
 
-class LazyGroup(click.Group):
-    """Imports a command only when it is called."""
+class AllCommands(LazyGroup):
+    """The commands of `bulkroute`."""
 
     def make_context(self, *given: Any, **options: Any) -> click.Context:
         """Parse the command line; `--help` and `--version` print here."""
@@ -47,26 +54,19 @@ class LazyGroup(click.Group):
         with print_errors_named():
             return super().invoke(ctx)
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of use."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = getattr(importlib.import_module(f"bulkroute.cli.{cmd_name}"), cmd_name)
-        return command
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """List the commands, and how they end."""
+        super().format_commands(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(int(code)), meaning) for code, meaning in EXIT_MEANINGS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"auto_envvar_prefix": "BULKROUTE", "max_content_width": 100})
+@click.group(
+    cls=AllCommands,
+    package="bulkroute.cli",
+    lines=COMMANDS,
+    context_settings={"auto_envvar_prefix": "BULKROUTE", "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="bulkroute")
 @config_options()
 @click.pass_context
@@ -80,9 +80,9 @@ def cli(ctx: click.Context) -> None:
 
 def known_options() -> dict[str, str]:
     """Return the flags of all commands, without dashes and with `_`, and the name of the parameter that each sets."""
-    ctx = click.Context(cli)
-    commands = [cli.get_command(ctx, name) for name in COMMANDS]
-    options = [each for command in commands if command for each in command.params if isinstance(each, click.Option)]
+    options = [
+        each for command in cli.all_commands().values() for each in command.params if isinstance(each, click.Option)
+    ]
     return {
         flag.removeprefix("--").replace("-", "_"): option.name
         for option in options

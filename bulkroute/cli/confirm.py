@@ -27,18 +27,28 @@ MOST_PAIRS = 8
 
 def confirm_with(options: dict[str, Any], warnings: Sequence[str]) -> Confirm | None:
     """Return what asks on the terminal; None where nothing is to be asked. `warnings` are those told until then."""
-    if options["yes"] or options.get("simulate") or sys.stdin is None or not sys.stdin.isatty():
+    if options["yes"] or options.get("simulate") or not somebody_sits_there():
         return None
 
     async def confirm(proposal: Proposal) -> bool:
-        with _terminal() as terminal:
-            say_each(describe(proposal, warnings), terminal)
-            terminal.write("Send now? [y/N] ")
-            terminal.flush()
-            answer = await _answer()
-        return answer.strip().lower() in (b"y", b"yes")
+        return await ask(describe(proposal, warnings), "Send now?")
 
     return confirm
+
+
+def somebody_sits_there() -> bool:
+    """Tell whether a person could answer."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+async def ask(facts: Sequence[tuple[str, str]], question: str) -> bool:
+    """Show labelled facts on the terminal, ask, and return whether the answer was yes. Raises UsageError."""
+    with _terminal() as terminal:
+        say_each(facts, terminal)
+        terminal.write(f"{question} [y/N] ")
+        terminal.flush()
+        answer = await _answer()
+    return answer.strip().lower() in (b"y", b"yes")
 
 
 @contextlib.contextmanager

@@ -279,9 +279,7 @@ limit_options = together(
 
 tenant = setting("--tenant", metavar="NAME", help="Whose routes these are; shown, and kept in ledger and saved plan.")
 
-telling_options = together(
-    tenant,
-    setting("--note", metavar="TEXT", help="What this is for, a change number say; shown, and kept in the ledger."),
+output_options = together(
     click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
     click.option(
         "--log-format",
@@ -300,4 +298,11 @@ telling_options = together(
     click.option("--quiet", is_flag=True, help="No output at all unless a person must act."),
     click.option("--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."),
 )
-"""What a run says, and where."""
+"""What is said of a run, and where."""
+
+telling_options = together(
+    tenant,
+    setting("--note", metavar="TEXT", help="What this is for, a change number say; shown, and kept in the ledger."),
+    output_options,
+)
+"""Whose a run is and what for, and what is said of it."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from bulkroute.cli.config_file import Config, read_config
+from bulkroute.credentials import KEY, SECRETS, VARIABLES
 from bulkroute.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,9 +20,6 @@ CONFIG, PROFILE, FOUND = "bulkroute.config", "bulkroute.profile", "bulkroute.fou
 """Where a command line keeps what it was given and what was found there."""
 
 PREFIX = "BULKROUTE_"
-KEY, SECRETS = "BULKROUTE_APP_KEY", {"BULKROUTE_APP_SECRET", "BULKROUTE_APP_SECRET_FILE"}
-VARIABLES = (KEY, *sorted(SECRETS), "BULKROUTE_TOKEN", "BULKROUTE_TOKEN_FILE")
-"""What credentials are made of."""
 SIMULATOR = ("BULKROUTE_SIMULATOR_APP_KEY", "BULKROUTE_SIMULATOR_APP_SECRET", "BULKROUTE_SIMULATOR_TOKEN")
 """What `simulate` reads besides."""
 TO_HOOKS = (
@@ -68,11 +66,12 @@ def config_options(*, after_command: bool = False) -> Callable[[F], F]:
 
 def take_config(ctx: click.Context) -> None:
     """Make what the settings file says the defaults of the command. Raises UsageError."""
-    from bulkroute.cli import COMMANDS, known_options  # here, since the group's module imports this one
+    from bulkroute.cli import COMMANDS, FLEET, known_options  # here, since the group's module imports this one
 
     found = read_config(ctx.meta.get(CONFIG), ctx.meta.get(PROFILE), known_options)
     ctx.meta[FOUND] = found
-    ctx.default_map = found.settings if ctx.parent else dict.fromkeys(COMMANDS, found.settings)
+    of_all = dict.fromkeys(COMMANDS, found.settings) | {"fleet": dict.fromkeys(FLEET, found.settings)}
+    ctx.default_map = found.settings if ctx.parent else of_all
 
 
 def environment_of_credentials(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:

@@ -127,7 +127,7 @@ def with_engine(settings: Settings, work: Callable[[Engine], Coroutine[Any, Any,
         for text in unknown_variables():
             lines.say(text)
         async with Engine(settings, on_event=lines.on_event) as engine:
-            interrupts.engine = engine
+            interrupts.work = engine
             return await work(engine)
 
     with interrupts.taken():
@@ -240,7 +240,7 @@ async def _work(
             on_event(Notice(text))
         confirm = confirm_with(options, warnings)
         engine = await exits.enter_async_context(Engine(settings, on_event=on_event, confirm=confirm))
-        interrupts.engine = engine
+        interrupts.work = engine
         tickers = [asyncio.create_task(_tick(engine, face, on_event), name="progress") for face in shown]
         try:
             return await work(engine)

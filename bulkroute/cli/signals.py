@@ -13,9 +13,8 @@ import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from bulkroute.engine import Engine
 from bulkroute.errors import ExitCode, StopKind, StoppedEarly
 
 T = TypeVar("T")
@@ -23,12 +22,26 @@ T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Interruptible(Protocol):
+    """What a signal may stop: an engine, or a whole fleet."""
+
+    @property
+    def reading(self) -> bool:
+        """Whether plain code runs that lets nothing else happen, and may be broken off."""
+
+    def refuse_reading(self) -> None:
+        """Begin no such code from now on."""
+
+    def interrupt(self, reason: str) -> bool:
+        """Stop in good order, the second time at once; False if nothing has begun: then the command is cancelled."""
+
+
 class Interrupts:
     """Takes the signals of one command."""
 
     def __init__(self) -> None:
-        self.engine: Engine | None = None
-        """Whose run to stop, once there is one."""
+        self.work: Interruptible | None = None
+        """What to stop, once there is anything."""
         self.blocking = False
         """Whether plain code runs, that no event loop could interrupt."""
         self._cancel: Callable[[], None] | None = None
@@ -79,24 +92,17 @@ class Interrupts:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._name = signal.Signals(number).name
         self._count += 1
-        if self.blocking or self._cancel is None or (self.engine is not None and self.engine.reading):
+        if self.blocking or self._cancel is None or (self.work is not None and self.work.reading):
             raise self._interrupted()
         if self._count > 2:
             os._exit(ExitCode.STOPPED)  # not even the second was heard; the ledger tells the truth as it is
-        if self.engine is not None:
-            self.engine.refuse_reading()
+        if self.work is not None:
+            self.work.refuse_reading()
         self._cancel()
 
     def _in_loop(self, task: "asyncio.Task[Any]") -> None:
-        if self.engine is not None and self.engine.cut_hooks_short():
-            return
-        run = self.engine.current if self.engine is not None else None
-        if run is None:
+        if self.work is None or not self.work.interrupt(f"interrupted by {self._name}"):
             task.cancel()
-        elif run.progress().stopping is None:
-            run.stop(StopKind.SIGNAL, f"interrupted by {self._name}")
-        else:
-            run.abort()
 
     def _interrupted(self) -> StoppedEarly:
         return StoppedEarly(f"interrupted by {self._name}", hint="nothing was sent", stop=StopKind.SIGNAL)

@@ -44,6 +44,17 @@ def write(name: str, stream: TextIO | None, **fields: Any) -> None:
     print(json.dumps(record, ensure_ascii=False, default=str), file=stream or sys.stderr, flush=True)
 
 
+def record_of(event: Event) -> tuple[str, dict[str, Any]]:
+    """Return an event's name and its fields."""
+    if isinstance(event, RunEnded):
+        return "run_ended", event.summary.fields()
+    if isinstance(event, BackingOut):
+        return "backing_out", {**event._asdict(), "since": iso(event.since)}
+    if isinstance(event, RunStarted):
+        return "run_started", {**event._asdict(), "ends_at": None if event.ends_at is None else iso(event.ends_at)}
+    return NAMES[type(event)], event._asdict()
+
+
 class Records:
     """Tells what happens as JSON objects."""
 
@@ -56,17 +67,9 @@ class Records:
 
     def on_event(self, event: Event) -> None:
         """Write one event."""
-        if self._quiet:
-            return
-        if isinstance(event, RunEnded):
-            write("run_ended", self._stream, **event.summary.fields())
-        elif isinstance(event, BackingOut):
-            write("backing_out", self._stream, **{**event._asdict(), "since": iso(event.since)})
-        elif isinstance(event, RunStarted):
-            ends_at = None if event.ends_at is None else iso(event.ends_at)
-            write("run_started", self._stream, **{**event._asdict(), "ends_at": ends_at})
-        else:
-            write(NAMES[type(event)], self._stream, **event._asdict())
+        if not self._quiet:
+            name, fields = record_of(event)
+            write(name, self._stream, **fields)
 
     def tick(self, progress: Progress) -> None:
         """Write how far the run is."""

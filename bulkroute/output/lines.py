@@ -24,8 +24,8 @@ class Lines:
         self._quiet = quiet
         self._failures = 0
 
-    def on_event(self, event: Event) -> None:
-        """Tell one event; how a run ended is left to the closing message."""
+    def on_event(self, event: Event, *, of: str = "") -> None:
+        """Tell one event, `of` a tenant if there are many; how a run ended is left to the closing message."""
         if isinstance(event, RunEnded):
             return
         if isinstance(event, RowFailed):
@@ -34,7 +34,7 @@ class Lines:
                 self.say("more rows failed; the closing message counts them, `bulkroute export` lists them")
             if self._failures > MOST_FAILURES_SHOWN:
                 return
-        self.say(describe(event))
+        self.say(f"{of}: {describe(event)}" if of else describe(event))
 
     def tick(self, progress: Progress) -> None:
         """Tell how far the run is."""

@@ -29,10 +29,14 @@ class Drawn(Lines):
 
     def tick(self, progress: Progress) -> None:
         """Draw."""
+        self.update(draw(progress))
+
+    def update(self, drawing: Group) -> None:
+        """Put this drawing in place of the one before."""
         if not self._started:
             self._live.start()
             self._started = True
-        self._live.update(draw(progress), refresh=True)
+        self._live.update(drawing, refresh=True)
 
     def say(self, text: str) -> None:
         """Write one line above the drawing."""

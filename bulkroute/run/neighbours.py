@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger.batches import Tenant
@@ -66,17 +67,25 @@ def _others(own: Path, name: str) -> Iterator[str]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                if path.name.startswith(name):
-                    yield _describe(os.pread(descriptor, 8192, 0))
+                noted = _noted(os.pread(descriptor, 8192, 0))
+                if path.name.startswith(name) and noted.get("pid") != os.getpid():  # a fleet knows its own tenants
+                    yield _describe(noted)
             else:
                 path.unlink()
             finally:
                 os.close(descriptor)
 
 
-def _describe(noted: bytes) -> str:
+def _noted(content: bytes) -> dict[str, Any]:
     try:
-        facts = json.loads(noted)
+        facts = json.loads(content)
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _describe(facts: dict[str, Any]) -> str:
+    try:
         return f"{facts['ledger']} (pid {facts['pid']}, since {facts['since']})"
-    except (ValueError, KeyError, TypeError):
+    except KeyError:
         return "one that has just started"

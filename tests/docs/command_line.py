@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 import bulkroute
-from bulkroute.cli import COMMANDS, cli
+from bulkroute.cli import COMMANDS, FLEET, cli
 from bulkroute.errors import EXIT_MEANINGS, StopKind
 from bulkroute.run.verbs import VERBS
 from tests.docs.markdown import table
@@ -57,6 +57,12 @@ OF_OTHERS = {
 }
 
 
+LINES = {name: line for name, line in COMMANDS.items() if name != "fleet"} | {
+    f"fleet {verb}": line for verb, line in FLEET.items()
+}
+"""Each command with its line in the help."""
+
+
 def named_in_code() -> set[str]:
     """Return every BULKROUTE_* variable that the code names as a whole text."""
     files = Path(inspect.getfile(bulkroute)).parent.rglob("*.py")
@@ -64,9 +70,8 @@ def named_in_code() -> set[str]:
 
 
 def all_commands() -> dict[str, click.Command]:
-    context = click.Context(cli)
-    commands = {name: cli.get_command(context, name) for name in COMMANDS}
-    return {name: command for name, command in commands.items() if command is not None}
+    """Return all commands by their names; those of `fleet` by both words."""
+    return cli.all_commands()
 
 
 def flags(name: str) -> list[Flag]:
@@ -108,6 +113,8 @@ def commands() -> str:
 
 
 def _with_arguments(name: str) -> str:
+    if name == "fleet":
+        return "fleet VERB FLEET"
     arguments = []
     for argument in all_commands()[name].params:
         if isinstance(argument, click.Argument):
@@ -118,7 +125,7 @@ def _with_arguments(name: str) -> str:
 
 def commands_in_full() -> str:
     """Return a section for each command: its help, and the flags that it does not share with `run`."""
-    return "\n\n".join("\n".join(_section(name)) for name in COMMANDS)
+    return "\n\n".join("\n".join(_section(name)) for name in LINES)
 
 
 def _section(name: str) -> Iterator[str]:
@@ -126,14 +133,15 @@ def _section(name: str) -> Iterator[str]:
     yield from (f"## {name}", "", f"`bulkroute {_with_arguments(name)} [FLAGS]`", "")
     yield from _help_of(command)
     found = flags(name)
-    shared = [] if name == "run" else [flag for flag in found if flag in flags("run")]
+    first = "fleet run" if name.startswith("fleet ") else "run"
+    shared = [] if name == first else [flag for flag in found if flag in flags(first)]
     if own := [flag for flag in found if flag not in shared]:
         yield table(("flag", "meaning", "default"), own)
     if own and shared:
         yield ""
     if shared:
         names = ", ".join(flag.names.split(" ")[0].strip("`").join("``") for flag in shared)
-        yield f"As in [`run`](#run): {names}."
+        yield f"As in [`{first}`](#{first.replace(' ', '-')}): {names}."
 
 
 def _help_of(command: click.Command) -> Iterator[str]:

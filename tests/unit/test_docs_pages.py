@@ -97,8 +97,11 @@ def _calls(line: str) -> Iterator[tuple[str, list[str]]]:
             continue
         name = found[1].split()[-1]
         assert name in COMMANDS or name in ("COMMAND",), line
-        if name in COMMANDS:
-            words = shlex.split(found["rest"].replace("'", "").replace('"', ""))
+        words = shlex.split(found["rest"].replace("'", "").replace('"', ""))
+        if name == "fleet" and words:
+            name = f"fleet {words.pop(0)}"
+            assert name in command_line.LINES, line
+        if name in command_line.LINES:
             yield name, [word.partition("=")[0] for word in words if re.match(r"-{1,2}[a-zA-Z]", word)]
 
 

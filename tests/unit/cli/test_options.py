@@ -8,7 +8,7 @@ import click
 import pytest
 
 from bulkroute import BackOutOn, Credentials, Secret, Settings, UsageError
-from bulkroute.cli import COMMANDS, cli
+from bulkroute.cli import cli
 from bulkroute.cli.options import FIELDS, settings_from
 from bulkroute.run.control import obey
 from bulkroute.run.verbs import VERBS
@@ -32,12 +32,11 @@ def _nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _options(command: str) -> list[click.Option]:
-    found = cli.get_command(click.Context(cli), command)
-    assert found is not None
+    found = cli.all_commands()[command]
     return [parameter for parameter in found.params if isinstance(parameter, click.Option)]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", cli.all_commands())
 def test_the_default_of_an_option_is_that_of_its_setting(command: str) -> None:
     for option in _options(command):
         field = FIELDS.get(option.name or "")

@@ -1,0 +1,35 @@
+"""Options that several commands of `fleet` share."""
+
+import click
+
+from bulkroute.cli.options import PATH, ask_nothing, output_options, together
+
+fleet_file = click.argument("fleet", type=PATH)
+
+which_options = together(
+    click.option(
+        "--first", type=click.IntRange(1), metavar="N", help="Only the first N tenants of the file: the pilots."
+    ),
+    click.option(
+        "--at-once",
+        type=click.IntRange(1),
+        metavar="N",
+        default=100,
+        show_default=True,
+        help="Tenants worked on at once.",
+    ),
+)
+"""Which tenants, and how many of them at a time."""
+
+run_options = together(
+    which_options,
+    click.option(
+        "--max-failed-tenants",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Begin no further tenant once N have ended so that somebody must act; those under way go on.",
+    ),
+    ask_nothing,
+    output_options,
+)
+"""Of commands that change routes."""

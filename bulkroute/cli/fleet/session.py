@@ -1,0 +1,189 @@
+"""Wires the work on a fleet for the command line: tenants, faces, the question, signals, the closing message."""
+
+import asyncio
+import contextlib
+import resource
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from bulkroute.cli.command_line import going_on
+from bulkroute.cli.confirm import ask, somebody_sits_there
+from bulkroute.cli.fleet.fleet_of import fleet_of
+from bulkroute.cli.messages import STAMP, log_file, open_log, streams
+from bulkroute.cli.session import can_draw
+from bulkroute.cli.signals import Interrupts
+from bulkroute.engine import Engine
+from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly
+from bulkroute.events import Event
+from bulkroute.fleet.closing import FleetEnd, closing_line, end_of, never_begun, print_closing
+from bulkroute.fleet.faces import FleetFace, FleetLines, FleetRecords
+from bulkroute.fleet.tenants import Fleet, FleetTenant, check_manifests
+from bulkroute.fleet.views import view_of
+from bulkroute.fleet.walk import Walk, Work
+from bulkroute.output import json_log
+from bulkroute.output.lines import Lines
+from bulkroute.output.words import rate
+from bulkroute.progress import Summary
+
+DESCRIPTORS_BESIDE = 8
+"""Of a tenant, beside its connections: ledger, lock, control socket, temporary databases."""
+
+DESCRIPTORS_SPARE = 64
+
+
+class Checked(NamedTuple):
+    """A fleet whose files are all without a fault."""
+
+    fleet: Fleet
+    rows: dict[str, int]
+    """Of each tenant's manifest."""
+    notices: list[str]
+    """What somebody should know of them."""
+
+
+def run_fleet(path: Path, options: dict[str, Any]) -> int:
+    """Run all tenants, print how they ended, return the exit code."""
+
+    async def work(engine: Engine, tenant: FleetTenant) -> tuple[int, Summary]:
+        summary = await engine.run(tenant.manifest, ledger=tenant.ledger, format=tenant.format)
+        return summary.exit_code or 0, summary
+
+    return work_to_the_end(path, options, work, "Send now?")
+
+
+def work_to_the_end(path: Path, options: dict[str, Any], work: Work[Summary], question: str) -> int:
+    """Do the work that changes routes for all tenants, print how they ended, return the exit code."""
+    interrupts = Interrupts()
+    if options["log_file"]:
+        open_log(options["log_file"], path, *filter(None, [options["metrics_file"]]))
+    try:
+        with interrupts.taken():
+            interrupts.blocking = True
+            checked = check(path, options["first"])
+            interrupts.blocking = False
+            end = interrupts.run(_work(checked, options, interrupts, work, question))
+    except BulkrouteError as error:
+        if options["json_"]:
+            with contextlib.suppress(OSError):  # as below
+                click.echo(never_begun(error))
+        raise
+    with contextlib.suppress(OSError):  # nobody is there to be told
+        _close(end, options)
+    return end.exit_code
+
+
+def check(path: Path, first: int | None) -> Checked:
+    """Check a fleet file, and the credentials and manifests that it names. Raises ManifestError."""
+    notices: list[str] = []
+    fleet = fleet_of(path, notices)
+    fleet = fleet._replace(tenants=fleet.tenants[:first])
+    rows = check_manifests(fleet, lambda tenant, text: notices.append(f"{tenant.name}: {text}"))
+    return Checked(fleet, rows, notices)
+
+
+async def _work(
+    checked: Checked, options: dict[str, Any], interrupts: Interrupts, work: Work[Summary], question: str
+) -> FleetEnd:
+    async with AsyncExitStack() as exits:
+        shown = _faces(options)
+        for face in shown:
+            exits.callback(face.close)
+        await _agree(checked, options, question)
+
+        def on_event(tenant: FleetTenant, event: Event) -> None:
+            for face in shown:
+                with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
+                    face.on_event(tenant.name, event)
+
+        at_once = within_descriptors(checked.fleet, options["at_once"])
+        walk = Walk(
+            checked.fleet,
+            work,
+            at_once=at_once,
+            most_failed=options["max_failed_tenants"],
+            on_event=on_event,
+            rows=checked.rows,
+        )
+        interrupts.work = walk
+        tickers = [asyncio.create_task(_tick(walk, face), name="progress") for face in shown]
+        try:
+            await walk.go()
+        finally:
+            for ticker in tickers:
+                ticker.cancel()
+            await asyncio.gather(*tickers, return_exceptions=True)
+        host = socket.gethostname()
+        return FleetEnd([end_of(each, host) for each in walk.works])
+
+
+async def _tick(walk: Walk[Summary], face: FleetFace) -> None:
+    """Show how far all are again and again, until cancelled."""
+    while True:
+        await asyncio.sleep(face.every_s)
+        with contextlib.suppress(OSError):  # as above
+            face.tick([view_of(work) for work in walk.works])
+
+
+def _faces(options: dict[str, Any]) -> list[FleetFace]:
+    """Return who shows the run, as for a single one."""
+    as_json, quiet, log = options["log_format"] == "json", options["quiet"], log_file.get()
+    logs: list[FleetFace] = []
+    if log:
+        logs = [FleetRecords(log) if as_json else FleetLines(Lines(log, stamp=STAMP), in_full=True)]
+    if as_json:
+        return [FleetRecords(quiet=quiet), *logs]
+    if quiet or not can_draw():
+        return [FleetLines(Lines(quiet=quiet)), *logs]
+    from bulkroute.fleet.drawn import FleetDrawn  # here, since nothing else needs rich while a run goes on
+
+    return [FleetDrawn(), *logs]
+
+
+async def _agree(checked: Checked, options: dict[str, Any], question: str) -> None:
+    """Ask whoever sits there, once for all tenants. Raises StoppedEarly for a no."""
+    if options["yes"] or not somebody_sits_there():
+        return
+    fleet, rows = checked.fleet, checked.rows
+    services = {tenant.settings.service_name for tenant in fleet.tenants}
+    limits = [f"{name} {rate(per_s)}" for name, per_s in fleet.limits.items()]
+    facts = [
+        ("fleet", str(fleet.path)),
+        ("tenants", f"{len(rows):,}, at {len(services):,} services, {options['at_once']} at once"),
+        ("rows", f"{sum(rows.values()):,} in their manifests"),
+        *((("limits", ", ".join(limits)),) if limits else ()),
+        *(("warning", text) for text in checked.notices),
+    ]
+    if not await ask(facts, question):
+        raise StoppedEarly(
+            "nothing was sent: it was not agreed to",
+            hint="the same command asks again; with --yes it does not ask",
+            stop=StopKind.DECLINED,
+        )
+
+
+def within_descriptors(fleet: Fleet, at_once: int) -> int:
+    """Raise this process's limit of open files, and return how many tenants fit below it at once."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = max(tenant.settings.concurrency for tenant in fleet.tenants) + DESCRIPTORS_BESIDE
+    wanted = min(at_once, len(fleet.tenants)) * needed + DESCRIPTORS_SPARE
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(1, min(at_once, (soft - DESCRIPTORS_SPARE) // needed))
+
+
+def _close(end: FleetEnd, options: dict[str, Any]) -> None:
+    """Say how it ended: the object on stdout if asked for, and the closing message."""
+    if options["json_"]:
+        click.echo(end.to_json())
+    for stream in streams(quiet=options["quiet"] and not end.exit_code):
+        with contextlib.suppress(OSError):  # nobody is there to be told
+            if options["log_format"] == "text":
+                print_closing(end, going_on(), stream)
+            else:
+                next_ = [{"purpose": "go on", "command": going_on()}] if end.exit_code else []
+                json_log.write("closing", stream, text=closing_line(end), next=next_)

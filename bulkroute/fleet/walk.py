@@ -1,0 +1,154 @@
+"""Works through the tenants of a fleet in one process: in their order, so many at once, each by an engine of its own.
+
+Promises that whatever becomes of one tenant, a bug included, touches no other, and that each of them has an outcome in
+the end, those that were never begun too.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from bulkroute.engine import Engine
+from bulkroute.errors import BulkrouteError, ExitCode, StopKind, StoppedEarly
+from bulkroute.events import Event, RowFailed, RunEnded
+from bulkroute.fleet.tenants import Fleet, FleetTenant
+from bulkroute.progress import Progress, Summary
+
+T = TypeVar("T")
+Work = Callable[[Engine, FleetTenant], Awaitable[tuple[int, T]]]
+"""What is done for each tenant: returns its exit code, and what was found."""
+
+NOBODY_MUST_ACT = frozenset({ExitCode.DONE, ExitCode.STOPPED, ExitCode.BUSY})
+"""Exit codes after which the same command goes on by itself."""
+
+
+class TenantWork(Generic[T]):
+    """One tenant, and how far the work on it is."""
+
+    def __init__(self, tenant: FleetTenant, rows: int) -> None:
+        self.tenant = tenant
+        self.rows = rows
+        """Of its manifest, as far as it is known."""
+        self.engine: Engine | None = None
+        """While it is worked on."""
+        self.last_failure: RowFailed | None = None
+        self.summary: Summary | None = None
+        """How its run ended; None if there was none."""
+        self.exit_code: int | None = None
+        """None until it has ended."""
+        self.found: T | None = None
+        """What was found; None where an error has ended it."""
+        self.error: BaseException | None = None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far its run is; None if none goes on."""
+        return self.engine.current.progress() if self.engine and self.engine.current else None
+
+    @property
+    def must_act(self) -> bool:
+        """Whether it has ended so that somebody has to do something."""
+        return self.exit_code is not None and self.exit_code not in NOBODY_MUST_ACT
+
+    def end(self, task: "asyncio.Task[tuple[int, T]]", reason: str) -> None:
+        """Take the end of its task; `reason`: why it was cancelled, if it was."""
+        self.engine = None
+        if task.cancelled():
+            self.refuse(reason)
+        elif error := task.exception():
+            self.error = error
+            self.exit_code = error.exit_code if isinstance(error, BulkrouteError) else ExitCode.BUG
+        else:
+            self.exit_code, self.found = task.result()
+
+    def refuse(self, reason: str) -> None:
+        """Take note that nothing was sent, and why not."""
+        self.error = StoppedEarly(reason, hint="nothing was sent", stop=StopKind.SIGNAL)
+        self.exit_code = ExitCode.STOPPED
+
+
+class Walk(Generic[T]):
+    """The work on all tenants of a fleet. For one event loop."""
+
+    reading = False
+    """A signal never breaks off what runs: the other tenants have to hear of it too."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        work: Work[T],
+        *,
+        at_once: int,
+        most_failed: int | None,
+        on_event: Callable[[FleetTenant, Event], None],
+        rows: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """`most_failed`: no further tenant is begun once somebody must act for so many; `on_event` must not block."""
+        self.works = [TenantWork[T](tenant, rows.get(tenant.name, 0)) for tenant in fleet.tenants]
+        self._work = work
+        self._at_once = at_once
+        self._most_failed = most_failed
+        self._on_event = on_event
+        self._at_work: dict[asyncio.Task[tuple[int, T]], TenantWork[T]] = {}
+        self._stopped = ""
+        """Why no further tenant is begun; empty while they are."""
+
+    async def go(self) -> None:
+        """Work until every tenant has its outcome."""
+        to_come = iter(self.works)
+        while True:
+            self._begin(to_come)
+            if not self._at_work:
+                break
+            done, _at_work = await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                self._at_work.pop(task).end(task, self._stopped)
+            failed = sum(work.must_act for work in self.works)
+            if self._most_failed is not None and failed >= self._most_failed:
+                self._stopped = self._stopped or f"--max-failed-tenants {self._most_failed} is reached"
+        for work in to_come:
+            work.refuse(self._stopped)
+
+    def _begin(self, to_come: Iterable[TenantWork[T]]) -> None:
+        """Begin as many tenants as there is room for."""
+        while not self._stopped and len(self._at_work) < self._at_once:
+            if (work := next(iter(to_come), None)) is None:
+                return
+            self._at_work[asyncio.create_task(self._work_on(work), name=work.tenant.name)] = work
+
+    async def _work_on(self, work: TenantWork[T]) -> tuple[int, T]:
+        engine = Engine(work.tenant.settings, on_event=partial(self._tell, work))
+        work.engine = engine
+        async with engine:
+            return await self._work(engine, work.tenant)
+
+    def _tell(self, work: TenantWork[T], event: Event) -> None:
+        if isinstance(event, RowFailed):
+            work.last_failure = event
+        elif isinstance(event, RunEnded):
+            work.summary = event.summary
+        self._on_event(work.tenant, event)
+
+    def refuse_reading(self) -> None:
+        """Take no further manifest in."""
+        for work in self._at_work.values():
+            if work.engine is not None:
+                work.engine.refuse_reading()
+
+    def interrupt(self, reason: str) -> bool:
+        """Stop all tenants in good order, the second time at once; begin no further one."""
+        self._stopped = self._stopped or reason
+        for task, work in self._at_work.items():
+            if work.engine is None or not work.engine.interrupt(reason):
+                task.cancel()
+        return True
+
+
+def exit_code_of(codes: Iterable[int]) -> ExitCode:
+    """Return the exit code of a fleet whose tenants ended with these: 0, 4 where nobody must act, else 1."""
+    found = set(codes)
+    if found <= {ExitCode.DONE}:
+        return ExitCode.DONE
+    return ExitCode.STOPPED if found <= NOBODY_MUST_ACT else ExitCode.SOME_FAILED
