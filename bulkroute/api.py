@@ -74,6 +74,9 @@ from bulkroute.progress import Progress as Progress
 from bulkroute.progress import Proposal as Proposal
 from bulkroute.progress import Summary as Summary
 from bulkroute.progress import WaveProgress as WaveProgress
+from bulkroute.rate.limit import Limit as Limit
+from bulkroute.rate.limit import LimitSlot as LimitSlot
+from bulkroute.rate.pacer import Pacer as Pacer
 from bulkroute.run.back_out import BackOut as BackOut
 from bulkroute.run.prepare_rollback import Preview as Preview
 from bulkroute.run.prepare_rollback import WayBack as WayBack

@@ -33,6 +33,7 @@ from bulkroute.live.selection import Filters, Selection
 from bulkroute.live.target_routes import ALL_KINDS, ListedTargets, read_targets, with_routes
 from bulkroute.live.verify import Verified, verify
 from bulkroute.progress import Proposal, Summary
+from bulkroute.rate.limit import Limit
 from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control
 from bulkroute.run.approval import require_runnable
@@ -66,9 +67,21 @@ class Engine:
     current: Run | BackOut | None = None
     """The run under way, or the last one, or its back-out: to see how far it is, or to stop it."""
 
-    def __init__(self, settings: Settings, *, on_event: OnEvent = ignore, confirm: Confirm | None = None) -> None:
-        """`on_event` gets the events of a run as they happen; it must not block. `confirm` is asked before sending."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_event: OnEvent = ignore,
+        confirm: Confirm | None = None,
+        limit: Limit | None = None,
+    ) -> None:
+        """`on_event` gets the events of a run as they happen; it must not block. `confirm` is asked before sending.
+
+        `limit`: a rate that several engines share, beside the own one of each: a `Pacer` that all of them are given, made
+        in the loop that they work in.
+        """
         self._confirm = confirm
+        self._limit = limit
         self._settings = settings
         self._watch = on_event
         self._hooks: Hooks | None = None
@@ -92,7 +105,9 @@ class Engine:
         await self._exits.enter_async_context(client)
         tokens = TokenSource(client, settings)
         self._exits.push_async_callback(tokens.close)
-        self._service = Service(client, tokens, Pacer(settings.rate_per_s), settings)
+        pacer = Pacer(settings.rate_per_s, limit=self._limit)
+        self._allowed_per_s = pacer.rate_per_s
+        self._service = Service(client, tokens, pacer, settings)
         pauses = Pauses(self._service.pacer, self._on_event)
         tell_of_tokens(tokens, pauses)
         throttle = throttle_for(self._service, pauses, lambda _reason: None)
@@ -133,7 +148,7 @@ class Engine:
                     async with self._deadlines.entering(
                         self._preparation.take_in(source, format, held, inputs)
                     ) as prepared:
-                        require_room(prepared, self._settings, self._deadlines, self._said.notice)
+                        require_room(prepared, self._settings, self._allowed_per_s, self._deadlines, self._said.notice)
                         await self._agree(prepared)
                     run, summary = await self._work_through(prepared)
                 if not self._settings.back_out_on or (decided := unfinished(held)) is None:
@@ -288,7 +303,7 @@ class Engine:
         await asyncio.sleep(0)  # so that a cancel which came while plain code ran is heard before anything is written
         if self._confirm is None or prepared.halted is not None or not prepared.counts.pending:
             return
-        proposal = prepared.proposal(self._settings)._replace(ends_at=self._deadlines.ends_at)
+        proposal = prepared.proposal(self._settings, self._allowed_per_s)._replace(ends_at=self._deadlines.ends_at)
         if not await self._confirm(proposal):
             raise StoppedEarly(
                 "nothing was sent: it was not agreed to",

@@ -167,7 +167,7 @@ class WaveEnded(NamedTuple):
 class RateChanged(NamedTuple):
     """Calls start at another pace from now on. Rates in calls per second, None for unlimited.
 
-    `rate_per_s` is the rate allowed: the one asked for, or less where the service throttles.
+    `rate_per_s` is the rate allowed: the one asked for, or less where the service throttles or a shared limit is lower.
     """
 
     rate_per_s: float | None

@@ -168,7 +168,7 @@ class Progress(NamedTuple):
     asked_per_s: float | None
     """The rate asked for."""
     rate_per_s: float | None
-    """The rate allowed: the one asked for, or less while the service throttles."""
+    """The rate allowed: the one asked for, or less while the service throttles or a shared limit is lower."""
     started_per_s: int
     """Calls that started in the last second."""
     pauses: list[Pause]

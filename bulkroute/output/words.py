@@ -173,7 +173,7 @@ def pace(progress: Progress) -> str:
     """Return the rate now against what is allowed and asked for."""
     text = f"{progress.started_per_s}/s of {rate(progress.asked_per_s)}"
     if progress.rate_per_s != progress.asked_per_s:
-        text += f", the service allows {rate(progress.rate_per_s)}"
+        text += f", {rate(progress.rate_per_s)} allowed"
     return text
 
 

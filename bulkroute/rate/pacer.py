@@ -112,7 +112,8 @@ class Pacer:
         """
         self.clock = clock or loop_clock(asyncio.get_running_loop())
         self._limit = limit
-        self.schedule = Schedule(rate_per_s)
+        # Where the own rate is below a fair share of the limit, a turn there takes less time than one call at this rate.
+        self.schedule = Schedule(rate_per_s, catch_up_calls=0 if limit is None else 1)
         self.started = 0
         self._holds: dict[str, Hold] = {}
         self._holds_changed = asyncio.Event()

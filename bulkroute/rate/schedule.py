@@ -28,16 +28,16 @@ UNBOUNDED = sys.maxsize
 """What `due_within` answers when the rate is unlimited."""
 
 
-def catch_up_s(rate_per_s: float) -> float:
+def catch_up_s(rate_per_s: float, calls: int = 0) -> float:
     """Return how late a call may be, in seconds, and still be made up for by closer starts after it.
 
     Up to 500/s that is 20 ms or 3 calls, so at most 4 start together: receivers that allow a burst
     of 5 refuse none. Above, 20 ms: the network bundles calls there anyway, and a busy event loop
-    would lose more than 1% of the rate without it. Below 1/s nothing is made up for.
+    would lose more than 1% of the rate without it. Below 1/s nothing is made up for. `calls`: so many at least are.
     """
     if rate_per_s < 1:
         return 0.0
-    return min(0.020, 3 / rate_per_s) if rate_per_s <= 500 else 0.020
+    return max(min(0.020, 3 / rate_per_s) if rate_per_s <= 500 else 0.020, calls / rate_per_s)
 
 
 def require_rate(rate_per_s: float | None) -> float:
@@ -62,7 +62,9 @@ class Schedule:
     keeps its fraction: nobody was promised that it is never exceeded.
     """
 
-    def __init__(self, rate_per_s: float | None) -> None:
+    def __init__(self, rate_per_s: float | None, catch_up_calls: int = 0) -> None:
+        """`catch_up_calls`: how many late calls are made up for, at least, where something else makes calls wait as well."""
+        self._catch_up_calls = catch_up_calls
         self._starts: deque[float] = deque()
         self._last_s = -math.inf
         self._full_s = -math.inf  # when the bucket of the spacing will have drained
@@ -97,7 +99,8 @@ class Schedule:
         calls = (self._full_s - self._last_s) / self._spacing_s if self._spacing_s and self._starts else 1.0
         rate = min(self._learnt, self._most if self._asked >= 1 and self._asked < math.inf else self._asked)
         self._spacing_s = 1 / rate
-        self._catch_up_s = 0.0 if rate == math.inf else catch_up_s(rate)
+        self._catch_up_s = 0.0 if rate == math.inf else catch_up_s(rate, self._catch_up_calls)
+        self._idle_s = max(IDLE_S, self._catch_up_s)
         if self._spacing_s:
             self._full_s = self._last_s + min(calls * self._spacing_s, self._spacing_s + self._catch_up_s)
 
@@ -115,7 +118,7 @@ class Schedule:
             starts.popleft()
         starts.append(now_s)
         self._last_s = now_s
-        if now_s - self._full_s > IDLE_S:
+        if now_s - self._full_s > self._idle_s:
             self._full_s = now_s + self._catch_up_s  # nobody was late: there is nothing to make up for
         self._full_s = max(self._full_s, now_s) + self._spacing_s
 

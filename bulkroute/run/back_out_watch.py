@@ -102,9 +102,13 @@ class BackOutWatch:
 
 
 def require_room(
-    prepared: Prepared, settings: Settings, deadlines: Deadlines, on_notice: Callable[[str], None]
+    prepared: Prepared,
+    settings: Settings,
+    rate_per_s: float | None,
+    deadlines: Deadlines,
+    on_notice: Callable[[str], None],
 ) -> None:
-    """Refuse to begin a batch that would leave no time for the way back. Raises StoppedEarly.
+    """Refuse to begin a batch that would leave no time for the way back at `rate_per_s`. Raises StoppedEarly.
 
     One that has changed rows already is begun all the same: it backs out then.
     """
@@ -114,7 +118,7 @@ def require_room(
     left_s = deadlines.left_s()
     if left_s is None:
         on_notice(f"{WARNING}--back-out-on deadline, but there is none: give --until or --max-duration")
-    if fits(rows, 0, prepared.routes, settings.rate_per_s, left_s) or prepared.batch.count_touched().rows:
+    if fits(rows, 0, prepared.routes, rate_per_s, left_s) or prepared.batch.count_touched().rows:
         return
     raise StoppedEarly(
         f"nothing was sent: {too_late(rows, deadlines, backs_out=True)}",

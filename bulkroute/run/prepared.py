@@ -90,8 +90,8 @@ class Prepared(NamedTuple):
         """Return where the rows to be sent lead now and are to lead, the commonest first."""
         return [pair.named_by(self.names) for pair in self.batch.pairs(self.live)]
 
-    def proposal(self, settings: Settings) -> Proposal:
-        """Return what is to be sent, for whoever has to agree to it."""
+    def proposal(self, settings: Settings, rate_per_s: float | None) -> Proposal:
+        """Return what is to be sent, at most at `rate_per_s`, for whoever has to agree to it."""
         return Proposal(
             ledger=str(self.batch.path),
             batch=self.batch.number,
@@ -107,7 +107,7 @@ class Prepared(NamedTuple):
             refused={each.error: each.rows for each in self.decided.refusals if not each.skipped},
             skipped=self.counts.skipped,
             live_read=self.live_read,
-            rate_per_s=settings.rate_per_s,
+            rate_per_s=rate_per_s,
             concurrency=settings.concurrency,
             waves=tuple(self.waves_to_send),
             gates=settings.gates if self.waves_to_send else (),

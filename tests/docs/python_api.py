@@ -13,7 +13,7 @@ from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode, StopKind
 from tests.docs.markdown import table
 from tests.docs.members import first_line, lines_of
 
-CALLED = (bulkroute.Engine, bulkroute.Secret)
+CALLED = (bulkroute.Engine, bulkroute.Pacer, bulkroute.Secret)
 """Classes that users make objects of; of the others the engine hands some out. Values show their fields anyway."""
 
 

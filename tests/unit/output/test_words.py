@@ -45,7 +45,7 @@ def test_every_wait_has_its_reason() -> None:
     ]
     text = describe_progress(PROGRESS._replace(pauses=pauses, rate_per_s=12.5))
     assert "throttled: the service throttles (HTTP 429), 12 s more; paused: lunch" in text
-    assert "19/s of 20/s, the service allows 12.5/s" in text
+    assert "19/s of 20/s, 12.5/s allowed" in text
 
 
 def test_a_window_that_closes_too_early() -> None:
