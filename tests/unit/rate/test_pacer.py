@@ -571,3 +571,105 @@ def test_who_waits_for_the_end_of_all_holds_is_woken_by_it() -> None:
         return woken_s
 
     assert run_virtual(scenario()) == [7.77, 7.77, 9.77]
+
+
+class Clock:
+    """Time that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.mark.parametrize(
+    ("asked", "learnt", "in_force"), [(10, 4, 4), (3, 4, 3), (None, 4, 4), (10, None, 10), (None, None, None)]
+)
+def test_the_rate_in_force_is_the_lower_one(asked: float | None, learnt: float | None, in_force: float | None) -> None:
+    pacer = Pacer(asked, clock=Clock())
+    pacer.learn(learnt)
+    assert (pacer.asked_per_s, pacer.rate_per_s) == (asked, in_force)
+
+
+def test_calls_of_the_last_second_are_counted() -> None:
+    clock = Clock()
+    pacer = Pacer(None, clock=clock)
+    assert pacer.started_per_s == 0
+    for _ in range(3):
+        pacer.try_start()
+        clock.now_s += 0.4
+    assert pacer.started_per_s == 2
+
+
+@pytest.mark.parametrize(("age_s", "is_stale"), [(0.99, False), (1.0, True)])
+def test_a_slot_a_second_old_is_exchanged(age_s: float, is_stale: bool) -> None:
+    async def scenario() -> tuple[bool, float]:
+        clock = Clock()
+        pacer = Pacer(10, clock=clock)
+        slot = await pacer.start()
+        clock.now_s += age_s
+        if exchange := slot.depart(pacer.start):
+            await exchange
+        return bool(exchange), slot.at_s
+
+    assert run_virtual(scenario()) == (is_stale, 100.0 + age_s)
+
+
+def test_a_hold_is_over_at_its_last_moment_and_not_before() -> None:
+    async def scenario() -> list[float]:
+        pacer = Pacer(None)
+        began_s = pacer.clock()
+        pacer.hold("pause", "for the test", until_s=began_s + 5)
+        await pacer.unheld()
+        return [pacer.clock() - began_s, len(pacer.holds())]
+
+    ended_s, left = run_virtual(scenario())
+    assert ended_s == pytest.approx(5, abs=0.002)
+    assert left == 0
+    clock = Clock()
+    pacer = Pacer(None, clock=clock)
+    pacer.hold("pause", "for the test", until_s=105.0)
+    clock.now_s = 105.0
+    assert pacer.holds() == []
+
+
+def test_who_waits_starts_as_soon_as_more_is_allowed_or_a_slot_comes_back() -> None:
+    async def scenario() -> list[float]:
+        pacer = Pacer(100)
+        pacer.learn(0.1)
+        slot = await pacer.start()
+        began_s = pacer.clock()
+        waiting = asyncio.create_task(pacer.start())
+        await asyncio.sleep(1)
+        pacer.learn(None)
+        await waiting
+        times = [pacer.clock() - began_s]
+        pacer.hold("down", "for the test", probe_at_s=pacer.clock())
+        slot = await pacer.start()
+        waiting = asyncio.create_task(pacer.start())
+        await asyncio.sleep(1)
+        assert not waiting.done(), "one call at a time"
+        slot.give_back()
+        await waiting
+        return [*times, pacer.clock() - began_s]
+
+    assert run_virtual(scenario()) == pytest.approx([1, 2], abs=0.05)
+
+
+def test_whoever_asked_first_starts_first_though_a_call_could_start_at_once() -> None:
+    async def scenario() -> list[str]:
+        pacer, order = Pacer(10), list[str]()
+
+        async def begin(name: str) -> None:
+            await pacer.start()
+            order.append(name)
+
+        pacer.hold("pause", "for the test")
+        first = asyncio.create_task(begin("first"))
+        await asyncio.sleep(1)
+        pacer.release("pause")  # the first has been woken, and has not run yet
+        await asyncio.gather(begin("second"), first)
+        return order
+
+    assert run_virtual(scenario()) == ["first", "second"]

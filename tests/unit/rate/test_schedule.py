@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkroute.rate.schedule import MARGIN_S, PUNCTUAL_S, UNBOUNDED, Schedule
+from bulkroute.rate.schedule import MARGIN_S, PUNCTUAL_S, UNBOUNDED, Schedule, catch_up_s
 from tests.pace_real_time import burst_needed, most_within
 
 
@@ -207,3 +207,64 @@ def test_a_start_that_is_long_past_can_be_taken_back_or_moved_all_the_same() -> 
     schedule.take_back(0.0)
     assert schedule.restart(2.0, 4.5) == 4.5
     assert schedule.started_within(4.5, 1.0) == 2
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "late_s"),
+    [(0.99, 0.0), (1.0, 0.02), (20, 0.02), (150, 0.02), (200, 0.015), (500, 0.006), (501, 0.02), (2000, 0.02)],
+)
+def test_so_late_a_call_may_be_and_still_be_made_up_for(rate_per_s: float, late_s: float) -> None:
+    assert catch_up_s(rate_per_s) == pytest.approx(late_s)
+
+
+def test_a_rate_of_one_a_second_is_a_whole_one() -> None:
+    schedule = Schedule(1.0)
+    schedule.start(10.0)
+    assert schedule.delay(10.0) == pytest.approx(1.0 + MARGIN_S)
+    schedule.rate_per_s = 1.9
+    schedule.learnt_per_s = 1.5
+    schedule.start(20.0)
+    assert schedule.delay(20.0) == pytest.approx(1.0 + MARGIN_S), "one in a second, whatever was learnt"
+
+
+def test_changes_of_rate_give_no_credit_and_take_none() -> None:
+    schedule = Schedule(10)
+    schedule.start(100.0)
+    assert schedule.delay(100.0) == pytest.approx(0.1)
+    for rate_per_s in (20, 40, 20, 10):
+        schedule.rate_per_s = rate_per_s
+    assert schedule.delay(100.0) == pytest.approx(0.1), "what has filled is a call, however fast it drains"
+    schedule.rate_per_s = 5
+    assert schedule.delay(100.0) == pytest.approx(0.2), "not more than a call"
+    schedule.rate_per_s = None
+    assert schedule.delay(100.0) == 0
+    schedule.rate_per_s = 10
+    assert schedule.delay(100.0) == pytest.approx(0.1 - 0.02), "one call fills it, which may be made up for"
+
+
+def test_the_first_call_of_a_limited_run_waits_for_nothing() -> None:
+    schedule = Schedule(None)
+    schedule.rate_per_s = 10
+    assert schedule.delay(0.0) == 0
+    assert schedule.due_within(0.0, 0.0) == 1
+
+
+def test_calls_that_started_in_a_span_are_counted_and_those_before_it_are_not() -> None:
+    schedule = Schedule(10)
+    for start_s in (0.0, 0.2, 0.4, 0.6):
+        schedule.start(start_s)
+    assert [schedule.started_within(0.6, span_s) for span_s in (0.1, 0.21, 0.41, 1.0)] == [1, 2, 3, 4]
+    schedule.take_back(0.7)
+    schedule.take_back(0.4)
+    assert schedule.started_within(0.6, 1.0) == 3, "one that is not there is not taken back"
+
+
+def test_no_more_are_due_than_the_second_has_room_for() -> None:
+    schedule = Schedule(4)
+    for start_s in (10.0, 10.25, 10.5, 10.75):
+        assert schedule.delay(start_s) == 0
+        schedule.start(start_s)
+    assert schedule.due_within(10.76, 0.2) == 0
+    assert schedule.due_within(10.76, 0.5) == 2
+    with pytest.raises(ValueError, match="within 0 and 1 second"):
+        schedule.due_within(10.76, 1.1)

@@ -322,3 +322,50 @@ def test_a_word_is_lost_on_a_rate_that_is_lower_than_the_one_told_last_and_on_th
         assert rate is not None
         assert rate < 0.95 * before
         before = rate
+
+
+def test_a_refusal_that_names_two_seconds_or_more_than_that_shuts_the_door_only_if_it_is_more() -> None:
+    standing = []
+    for retry_after_s in (2.0, 2.1):
+        lab = Lab()
+        lab.accept(5)
+        lab.refuse(retry_after_s)
+        lab.start()
+        standing.append(lab.pacer.delay_s())
+    assert standing[0] < 1
+    assert standing[1] == float("inf"), "a single call knocks, and no other while it is out"
+
+
+def test_what_is_accepted_while_the_door_is_shut_counts_for_the_rate() -> None:
+    """Calls that were under way when it shut, and one that knocked: the first second shows what may be accepted."""
+    rates = []
+    for late in (0, 30):
+        lab = Lab(400.0)
+        under_way = [lab.start() for _ in range(late)]
+        lab.accept(20)
+        for call in [lab.start() for _ in range(5)]:
+            lab.throttle.refused(call, "HTTP 429")
+        for call in under_way:
+            lab.throttle.accepted(call, succeeded=True)
+        lab.now_s += 0.9
+        lab.accept()
+        assert lab.pacer.holds() == []
+        rates.append(lab.pacer.rate_per_s or 400)
+    assert 15 < rates[0] < 25
+    assert 40 < rates[1] < 60
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_call_that_ends_without_an_answer_lets_its_round_be_judged(lost: bool) -> None:
+    """No round is judged before each of its calls has ended. Here one in ten gets no answer: lost, or still out."""
+    lab = Lab(40.0)
+    for number in range(400):
+        call = lab.start()
+        if number % 10 == 3:
+            if lost:
+                lab.throttle.lost(call)
+        elif number % 8 == 1 and (lab.pacer.rate_per_s or 0) > 36:
+            lab.throttle.refused(call, "HTTP 429")
+        else:
+            lab.throttle.accepted(call, succeeded=True)
+    assert (lab.pacer.rate_per_s == 40) is not lost, "slower than 36 nothing is refused"
