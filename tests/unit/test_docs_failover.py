@@ -71,13 +71,14 @@ def test_what_ends_well_for_good_or_for_now_is_no_failure_of_the_unit() -> None:
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed (Debian: systemd)")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_systemd_has_nothing_to_say_about_the_units(page: Path, tmp_path: Path) -> None:
-    for name, text in units(page).items():
+    known = units(page)
+    for name, text in known.items():
         runnable = text.replace("/usr/local/bin/bulkroute", sys.executable)
         (tmp_path / name).write_text(runnable)
     command = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
-    assert (said, done.returncode) == ([], 0), done.stderr
+    # It looks at the machine's own units, too, which are none of ours.
+    assert [line for line in done.stderr.splitlines() if any(name in line for name in known)] == []
 
 
 @pytest.mark.parametrize(("hour", "starts"), [("00", 1), ("01", 0), ("03", 0), ("04", 1), ("12", 1)])
