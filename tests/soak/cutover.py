@@ -1,8 +1,8 @@
 """One cutover with everything on, for as long as you say: waves with a gate command and a person's go, `watch` with
 three browsers, `ctl`, faults, random refusals for pace, outages, kills and resumes.
 
-In the first half runs are killed, most of them by SIGKILL, and begun again; in the second half one lives as long as it
-can, so that the slope of its memory means something. When the batch is done, the next one leads back.
+In the first half runs are killed, most of them by SIGKILL, and begun again; in the second half they go slowly and live as
+long as they can, so that the slope of their memory means something. When the batch is done, the next one leads back.
 """
 
 import json
@@ -29,9 +29,10 @@ from tests.soak import PromiseBroken
 from tests.soak.readings import Readings, slope
 from tests.watching import Watch, watching
 
-RATE = 25
+ROWS = 10_000
+RATE, SLOW_RATE = 40, 8
 LEDGER = "cutover.ledger.db"
-WAVES = ",".join(["20", "1%", *["5%"] * 18, "rest"])
+WAVES = ",".join(["20", "1%", *["10%"] * 9, "rest"])
 FLAGS = ("--waves", WAVES, "--gate-interval", "2s", "--max-attempts", 20, "--timeout", 5, "--backoff", "0.1")
 PERSON = ("--gate-hold", "--gate-timeout", "1h")
 TROUBLE = Faults(
@@ -70,10 +71,10 @@ def outages(dice: random.Random, seconds: float) -> tuple[str, ...]:
 class Cutover:
     """The service, the ledger, the run of the moment, and those who look on and meddle."""
 
-    def __init__(self, folder: Path, dice: random.Random, seconds: float, service: Service) -> None:
+    def __init__(self, folder: Path, dice: random.Random, rows: int, service: Service) -> None:
         self.folder, self.dice, self.service = folder, dice, service
         self.ledger = folder / LEDGER
-        there = targets(ids(int(seconds * RATE * 0.6)))
+        there = targets(ids(rows))
         back = {row_id: (devicetype, device_id + 20) for row_id, (devicetype, device_id) in there.items()}
         self._ways = cycle((("there.csv", there), ("back.csv", back)))
         for name, wanted in (("there.csv", there), ("back.csv", back)):
@@ -88,11 +89,12 @@ class Cutover:
         self.readings = Readings()
         self._run: subprocess.Popen[bytes] | None = None
         self._deed: signal.Signals | None = None
+        self.rate = RATE
         self._paused = False
 
     def begin(self) -> None:
         """Start the command that starts, or resumes, the batch."""
-        words = command("run", self.manifest, *self._flags, *PERSON, "--rate", RATE, "--log-file", "run.log")
+        words = command("run", self.manifest, *self._flags, *PERSON, "--rate", self.rate, "--log-file", "run.log")
         with (self.folder / "run.err").open("ab") as said:
             self._run = subprocess.Popen(
                 words,
@@ -179,11 +181,11 @@ class Cutover:
         elif self.ctl("status").get("state") == "gate":
             self.ctl("go")
             self.seen["gates"] += 1
-        elif (draw := self.dice.random()) < 0.2:
+        elif (draw := self.dice.random()) < 0.1:
             self._paused = bool(self.ctl("pause", "somebody", "calls"))
+        elif draw < 0.3:
+            self.ctl("rate", self.dice.choice((self.rate, self.rate, self.rate / 2, 2 * self.rate)))
         elif draw < 0.4:
-            self.ctl("rate", self.dice.choice((RATE, RATE, 15, 40)))
-        elif draw < 0.5:
             self.ctl("concurrency", self.dice.choice((4, 16, MOST_SLOTS)))
 
     def finish(self) -> None:
@@ -248,13 +250,13 @@ def spend(folder: Path, seed: int, seconds: float) -> Iterator[str]:
     dice = random.Random(seed)
     faults = Faults(**{**vars(TROUBLE), "outages": outages(dice, seconds)})
     yield f"outages: {', '.join(faults.outages)}"
-    rows = ids(int(seconds * RATE * 0.6))
+    rows = min(ROWS, int(seconds * RATE / 3))
     with (
-        serving(rows, faults, seed=seed % 2**31, keep_calls=False) as service,
+        serving(ids(rows), faults, seed=seed % 2**31, keep_calls=False) as service,
         watching(folder / LEDGER, "--control") as watch,
         ExitStack() as stack,
     ):
-        cutover = Cutover(folder, dice, seconds, service)
+        cutover = Cutover(folder, dice, rows, service)
         cutover.begin()
         cutover.readings.follow("watch", watch.process.pid)
         visitors = Visitors(stack, watch)
@@ -283,6 +285,9 @@ def _meddle_and_kill(cutover: Cutover, visitors: Visitors, seconds: float) -> It
     while (now_s := time.monotonic() - began_s) < seconds:
         visitors.wait(1)
         cutover.look()
+        if now_s >= seconds / 2 and cutover.rate != SLOW_RATE:
+            cutover.rate = SLOW_RATE
+            cutover.end(signal.SIGTERM)
         if now_s >= kill_s and kill_s < seconds / 2:
             cutover.end(dice.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)))
             kill_s = now_s + dice.uniform(0.4, 1.6) * each_s
