@@ -15,6 +15,7 @@ from bulkroute.errors import BulkrouteError, ExitCode, StopKind, StoppedEarly
 from bulkroute.events import Event, RowFailed, RunEnded
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.progress import Progress, Summary
+from bulkroute.rate.pacer import Pacer
 
 T = TypeVar("T")
 Work = Callable[[Engine, FleetTenant], Awaitable[tuple[int, T]]]
@@ -70,7 +71,7 @@ class TenantWork(Generic[T]):
 
 
 class Walk(Generic[T]):
-    """The work on all tenants of a fleet. For one event loop."""
+    """The work on all tenants of a fleet. For one event loop, in which it is made."""
 
     reading = False
     """A signal never breaks off what runs: the other tenants have to hear of it too."""
@@ -91,6 +92,7 @@ class Walk(Generic[T]):
         self._at_once = at_once
         self._most_failed = most_failed
         self._on_event = on_event
+        self._limits = {name: Pacer(rate_per_s) for name, rate_per_s in fleet.limits.items()}
         self._at_work: dict[asyncio.Task[tuple[int, T]], TenantWork[T]] = {}
         self._stopped = ""
         """Why no further tenant is begun; empty while they are."""
@@ -119,10 +121,12 @@ class Walk(Generic[T]):
             self._at_work[asyncio.create_task(self._work_on(work), name=work.tenant.name)] = work
 
     async def _work_on(self, work: TenantWork[T]) -> tuple[int, T]:
-        engine = Engine(work.tenant.settings, on_event=partial(self._tell, work))
+        tenant = work.tenant
+        limit = self._limits[tenant.limit] if tenant.limit else None
+        engine = Engine(tenant.settings, on_event=partial(self._tell, work), limit=limit)
         work.engine = engine
         async with engine:
-            return await self._work(engine, work.tenant)
+            return await self._work(engine, tenant)
 
     def _tell(self, work: TenantWork[T], event: Event) -> None:
         if isinstance(event, RowFailed):

@@ -16,14 +16,17 @@ ID_CHARACTERS = 21
 
 def to_json(found: Verified, exit_code: int) -> str:
     """Return all of it on one line."""
-    record = {
+    return json.dumps({**fields(found), "exit_code": exit_code}, ensure_ascii=False)
+
+
+def fields(found: Verified) -> dict[str, Any]:
+    """Return all of it as plain values."""
+    return {
         **found._asdict(),
         "differences": [_difference(each) for each in found.differences],
         "found": found.counts,
         "groups": [_group(each) for each in found.groups],
-        "exit_code": exit_code,
     }
-    return json.dumps(record, ensure_ascii=False)
 
 
 def _group(group: DifferenceGroup) -> dict[str, Any]:

@@ -21,6 +21,8 @@ which_options = together(
 )
 """Which tenants, and how many of them at a time."""
 
+as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+
 run_options = together(
     which_options,
     click.option(

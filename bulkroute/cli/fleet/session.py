@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import resource
 import socket
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
@@ -23,11 +24,13 @@ from bulkroute.fleet.closing import FleetEnd, closing_line, end_of, never_begun,
 from bulkroute.fleet.faces import FleetFace, FleetLines, FleetRecords
 from bulkroute.fleet.tenants import Fleet, FleetTenant, check_manifests
 from bulkroute.fleet.views import view_of
-from bulkroute.fleet.walk import Walk, Work
+from bulkroute.fleet.walk import TenantWork, Walk, Work
 from bulkroute.output import json_log
 from bulkroute.output.lines import Lines
 from bulkroute.output.words import rate
 from bulkroute.progress import Summary
+
+T = TypeVar("T")
 
 DESCRIPTORS_BESIDE = 8
 """Of a tenant, beside its connections: ledger, lock, control socket, temporary databases."""
@@ -52,10 +55,22 @@ def run_fleet(path: Path, options: dict[str, Any]) -> int:
         summary = await engine.run(tenant.manifest, ledger=tenant.ledger, format=tenant.format)
         return summary.exit_code or 0, summary
 
-    return work_to_the_end(path, options, work, "Send now?")
+    return work_to_the_end(lambda: check(path, options["first"]), path, options, work, "Send now?")
 
 
-def work_to_the_end(path: Path, options: dict[str, Any], work: Work[Summary], question: str) -> int:
+def roll_fleet_back(path: Path, options: dict[str, Any]) -> int:
+    """Roll all tenants back, print how they ended, return the exit code."""
+
+    async def work(engine: Engine, tenant: FleetTenant) -> tuple[int, Summary]:
+        summary = await engine.rollback(tenant.ledger)
+        return summary.exit_code or 0, summary
+
+    return work_to_the_end(lambda: opened(path, options["first"]), path, options, work, "Put back now?")
+
+
+def work_to_the_end(
+    checked: Callable[[], Checked], path: Path, options: dict[str, Any], work: Work[Summary], question: str
+) -> int:
     """Do the work that changes routes for all tenants, print how they ended, return the exit code."""
     interrupts = Interrupts()
     if options["log_file"]:
@@ -63,9 +78,9 @@ def work_to_the_end(path: Path, options: dict[str, Any], work: Work[Summary], qu
     try:
         with interrupts.taken():
             interrupts.blocking = True
-            checked = check(path, options["first"])
+            found = checked()
             interrupts.blocking = False
-            end = interrupts.run(_work(checked, options, interrupts, work, question))
+            end = interrupts.run(_work(found, options, interrupts, work, question))
     except BulkrouteError as error:
         if options["json_"]:
             with contextlib.suppress(OSError):  # as below
@@ -76,13 +91,46 @@ def work_to_the_end(path: Path, options: dict[str, Any], work: Work[Summary], qu
     return end.exit_code
 
 
-def check(path: Path, first: int | None) -> Checked:
-    """Check a fleet file, and the credentials and manifests that it names. Raises ManifestError."""
+def look(checked: Callable[[], Checked], at_once: int, work: Work[T]) -> Sequence[TenantWork[T]]:
+    """Do work that changes nothing for all tenants; return what was found of each. What else is told goes to stderr."""
+    interrupts = Interrupts()
+    lines = Lines()
+    face = FleetLines(lines)
+
+    async def main(found: Checked) -> Sequence[TenantWork[T]]:
+        for text in found.notices:
+            lines.say(text)
+        at_most = within_descriptors(found.fleet, at_once)
+        walk = Walk(
+            found.fleet,
+            work,
+            at_once=at_most,
+            most_failed=None,
+            on_event=lambda each, event: face.on_event(each.name, event),
+        )
+        interrupts.work = walk
+        await walk.go()
+        return walk.works
+
+    with interrupts.taken():
+        interrupts.blocking = True
+        found = checked()
+        interrupts.blocking = False
+        return interrupts.run(main(found))
+
+
+def opened(path: Path, first: int | None) -> Checked:
+    """Check a fleet file, and the credentials that it names, but no manifest. Raises ManifestError."""
     notices: list[str] = []
     fleet = fleet_of(path, notices)
-    fleet = fleet._replace(tenants=fleet.tenants[:first])
-    rows = check_manifests(fleet, lambda tenant, text: notices.append(f"{tenant.name}: {text}"))
-    return Checked(fleet, rows, notices)
+    return Checked(fleet._replace(tenants=fleet.tenants[:first]), {}, notices)
+
+
+def check(path: Path, first: int | None) -> Checked:
+    """Check a fleet file, and the credentials and manifests that it names. Raises ManifestError."""
+    found = opened(path, first)
+    rows = check_manifests(found.fleet, lambda tenant, text: found.notices.append(f"{tenant.name}: {text}"))
+    return found._replace(rows=rows)
 
 
 async def _work(
@@ -152,8 +200,8 @@ async def _agree(checked: Checked, options: dict[str, Any], question: str) -> No
     limits = [f"{name} {rate(per_s)}" for name, per_s in fleet.limits.items()]
     facts = [
         ("fleet", str(fleet.path)),
-        ("tenants", f"{len(rows):,}, at {len(services):,} services, {options['at_once']} at once"),
-        ("rows", f"{sum(rows.values()):,} in their manifests"),
+        ("tenants", f"{len(fleet.tenants):,}, at {len(services):,} services, {options['at_once']} at once"),
+        *((("rows", f"{sum(rows.values()):,} in their manifests"),) if rows else ()),
         *((("limits", ", ".join(limits)),) if limits else ()),
         *(("warning", text) for text in checked.notices),
     ]
