@@ -38,6 +38,7 @@ FLEET = {
     "check": "Check the fleet file, every manifest and every credentials file; nothing is sent.",
     "plan": "Show what a run would change, tenant by tenant; nothing is changed.",
     "run": "Send what is not done yet of all tenants; the same command again resumes.",
+    "status": "Show how each tenant stands, a line each; also while the fleet is run.",
     "verify": "Compare live bindings with what the ledgers say was done.",
     "rollback": "Put back the earlier bindings of rows that the latest batches changed.",
 }

@@ -1,5 +1,6 @@
 """How each tenant stands, in plain values, for whoever shows a fleet: those first that need somebody's attention."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,9 @@ from bulkroute.model import route_text
 
 TO_COME, PREPARING, ENDED = "to come", "preparing", "ended"
 """States of a tenant whose run does not go on; else it is that of the run."""
+
+BROKE_OFF, ELSEWHERE, UNREADABLE = "broke off", "elsewhere", "unreadable"
+"""States that only a ledger tells: killed; not ended, and on a host that cannot be looked at; it cannot be read."""
 
 
 class TenantView(NamedTuple):
@@ -30,6 +34,24 @@ class TenantView(NamedTuple):
     last_failure: str = ""
     exit_code: int | None = None
     """None until it has ended."""
+    asked_per_s: float | None = None
+    """Calls asked for; None: unlimited."""
+    host: str = ""
+    """Where it is worked on, or was last; empty if that is not known."""
+    ledger: str = ""
+    """The ledger's path."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run of it goes on, so that there is a rate."""
+        return self.exit_code is None and self.state not in (TO_COME, PREPARING, BROKE_OFF, ELSEWHERE, UNREADABLE)
+
+    @property
+    def word(self) -> str:
+        """Its state in a word or two for people: one that has ended is done, stopped (nobody must act) or failed."""
+        if self.exit_code is None:
+            return self.state.replace("_", " ")
+        return "done" if self.exit_code == 0 else "stopped" if self.exit_code in NOBODY_MUST_ACT else "failed"
 
     @property
     def left(self) -> int:
@@ -41,24 +63,31 @@ class TenantView(NamedTuple):
         """How much it needs somebody's attention, the smaller the more."""
         if self.exit_code is not None:
             return 0 if self.exit_code not in NOBODY_MUST_ACT else 3 if self.exit_code else 6
+        if self.state in (BROKE_OFF, UNREADABLE):
+            return 0
         if self.state in (TO_COME, PREPARING):
             return 5 if self.state == TO_COME else 4
         return 4 if self.state == "running" and not self.failed else 2 if self.state == "running" else 1
 
+    def fields(self) -> dict[str, Any]:
+        """Return it as plain values for machines; rates: None is unlimited, or that there is no run."""
+        return {**self._asdict(), "left": self.left}
+
 
 def view_of(work: TenantWork[Any]) -> TenantView:
     """Return how far the work on a tenant is."""
-    name, progress = work.tenant.name, work.progress
+    name, progress, ledger = work.tenant.name, work.progress, str(work.tenant.ledger)
     failure = work.last_failure
     last = f"{route_text(failure.id, failure.number)}: {failure.error}" if failure else ""
     if work.exit_code is not None:
         ended = TenantView(name, ENDED, str(work.error or ""), work.rows, last_failure=last, exit_code=work.exit_code)
+        ended = ended._replace(ledger=ledger)
         if (found := work.summary) is None:
             return ended
         failed = found.failed + found.refused
         return ended._replace(reason=found.stopped or "", total=found.total, done=found.done, failed=failed)
     if progress is None:
-        return TenantView(name, TO_COME if work.engine is None else PREPARING, total=work.rows)
+        return TenantView(name, TO_COME if work.engine is None else PREPARING, total=work.rows, ledger=ledger)
     failed = progress.failed + progress.refused
     shown = TenantView(name, progress.state, progress.reason or "", progress.total, progress.done, failed)
     return shown._replace(
@@ -66,6 +95,8 @@ def view_of(work: TenantWork[Any]) -> TenantView:
         rate_per_s=progress.rate_per_s,
         eta_s=progress.fields()["eta_s"],
         last_failure=last,
+        asked_per_s=progress.asked_per_s,
+        ledger=ledger,
     )
 
 
@@ -85,11 +116,13 @@ class Totals(NamedTuple):
     done: int
     failed: int
     started_per_s: int
+    states: dict[str, int]
+    """Tenants by their state in a word or two, those first that need somebody's attention."""
 
 
 def totals_of(views: Iterable[TenantView]) -> Totals:
     """Add up how the tenants stand."""
-    all_views = list(views)
+    all_views = by_need(views)
     return Totals(
         tenants=len(all_views),
         ended=sum(view.exit_code is not None for view in all_views),
@@ -98,4 +131,5 @@ def totals_of(views: Iterable[TenantView]) -> Totals:
         done=sum(view.done for view in all_views),
         failed=sum(view.failed for view in all_views),
         started_per_s=sum(view.started_per_s for view in all_views),
+        states=dict(Counter(view.word for view in all_views)),
     )

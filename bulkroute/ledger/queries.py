@@ -136,6 +136,16 @@ def reasons(connection: sqlite3.Connection, batch: int) -> list[Reason]:
     return [Reason(*reason) for reason in found]
 
 
+def last_failure(connection: sqlite3.Connection, batch: int) -> Reason | None:
+    """Return why the last row failed, which is its example; None if none did."""
+    found = connection.execute(
+        f"SELECT error, description, 1, id, {number_of('row')} FROM row"
+        f" WHERE batch = ? AND {COUNTED} AND status = '{Status.FAILED}' ORDER BY finished_at DESC, row DESC LIMIT 1",
+        (batch,),
+    ).fetchone()
+    return Reason(*found) if found else None
+
+
 def export(
     connection: sqlite3.Connection, batch: int, statuses: Iterable[Status] = (), find: str = ""
 ) -> Iterator[dict[str, Any]]:

@@ -84,6 +84,11 @@ class BatchReader:
         return queries.reasons(self._connection, self.number)
 
     @guarded(READ)
+    def last_failure(self) -> Reason | None:
+        """Return why the last row failed, which is its example; None if none did."""
+        return queries.last_failure(self._connection, self.number)
+
+    @guarded(READ)
     def runs(self) -> list[RunRecord]:
         """Return its runs, the first one first."""
         return runs.of_batch(self._connection, self.number)
