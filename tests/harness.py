@@ -119,6 +119,8 @@ def serving(
 def environment(extra: Mapping[str, str] | None = None, *, measured: bool = True) -> dict[str, str]:
     """Return the environment of a command: this one's, with test credentials and nothing else of bulkroute's.
 
+    It trusts no authority: reading the system's list takes a sixth of a run's start, and services here need none.
+
     `measured`: whether `make test` may count the lines that the command reaches. Counting costs time and memory, so
     not for those that are run hundreds of times, or weighed.
     """
@@ -126,7 +128,7 @@ def environment(extra: Mapping[str, str] | None = None, *, measured: bool = True
     left_out = ("BULKROUTE_", "PYTHONUNBUF") if measured else ("BULKROUTE_", "PYTHONUNBUF", "COVERAGE_")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     clean["PYTHONPATH"] = str(ROOT)
-    return {**clean, **CREDENTIALS, **(extra or {})}
+    return {**clean, "SSL_CERT_FILE": os.devnull, **CREDENTIALS, **(extra or {})}
 
 
 def command(*arguments: object) -> list[str]:

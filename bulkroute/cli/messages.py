@@ -9,12 +9,14 @@ import stat
 import sys
 from contextvars import ContextVar
 from datetime import datetime
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from bulkroute.errors import BulkrouteError, ExitCode, ManifestError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log_format: ContextVar[str] = ContextVar("log_format", default="text")
 """How errors that end the command are written; set as soon as --log-format is read."""
@@ -26,7 +28,7 @@ STAMP = "%Y-%m-%d %H:%M:%S%z"
 """In the file: it holds many nights."""
 
 
-def open_log(file: Path, ledger: Path, *others: Path) -> None:
+def open_log(file: "Path", ledger: "Path", *others: "Path") -> None:
     """Open the file of --log-file to append to it; it is made (mode 0600) if there is none.
 
     Raises UsageError for a ledger, and for the `others` that the command needs otherwise.

@@ -3,7 +3,6 @@
 Credentials of two sources are never mixed: a token in the environment must not go to the tenant of a profile.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -106,6 +105,8 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     for name in sorted(given):
         setting = name.removeprefix(PREFIX).lower()
         if setting not in known:
+            import difflib  # here, since few need it
+
             near = difflib.get_close_matches(setting, known, 1, 0.8)
             meant = f"; did you mean {PREFIX}{near[0].upper()}?" if near else ""
             notices.append(f"{name} is set in the environment, but no setting has that name{meant}")

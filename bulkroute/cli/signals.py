@@ -70,7 +70,6 @@ class Interrupts:
         else:
             run = uvloop.run
         # What is alive now stays alive: left out of all later garbage collections (a twentieth of the CPU of a row).
-        gc.collect()
         gc.freeze()
         gc.set_threshold(20_000)
         try:

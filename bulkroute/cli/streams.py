@@ -12,7 +12,6 @@ from collections.abc import Iterator
 
 import click
 
-from bulkroute.atomic_file import OF_STREAM
 from bulkroute.errors import UsageError
 
 REFUSED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
@@ -57,6 +56,8 @@ def print_errors_named() -> Iterator[None]:
         if error.errno not in REFUSED or error.filename is not None:
             raise
         _abandon(1)
+        from bulkroute.atomic_file import OF_STREAM  # here, since help must not wait for it
+
         raise UsageError(f"cannot be written: {error.strerror}", where="standard output", hint=OF_STREAM) from error
 
 

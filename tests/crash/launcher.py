@@ -49,8 +49,7 @@ class Launcher:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.launcher"],
             cwd=ROOT,
-            # No TLS here; reading certificates takes half the time of a run.
-            env=environment({"SSL_CERT_FILE": os.devnull}, measured=False),
+            env=environment(measured=False),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
