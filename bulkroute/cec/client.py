@@ -19,12 +19,10 @@ from yarl import URL
 
 from bulkroute.cec.answers import NoReply, Reply
 from bulkroute.cec.connection import Depart, Exchange, at_once, bounds, read
+from bulkroute.cec.idle import KEEPALIVE_S
 from bulkroute.cec.receiver import Connector
 from bulkroute.errors import UsageError
 from bulkroute.model import FailureKind, Row
-
-KEEPALIVE_S = 4.0
-"""Idle connections are dropped by us before common servers do (5 s and up): a POST on a dead connection is lost."""
 
 SERVICE_PATH = "/apiaccess/rest/cc-management/v1/"
 TOKEN_PATH = "/apigovernance/api/oauth/tokenByAkSk"  # noqa: S105 -- a path
@@ -88,6 +86,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
+        self._exchange.close()
         await self._session.close()
 
     def modify(self, row: Row, token: str, depart: Depart = at_once) -> Coroutine[None, None, Reply | NoReply]:

@@ -1,9 +1,9 @@
 """A POST and its answer on a pooled connection, a floor below aiohttp's ClientSession.
 
-aiohttp still finds, opens, secures and pools the connections, through a proxy too, and parses all answers that are not
-plain (`receiver`). Left out is what a session does around each call and nothing here needs: cookies, redirects, merged
-headers, traces, a task for the body, objects for request and response. With them a call takes 3.4 times the
-instructions (381,000 against 113,000).
+aiohttp still finds, opens and secures the connections, through a proxy too, and parses all answers that are not plain
+(`receiver`); between calls they are kept in `idle`. Left out is what a session does around each call and nothing here
+needs: cookies, redirects, merged headers, traces, a task for the body, objects for request and response. With them a
+call takes 3.4 times the instructions (381,000 against 113,000).
 The parts used are those that ClientSession itself uses; a minor version may change them, so aiohttp's is pinned.
 """
 
@@ -16,6 +16,7 @@ from yarl import URL
 
 from bulkroute.cec.answers import Reply
 from bulkroute.cec.expiry import Expiry
+from bulkroute.cec.idle import Idle, is_usable
 from bulkroute.cec.receiver import Receiver
 
 ANSWER_LIMIT_BYTES = 1 << 20
@@ -60,8 +61,13 @@ class Exchange:
         self._timeout_s = timeout_s
         self._timeout = bounds(timeout_s)
         self._expiry = Expiry(self._loop, aiohttp.SocketTimeoutError)
+        self._idle = Idle(self._loop)
         self._headers: Mapping[str, str] | None = None
         self._heads: dict[str, bytes] = {}
+
+    def close(self) -> None:
+        """Close the connections on which nothing is asked; before the session, which owns them."""
+        self._idle.close()
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str], depart: Depart) -> Reply:
         """Send `body` once and return the answer. Headers that are the same object as before cost nothing.
@@ -78,21 +84,21 @@ class Exchange:
             head = self._heads[path] = self._write_head(path, headers)
         request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
         deadline_s = self._loop.time() + self._timeout_s
-        connection = await self._connect(deadline_s)
+        connection = self._idle.take() or await self._connect(deadline_s)
         try:
             while (waiting := depart()) is not None:
                 await waiting
                 # Waiting for a slot does not count; and the service may have hung up meanwhile.
                 deadline_s = self._loop.time() + self._timeout_s
-                if not _is_usable(connection):
+                if not is_usable(connection):
                     connection.close()
-                    connection = await self._connect(deadline_s)
+                    connection = self._idle.take() or await self._connect(deadline_s)
             reply = await self._talk(connection, request, deadline_s)
         except BaseException:
             connection.close()
             raise
         if reply.keeps_connection:
-            connection.release()
+            self._idle.keep(connection)
         else:
             connection.close()
             self._connector.clear_dns_cache()
@@ -110,13 +116,13 @@ class Exchange:
         return f"POST {target} HTTP/1.1\r\nHost: {self._host}\r\n{lines}Content-Length: ".encode()
 
     async def _connect(self, deadline_s: float) -> Connection:
-        """Return a connection on which nothing was said that nobody asked for: it would be taken for our answer."""
+        """Return a new connection, or one that aiohttp has kept."""
         while self._loop.time() < deadline_s:
             try:
                 connection = await self._connector.connect(self._request, traces=[], timeout=self._timeout)
             except TimeoutError as error:
                 raise aiohttp.ConnectionTimeoutError from error
-            if _is_usable(connection):
+            if is_usable(connection):
                 return connection
             connection.close()
         raise aiohttp.ConnectionTimeoutError
@@ -151,11 +157,6 @@ class Exchange:
             async with asyncio.timeout_at(deadline_s):
                 said, whole = await read(content)
         return Reply.of(message.code, said, message.headers, whole=whole)
-
-
-def _is_usable(connection: Connection) -> bool:
-    protocol = connection.protocol
-    return protocol is not None and not protocol.should_close
 
 
 async def read(content: aiohttp.StreamReader) -> tuple[bytes, bool]:
