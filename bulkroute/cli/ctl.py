@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -67,13 +68,20 @@ def _parsed(words: tuple[str, ...]) -> tuple[list[Path], str, str | None]:
     if place is None:
         last = f"; {words[-1]} is none of them" if len(words) > 1 else ""
         raise click.UsageError(f"write LEDGER... VERB; the verbs are {', '.join(VERBS)}{last}")
-    verb, value = words[place], words[place + 1 :]
+    return [Path(word) for word in words[:place]], *verb_of(words[place:])
+
+
+def verb_of(words: Sequence[str]) -> tuple[str, str | None]:
+    """Return what a run is to be asked, and its value. Raises click.UsageError."""
+    verb, value = words[0], words[1:]
+    if verb not in VERBS:
+        raise click.UsageError(f"the verbs are {', '.join(VERBS)}; {verb} is none of them")
     form = VERBS[verb].value
     if not form and value:
         raise click.UsageError(f"{verb} takes no value")
     if form and not form.startswith("[") and len(value) != 1:
         raise click.UsageError(f"write `{verb} {form}`: {VERBS[verb].does}")
-    return [Path(word) for word in words[:place]], verb, " ".join(value) or None
+    return verb, " ".join(value) or None
 
 
 def describe_shortly(answer: dict[str, Any]) -> str:

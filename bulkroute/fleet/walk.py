@@ -12,10 +12,11 @@ from typing import Generic, TypeVar
 
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, ExitCode, StopKind, StoppedEarly
-from bulkroute.events import Event, RowFailed, RunEnded
+from bulkroute.events import Event, RowFailed, RunEnded, Stopping
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.progress import Progress, Summary
 from bulkroute.rate.pacer import Pacer
+from bulkroute.run.verbs import FLEET_STOPPED
 
 T = TypeVar("T")
 Work = Callable[[Engine, FleetTenant], Awaitable[tuple[int, T]]]
@@ -133,7 +134,20 @@ class Walk(Generic[T]):
             work.last_failure = event
         elif isinstance(event, RunEnded):
             work.summary = event.summary
+        elif isinstance(event, Stopping) and event.reason == FLEET_STOPPED:
+            self._stop_all(event.reason)
         self._on_event(work.tenant, event)
+
+    def _stop_all(self, reason: str) -> None:
+        """Begin no further tenant, and stop those that could not be told: they get ready, or were begun meanwhile."""
+        if self._stopped == reason:
+            return
+        self._stopped = reason
+        for task, work in self._at_work.items():
+            if work.engine is None or work.engine.current is None:
+                task.cancel()
+            else:
+                work.engine.current.stop(StopKind.CTL, reason)
 
     def refuse_reading(self) -> None:
         """Take no further manifest in."""

@@ -26,7 +26,7 @@ from bulkroute.ledger.guard import hint_for_colleagues
 from bulkroute.ledger.paths import quoted
 from bulkroute.model import printable
 from bulkroute.run.own_folder import require_own, temporary_folder
-from bulkroute.run.verbs import VERBS
+from bulkroute.run.verbs import FLEET_STOPPED, VERBS, WHOLE_FLEET
 from bulkroute.settings import parse_rate
 
 if TYPE_CHECKING:  # here, since `ctl` must not wait for what only runs need
@@ -158,7 +158,7 @@ def obey(run: "Controlled", verb: str, value: str | None) -> None:
     elif verb == "no-go":
         run.no_go(value or "")
     elif verb == "stop":
-        run.stop(StopKind.CTL, "stopped by the operator (ctl stop)")
+        run.stop(StopKind.CTL, FLEET_STOPPED if value == WHOLE_FLEET else "stopped by the operator (ctl stop)")
     elif verb != "status":
         raise ValueError(f"{verb!r} is none of {', '.join(VERBS)}")
 

@@ -5,6 +5,12 @@ Imports nothing heavy, since the help of `ctl` is made of it.
 
 from typing import NamedTuple
 
+WHOLE_FLEET = "fleet"
+"""The value of `stop` that means every tenant of the fleet that the run is of; `fleet ctl` alone says it."""
+
+FLEET_STOPPED = "stopped by the operator (fleet ctl stop)"
+"""Why a run stops that was told so. Whoever works through a fleet begins no further tenant then."""
+
 
 class Verb(NamedTuple):
     """One thing that a run can be asked to do."""
