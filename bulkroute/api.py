@@ -40,6 +40,8 @@ from bulkroute.events import WaveStarted as WaveStarted
 from bulkroute.ledger.call_sheet import SheetLine as SheetLine
 from bulkroute.ledger.compare import Difference as Difference
 from bulkroute.ledger.compare import DifferenceKind as DifferenceKind
+from bulkroute.ledger.copied import CopyMark as CopyMark
+from bulkroute.ledger.copied import LedgerCopy as LedgerCopy
 from bulkroute.ledger.intake import Source as Source
 from bulkroute.ledger.live_bindings import LiveBindings as LiveBindings
 from bulkroute.ledger.live_bindings import LiveRoute as LiveRoute

@@ -21,6 +21,7 @@ from bulkroute.events import Event, Notice, OnEvent, RunEnded
 from bulkroute.ledger import intake
 from bulkroute.ledger.back_outs import BackOut as Decided
 from bulkroute.ledger.batches import Tenant
+from bulkroute.ledger.copied import LedgerCopy
 from bulkroute.ledger.intake import Source
 from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.live_bindings import LiveBindings
@@ -74,12 +75,14 @@ class Engine:
         on_event: OnEvent = ignore,
         confirm: Confirm | None = None,
         limit: Limit | None = None,
+        copy: LedgerCopy | None = None,
     ) -> None:
         """`on_event` gets the events of a run as they happen; it must not block. `confirm` is asked before sending.
 
         `limit`: a rate that several engines share, beside the own one of each: a `Pacer` that all of them are given, made
-        in the loop that they work in.
+        in the loop that they work in. `copy`: that of the ledger of runs and rollbacks, which then goes with each commit.
         """
+        self._copy = copy
         self._confirm = confirm
         self._limit = limit
         self._settings = settings
@@ -140,7 +143,7 @@ class Engine:
         async with self._hooked(path) as hooks:
             require_runnable(source, format, self._settings)
             with contextlib.ExitStack() as exits:
-                held = await self._hold(Ledger(path), exits)
+                held = await self._hold(Ledger(path, self._copy), exits)
                 if (decided := unfinished(held)) is not None:
                     return await self._back_out(held, decided)
                 await hooks.before_run()
@@ -174,7 +177,7 @@ class Engine:
         """
         self._require_open()
         async with self._hooked(Path(ledger)) as hooks:
-            found = existing(ledger)
+            found = existing(ledger, self._copy)
             with contextlib.ExitStack() as exits:
                 held = await self._hold(found, exits)
                 if (decided := unfinished(held)) and way in (LATEST_BATCH, WayBack(batch=decided.batch)):
@@ -189,7 +192,7 @@ class Engine:
         self._require_open()
         found = existing(ledger)
         with contextlib.ExitStack() as exits:
-            return await self._rollbacks.preview(await self._hold(found, exits), way)
+            return await self._rollbacks.preview(await self._hold(found, exits, to_write=False), way)
 
     @contextlib.asynccontextmanager
     async def plan(
@@ -262,9 +265,9 @@ class Engine:
             self._reader, to, filters, self._said.notice, excepted=excepted, allow_unloaded=allow_unloaded
         )
 
-    async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack) -> HeldLedger:
+    async def _hold(self, ledger: Ledger, exits: contextlib.ExitStack, *, to_write: bool = True) -> HeldLedger:
         """Hold a ledger as long as `exits`. Raises LedgerBusy, LedgerError."""
-        return await hold(ledger, self._settings, exits, self._said.notice)
+        return await hold(ledger, self._settings, exits, self._said.notice, to_write=to_write)
 
     def _hooked(self, ledger: Path) -> Hooks:
         """Return what tells the operator's hooks and pings of the run that is about to begin."""

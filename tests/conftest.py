@@ -6,6 +6,8 @@ import coverage
 import hypothesis
 import pytest
 
+from tests.postgres import Cluster, cluster
+
 # A machine that is busy is no failure: no test here times anything.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -28,3 +30,10 @@ def uncounted() -> Iterator[None]:
 def uncounted_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rest it in the commands that are started, each of which it makes start twice as slowly."""
     monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """Give a PostgreSQL server of our own; skip where there is none."""
+    with cluster() as server:
+        yield server

@@ -7,12 +7,11 @@ run into it; to read it is free. `forget` makes it an ordinary ledger again.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.errors import LedgerError
 from bulkroute.ledger.file import transaction
 
 _TABLE = (
@@ -21,7 +20,7 @@ _TABLE = (
 )
 
 
-class Mark(NamedTuple):
+class CopyMark(NamedTuple):
     """Of which copy a ledger is, and how far it is."""
 
     database: str
@@ -39,23 +38,25 @@ class Mark(NamedTuple):
         return self.epoch, self.number
 
 
-class Copy(NamedTuple):
+class LedgerCopy(NamedTuple):
     """Where each commit of a run goes to as well."""
 
-    mark: Mark
+    mark: CopyMark
     add: Callable[[int, bytes], asyncio.Future[None]]
     """Takes the number and record of a commit; what it returns ends once that is kept, or raises LedgerError."""
+    begin: Callable[[Callable[[Path], Awaitable[int]]], Awaitable[None]]
+    """Makes the copy that a run begins with, by what saves the ledger as a file and returns its number; raises LedgerError."""
 
 
-def find(connection: sqlite3.Connection) -> Mark | None:
+def find(connection: sqlite3.Connection) -> CopyMark | None:
     """Return of which copy an open ledger is; None if it has none."""
     if not connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'copy'").fetchone()[0]:
         return None
     found = connection.execute("SELECT database, tenant, epoch, number FROM copy").fetchone()
-    return Mark(*found) if found else None
+    return CopyMark(*found) if found else None
 
 
-def note(connection: sqlite3.Connection, mark: Mark) -> None:
+def note(connection: sqlite3.Connection, mark: CopyMark) -> None:
     """Note that a ledger has a copy, taken over as often as `mark` says; how far it is stays as it was, if it was of it."""
     with transaction(connection):
         connection.execute(_TABLE)
@@ -83,13 +84,3 @@ def save_as(connection: sqlite3.Connection, path: Path) -> int:
     with closing(sqlite3.connect(path, isolation_level=None)) as target:
         connection.backup(target)
     return mark.number if mark else 0
-
-
-def require_free(connection: sqlite3.Connection, ledger: Path) -> None:
-    """Refuse a ledger that has a copy, to whoever does not hold that. Raises LedgerError."""
-    if find(connection) is not None:
-        raise LedgerError(
-            "this ledger has a copy in PostgreSQL, and another host may be at work on it",
-            where=str(ledger),
-            hint="use `bulkroute fleet` with --on, as before; `bulkroute fleet detach` ends the copy",
-        )

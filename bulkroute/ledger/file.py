@@ -17,6 +17,9 @@ from bulkroute.ledger.paths import SQLITE_MAGIC
 APPLICATION_ID = 0x62726F75
 """`brou`, in the header of every ledger: tells it from another program's database."""
 
+_HEADER_BYTES = 72
+"""Of each SQLite database, up to its application's id."""
+
 FORMAT = 3
 """The ledger's format, kept in `user_version`. `migrations` tells what each one added."""
 
@@ -175,6 +178,13 @@ def _check_header(path: Path) -> None:
             where=str(path),
             hint="name the ledger, not the manifest: a file that `bulkroute run` made",
         )
+
+
+def has_ledgers_header(path: Path) -> bool:
+    """Tell whether a file begins as ledgers do, without SQLite."""
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    return header.startswith(SQLITE_MAGIC) and header.endswith(APPLICATION_ID.to_bytes(4))
 
 
 def _is_blank(connection: sqlite3.Connection) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import copied, replay
 from bulkroute.ledger.commit_thread import CommitThread
-from bulkroute.ledger.copied import Copy
+from bulkroute.ledger.copied import LedgerCopy
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.gates import GateNote
 from bulkroute.ledger.guard import ledger_errors
@@ -41,7 +41,7 @@ class Journal:
         path: Path,
         run: int,
         announce: Callable[[list[Attempt], list[Attempt]], None],
-        copy: Copy | None = None,
+        copy: LedgerCopy | None = None,
     ) -> None:
         """Take the run's own connection; `announce` gets what was just committed: `answered`, and then `failed`.
 
@@ -124,7 +124,12 @@ class Journal:
 
     async def flush(self) -> None:
         """Wait until everything noted is on disk. Raises LedgerError where anything was not."""
-        await self._commit_soon()
+        await asyncio.shield(self._commit_soon())  # others wait for the same commit
+
+    async def begin(self) -> None:
+        """Let the copy be whole, if there is one, before the first call. Raises LedgerError."""
+        if self.copy is not None:
+            await self.copy.begin(self.save_as)
 
     async def save_as(self, path: Path) -> int:
         """Copy the ledger with all that was noted into a new file; return the number of its last commit.

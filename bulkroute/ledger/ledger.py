@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import lock, migrations
+from bulkroute.ledger.copied import LedgerCopy
 from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.mounts import network_file_system
@@ -46,10 +47,10 @@ class Identity(NamedTuple):
 
 
 class Ledger:
-    """A ledger by its path; the file need not be there yet."""
+    """A ledger by its path; the file need not be there yet. `copy` is where commits of runs go as well."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, copy: LedgerCopy | None = None) -> None:
+        self.path, self.copy = path, copy
 
     @contextmanager
     def read(self) -> Iterator[LedgerReader]:
@@ -62,7 +63,7 @@ class Ledger:
     def hold(self) -> Iterator["HeldLedger"]:
         """Hold the ledger's lock for the block: only so it can be written. Raises LedgerBusy, LedgerError."""
         with lock.hold(self.path):
-            yield HeldLedger(self.path)
+            yield HeldLedger(self.path, self.copy)
 
     def doubt_of_owner(self) -> str:
         """Return what is wrong with who may write an existing ledger; nothing if only its owner may, who is this user.
@@ -111,8 +112,8 @@ class Ledger:
 class HeldLedger:
     """A ledger whose lock is ours; the file need not be there yet."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, copy: LedgerCopy | None = None) -> None:
+        self.path, self._copy = path, copy
 
     @contextmanager
     def checked(self) -> Iterator[LedgerReader]:
@@ -135,7 +136,7 @@ class HeldLedger:
         is_new = not self.path.exists()
         try:
             with closing(open_for_writing(self.path)) as connection:
-                writer = LedgerWriter(connection, self.path)
+                writer = LedgerWriter(connection, self.path, self._copy)
                 try:
                     yield writer
                 finally:

@@ -26,7 +26,7 @@ from bulkroute.ledger import (
     waves,
 )
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant
-from bulkroute.ledger.copied import Copy
+from bulkroute.ledger.copied import LedgerCopy
 from bulkroute.ledger.file import roll_back
 from bulkroute.ledger.guard import guarded, ledger_errors
 from bulkroute.ledger.journal import Journal
@@ -49,6 +49,8 @@ LOOK = "look at the rows"
 
 class BatchWriter(BatchReader):
     """The batch that is worked on."""
+
+    copy: LedgerCopy | None = None
 
     @guarded("read the batch")
     def begins_next(self, staged: Staged | None, live: LiveBindings, *, keep: bool) -> bool:
@@ -94,14 +96,8 @@ class BatchWriter(BatchReader):
         self, plan: Staged, live: LiveBindings, *, earlier: BatchReader | None, skip: Iterable[FailureKind]
     ) -> int:
         """Leave pending only rows that are bound to what a saved plan says; return how many have drifted from it."""
-        return planned.hold(
-            self._connection,
-            self.facts,
-            plan.rows.path,
-            live.path,
-            earlier=earlier.facts if earlier else None,
-            skip=skip,
-        )
+        before = earlier.facts if earlier else None
+        return planned.hold(self._connection, self.facts, plan.rows.path, live.path, earlier=before, skip=skip)
 
     @guarded(PREPARE)
     def drifted_rows(self, most: int) -> list[str]:
@@ -174,11 +170,9 @@ class BatchWriter(BatchReader):
         runs.end(self._connection, self.facts, run, end, backs_out=backs_out)
 
     @guarded(PREPARE)
-    def journal(
-        self, run: int, announce: Callable[[list[Attempt], list[Attempt]], None], copy: Copy | None = None
-    ) -> Journal:
-        """Return what writes a run's calls; `announce` and `copy` are those of `Journal`."""
-        return Journal(self._connection, self.path, run, announce, copy)
+    def journal(self, run: int, announce: Callable[[list[Attempt], list[Attempt]], None]) -> Journal:
+        """Return what writes a run's calls, to the ledger's copy too; `announce` is that of `Journal`."""
+        return Journal(self._connection, self.path, run, announce, self.copy)
 
     def pending(self, wave: int | None = None) -> Iterator[QueuedRow]:
         """Yield the rows still to be sent (of a wave), in the manifest's order, those that an earlier run tried last."""
@@ -214,8 +208,7 @@ class BatchWriter(BatchReader):
                 )
             waves.take_numbered(connection, batch)
         elif sizes:
-            asked = ",".join(map(str, sizes))
-            waves.cut(connection, batch, cut(self.counts().pending, sizes), asked)
+            waves.cut(connection, batch, cut(self.counts().pending, sizes), ",".join(map(str, sizes)))
         return waves.kept(connection, batch)
 
     @guarded(LOOK)
@@ -247,8 +240,8 @@ class BatchWriter(BatchReader):
 class LedgerWriter:
     """An open ledger whose lock is ours."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self.path = path
+    def __init__(self, connection: sqlite3.Connection, path: Path, copy: LedgerCopy | None = None) -> None:
+        self.path, self._copy = path, copy
         self._connection = connection
         settle.add_functions(connection)
         numbers.add_functions(connection)
@@ -327,4 +320,6 @@ class LedgerWriter:
         return rollback.changed(self._connection)
 
     def _writer(self, batch: Batch) -> BatchWriter:
-        return BatchWriter(self._connection, self.path, batch)
+        writer = BatchWriter(self._connection, self.path, batch)
+        writer.copy = self._copy
+        return writer

@@ -16,6 +16,9 @@ from bulkroute.rate.pacer import Pacer, Slot
 
 T = TypeVar("T")
 
+FENCED_S = 1.0
+"""So long a call may leave after its SENT was given to the ledger's copy. Who takes a tenant over waits as long (postgres/claim.py)."""
+
 LEAD_S = 0.02
 """How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
 
@@ -37,6 +40,8 @@ class Entry(NamedTuple):
 
     row: int
     admitted: asyncio.Future[Admission]
+    noted_s: float = 0.0
+    """When it was noted as SENT, or a moment before."""
 
 
 class Gate:
@@ -180,6 +185,7 @@ class Gate:
                 self._stage_stirred.clear()
                 await self._stage_stirred.wait()
                 continue
+            noted_s = self._pacer.clock()
             try:
                 # Shielded: others wait for the same commit.
                 await asyncio.shield(self._journal.sent([entry.row for entry in entries]))
@@ -196,7 +202,7 @@ class Gate:
             if self.is_shut and not was_shut:
                 self._wait_again(entries)
                 continue
-            self._staged.extend(entries)
+            self._staged.extend(entry._replace(noted_s=noted_s) for entry in entries)
             self._start_stirred.set()
 
     async def _another_slot(self) -> Slot:
@@ -227,4 +233,17 @@ class Gate:
     def _admit(self, token: str, slot: Slot) -> None:
         entry = self._staged.popleft()
         self.in_flight += 1
-        entry.admitted.set_result(Admission(token, slot, partial(slot.depart, self._another_slot)))
+        depart = partial(slot.depart, self._another_slot)
+        if self._journal.copy is not None:
+            depart = partial(self._depart, depart, [entry.noted_s])
+        entry.admitted.set_result(Admission(token, slot, depart))
+
+    def _depart(self, depart: Callable[[], Awaitable[None] | None], noted_s: list[float]) -> Awaitable[None] | None:
+        """Let a call leave that the ledger's copy has as SENT since a moment ago; else let the copy confirm first that it may.
+
+        Another host may hold the tenant by now, as after a freeze: it is told so there, and nothing leaves.
+        """
+        if self._pacer.clock() - noted_s[0] < FENCED_S:
+            return depart()
+        noted_s[0] = self._pacer.clock()
+        return self.while_open(self._journal.flush())

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bulkroute.errors import LedgerBusy, LedgerError
+from bulkroute.ledger import fetched
 from bulkroute.ledger.batches import Tenant
+from bulkroute.ledger.copied import LedgerCopy
 from bulkroute.ledger.ledger import HeldLedger, Ledger
 from bulkroute.ledger.reader import BatchReader
 from bulkroute.ledger.remarks import Remark, RemarkKind
@@ -19,11 +21,16 @@ TRY_LOCK_EVERY_S = 0.5
 
 
 async def hold(
-    ledger: Ledger, settings: Settings, exits: contextlib.ExitStack, on_notice: Callable[[str], None]
+    ledger: Ledger,
+    settings: Settings,
+    exits: contextlib.ExitStack,
+    on_notice: Callable[[str], None],
+    *,
+    to_write: bool,
 ) -> HeldLedger:
     """Hold a ledger as long as `exits`, and wait for another run on it if that was asked for; say who else is at work.
 
-    Raises LedgerBusy, LedgerError.
+    Raises LedgerBusy, and LedgerError: `to_write` one that has a copy, that must be ours.
     """
     clock = asyncio.get_running_loop().time
     give_up_at_s = clock() + settings.wait_for_lock_s
@@ -40,6 +47,8 @@ async def hold(
                 on_notice(f"{busy.where}: {busy.what}; waiting up to {left_s:.0f} s for it to end")
         told = True
         await asyncio.sleep(min(left_s, TRY_LOCK_EVERY_S))
+    if to_write and ledger.copy is None:
+        fetched.require_free(ledger.path)
     for doubt in filter(None, (ledger.doubt_of_owner(), ledger.doubt_of_place())):
         on_notice(f"warning: {doubt}")
     if not settings.is_rehearsal:
@@ -47,9 +56,9 @@ async def hold(
     return held
 
 
-def existing(ledger: str | Path) -> Ledger:
+def existing(ledger: str | Path, copy: LedgerCopy | None = None) -> Ledger:
     """Return a ledger that is there, so that nothing is made if there is none, not even a lock. Raises LedgerError."""
-    found = Ledger(Path(ledger))
+    found = Ledger(Path(ledger), copy)
     with found.read():
         return found
 

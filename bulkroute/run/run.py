@@ -242,7 +242,8 @@ class Run:
         return self._close()
 
     async def _work(self) -> None:
-        """Send the rows, in waves if the batch has any."""
+        """Send the rows, in waves if the batch has any; nothing before the ledger's copy is whole."""
+        await self._journal.begin()
         if self._prepared.halted is not None:
             self.stop(self._prepared.halted.stop, str(self._prepared.halted))
         self._tally.refused(self._prepared.decided.refusals)

@@ -13,7 +13,8 @@ import pytest
 from tests.harness import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-RUNTIME, DEVELOPMENT = PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]["dev"]
+EXTRAS = [each for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra]
+RUNTIME, DEVELOPMENT = [*PROJECT["project"]["dependencies"], *EXTRAS], PROJECT["dependency-groups"]["dev"]
 
 
 def names(requirements: Iterable[str]) -> set[str]:

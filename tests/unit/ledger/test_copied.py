@@ -2,16 +2,16 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from bulkroute.errors import LedgerError, StopKind
-from bulkroute.ledger import copied, replay
+from bulkroute.ledger import copied, fetched, replay
 from bulkroute.ledger.batches import QueuedRow
-from bulkroute.ledger.copied import Copy, Mark
+from bulkroute.ledger.copied import CopyMark, LedgerCopy
 from bulkroute.ledger.file import open_for_reading
 from bulkroute.ledger.journal import Journal
 from bulkroute.ledger.notes import Attempt
@@ -35,7 +35,7 @@ class Written:
         self.added: list[tuple[int, bytes]] = []
         self.ends: list[asyncio.Future[None]] = []
         self.told = 0
-        self.journal = Journal(self.connection, path, run, self._tell, Copy(MARK, self._add))
+        self.journal = Journal(self.connection, path, run, self._tell, LedgerCopy(MARK, self._add, self._begin))
 
     def _tell(self, answered: list[Attempt], _failed: list[Attempt]) -> None:
         self.told += len(answered)
@@ -44,6 +44,9 @@ class Written:
         self.added.append((number, record))
         self.ends.append(asyncio.get_running_loop().create_future())
         return self.ends[-1]
+
+    async def _begin(self, save_as: Callable[[Path], Awaitable[int]]) -> None:
+        self.began = await save_as(self.path.with_name("began.db"))
 
     async def has_added(self, count: int) -> None:
         while len(self.added) < count:
@@ -139,22 +142,22 @@ async def test_a_saved_ledger_and_the_records_after_it_make_the_ledger(one: Writ
 def test_a_ledger_knows_of_which_copy_it_is(tmp_path: Path) -> None:
     with closing(written(tmp_path / "x.db")) as connection:
         assert copied.find(connection) is None
-        copied.require_free(connection, tmp_path / "x.db")
-        copied.note(connection, Mark("db", 5, 1))
+        fetched.require_free(tmp_path / "x.db")
+        copied.note(connection, CopyMark("db", 5, 1))
         assert copied.count_up(connection) == 1
-        copied.note(connection, Mark("db", 5, 2))  # taken over
-        assert copied.find(connection) == Mark("db", 5, 2, 1)
+        copied.note(connection, CopyMark("db", 5, 2))  # taken over
+        assert copied.find(connection) == CopyMark("db", 5, 2, 1)
         with closing(open_for_reading(tmp_path / "x.db")) as reader:
-            assert copied.find(reader) == Mark("db", 5, 2, 1)
+            assert copied.find(reader) == CopyMark("db", 5, 2, 1)
         with pytest.raises(LedgerError, match="has a copy") as caught:
-            copied.require_free(connection, tmp_path / "x.db")
+            fetched.require_free(tmp_path / "x.db")
         assert caught.value.stop is StopKind.LEDGER
-        copied.note(connection, Mark("other", 5, 1))
-        assert copied.find(connection) == Mark("other", 5, 1, 0)
-        copied.forget(connection)
-        copied.require_free(connection, tmp_path / "x.db")
+        copied.note(connection, CopyMark("other", 5, 1))
+        assert copied.find(connection) == CopyMark("other", 5, 1, 0)
+    fetched.forget(tmp_path / "x.db")
+    fetched.require_free(tmp_path / "x.db")
 
 
 def test_of_two_copies_the_one_of_the_later_holder_is_further() -> None:
-    assert Mark("db", 5, 2, 1).place > Mark("db", 5, 1, 900).place
-    assert Mark("db", 5, 2, 2).place > Mark("db", 5, 2, 1).place
+    assert CopyMark("db", 5, 2, 1).place > CopyMark("db", 5, 1, 900).place
+    assert CopyMark("db", 5, 2, 2).place > CopyMark("db", 5, 2, 1).place

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import copied, notes, replay, rollback, runs
 from bulkroute.ledger.batches import Batch, QueuedRow, Tenant
-from bulkroute.ledger.copied import Mark
+from bulkroute.ledger.copied import CopyMark
 from bulkroute.ledger.gates import GateAnswer, GateKind, GateNote
 from bulkroute.ledger.notes import Attempt, Notes, Pace, Wait
 from bulkroute.ledger.remarks import Remark, RemarkKind
@@ -26,11 +26,14 @@ from tests.ledgers import written
 
 ROWS = 12
 TEXTS = ["", "the flow is in use", "Größe „3“ 🙂\x00\n", "'; DROP TABLE row; --"]
-MARK = Mark("db", -7, 3)
+MARK = CopyMark("db", -7, 3)
 
 
-def ledger(path: Path, *, back: bool) -> int:
-    """Make a ledger of two waves whose run is about to begin, or the rollback of such a one; return the run."""
+def ledger(path: Path, *, back: bool, marked: bool = True) -> int:
+    """Make a ledger of two waves whose run is about to begin, or the rollback of such a one; return the run.
+
+    `marked`: it has a copy.
+    """
     with closing(written(path)) as connection:
         for number, parent in [(1, None), (2, 1)][: 1 + back]:
             connection.execute(
@@ -54,7 +57,8 @@ def ledger(path: Path, *, back: bool) -> int:
                 "INSERT INTO wave (batch, wave, asked, since) VALUES (?, ?, '', 0)", [(number, 1), (number, 2)]
             )
         batch = Batch(2, "m.csv", "", 1) if back else Batch(1, "m.csv", "")
-        copied.note(connection, MARK)
+        if marked:
+            copied.note(connection, MARK)
         return runs.begin(connection, batch, RunStart("run", "0", Tenant("s", ""), None))
 
 

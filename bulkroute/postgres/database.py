@@ -1,0 +1,101 @@
+"""The database that several hosts share: who works on which tenant, how far each is, and words from any host to any.
+
+    async with Database("postgresql://db/bulkroute") as database:
+        claim = await database.claim(Tenant.of(settings), "acme")   # None: another process works on it
+        if claim is not None:
+            told = await claim.bring_up(ledger)
+            summary = await Engine(settings, copy=claim.copy).run(..., ledger=ledger)
+            await claim.end(ledger, summary.exit_code, summary.to_json())
+
+Once the session is `lost`, every claim of it is: nothing more is sent, and whoever wants to go on opens another database.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from bulkroute.errors import LedgerError
+from bulkroute.ledger.batches import Tenant
+from bulkroute.postgres import stored
+from bulkroute.postgres.claim import Claim
+from bulkroute.postgres.connect import Connection
+from bulkroute.postgres.session import Session
+from bulkroute.postgres.stored import Seen
+
+
+def tenant_number(tenant: Tenant, name: str) -> int:
+    """Return what stands for a tenant in the database: of its service and key; where a ready token hides that, of its name."""
+    told = "\n".join((tenant.service, tenant.app_key or f"named {name}"))
+    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8], signed=True)
+
+
+class Database:
+    """One session for all tenants of a process. Use as an async context manager, within one event loop."""
+
+    def __init__(self, url: str) -> None:
+        """Take postgresql://user@host/database. Raises UsageError where it is none."""
+        self._claims: dict[int, Claim] = {}
+        self._shown: dict[int, str] = {}
+        self._session = Session(url, self._beat)
+        self._watch: asyncio.Task[None] | None = None
+        self.place = self._session.place
+        """Where it is, without who uses it."""
+
+    async def __aenter__(self) -> Self:
+        """Connect. Raises UsageError (a pooler, a replica, an old server), and StoppedEarly where it cannot be reached."""
+        await self._session.open()
+        self._identity = await self._session.run(stored.identity)
+        self._watch = asyncio.create_task(self._session.watch(), name="postgres: watch")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the session: all tenants are free then."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        await self._session.close()
+
+    @property
+    def lost(self) -> LedgerError | None:
+        """Why the session is lost; None as long as it is not."""
+        return self._session.lost
+
+    async def claim(self, tenant: Tenant, name: str) -> Claim | None:
+        """Take a tenant to work on; None if another process does, or this one already. Raises LedgerError."""
+        number = tenant_number(tenant, name)
+        earlier = self._claims.get(number)
+        if earlier is not None and not earlier.is_given_back:
+            return None
+        claim = self._claims[number] = Claim(self._session, self._identity, number, name, tenant.service)
+        if await self._session.run(partial(stored.lock, tenant=number)):
+            return claim
+        claim.is_given_back = True
+        return None
+
+    async def overview(self, tenants: Sequence[int]) -> dict[int, Seen]:
+        """Return what any host may see of these tenants, by their `tenant_number`, as far as there is any. Raises LedgerError."""
+        found = await self._session.run(lambda connection: list(stored.seen(connection, tenants)))
+        return {each.tenant: each for each in found}
+
+    def _beat(self, connection: Connection) -> None:
+        """Say how far the tenants are: in the session's thread, every second."""
+        claims = [claim for claim in list(self._claims.values()) if claim.epoch and not claim.is_given_back]
+        states = {claim: json.dumps(claim.state) for claim in claims if claim.state is not None}
+        news = [
+            (claim.tenant, claim.epoch, state)
+            for claim, state in states.items()
+            if self._shown.get(claim.tenant) != state
+        ]
+        if news:
+            stored.show(connection, news)
+            self._shown.update({tenant: state for tenant, _, state in news})
+        else:
+            connection.execute("SELECT 1")
