@@ -13,9 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bulkroute.cec.client import Client
-from bulkroute.cec.service import Feedback, Service, throttle_for
-from bulkroute.cec.token import TokenSource
+from bulkroute.cec.service import Feedback, open_service, throttle_for
 from bulkroute.errors import StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event, Notice, OnEvent, RunEnded
 from bulkroute.ledger import intake
@@ -35,7 +33,6 @@ from bulkroute.live.target_routes import ALL_KINDS, ListedTargets, read_targets,
 from bulkroute.live.verify import Verified, verify
 from bulkroute.progress import Proposal, Summary
 from bulkroute.rate.limit import Limit
-from bulkroute.rate.pacer import Pacer
 from bulkroute.run import control
 from bulkroute.run.approval import require_runnable
 from bulkroute.run.back_out import BackOut, unfinished
@@ -98,21 +95,10 @@ class Engine:
         settings = self._settings
         for text in settings.credentials.warnings:
             self._said.notice(f"warning: {text}")
-        client = Client(
-            settings.base_url,
-            auth_url=settings.auth_url,
-            app_key=settings.credentials.app_key,
-            headers=settings.headers,
-            timeout_s=settings.timeout_s,
-        )
-        await self._exits.enter_async_context(client)
-        tokens = TokenSource(client, settings)
-        self._exits.push_async_callback(tokens.close)
-        pacer = Pacer(settings.rate_per_s, limit=self._limit)
-        self._allowed_per_s = pacer.rate_per_s
-        self._service = Service(client, tokens, pacer, settings)
+        self._service = await open_service(settings, self._limit, self._exits)
+        self._allowed_per_s = self._service.pacer.rate_per_s
         pauses = Pauses(self._service.pacer, self._on_event)
-        tell_of_tokens(tokens, pauses)
+        tell_of_tokens(self._service.tokens, pauses)
         throttle = throttle_for(self._service, pauses, lambda _reason: None)
         reads = Downtime(settings, pauses, self._service.pacer.clock, "reads")
         self._asker = Asker(self._service, Feedback(self._service, throttle), reads.outage)

@@ -1,6 +1,7 @@
 """One tenant at one service: who is asked, with which token, how fast; and what its answers mean for token and pace."""
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import NamedTuple
 
 from bulkroute.cec.client import Client
@@ -8,6 +9,7 @@ from bulkroute.cec.token import TokenSource
 from bulkroute.errors import ProxyRefused, StopKind, StoppedEarly
 from bulkroute.model import FailureKind, Ruling, Verdict
 from bulkroute.rate.learned_rate import LearnedRate
+from bulkroute.rate.limit import Limit
 from bulkroute.rate.pacer import Pacer
 from bulkroute.rate.throttle import Call, Pauses, Throttle
 from bulkroute.settings import Settings
@@ -26,6 +28,21 @@ class Service(NamedTuple):
     tokens: TokenSource
     pacer: Pacer
     settings: Settings
+
+
+async def open_service(settings: Settings, limit: Limit | None, exits: AsyncExitStack) -> Service:
+    """Open the connections to a tenant's service, to be closed with `exits`; nothing is sent yet."""
+    client = Client(
+        settings.base_url,
+        auth_url=settings.auth_url,
+        app_key=settings.credentials.app_key,
+        headers=settings.headers,
+        timeout_s=settings.timeout_s,
+    )
+    await exits.enter_async_context(client)
+    tokens = TokenSource(client, settings)
+    exits.push_async_callback(tokens.close)
+    return Service(client, tokens, Pacer(settings.rate_per_s, limit=limit), settings)
 
 
 def throttle_for(
