@@ -78,11 +78,13 @@ class Claim:
         held = self._held = await self._session.run(lambda connection: stored.take_over(connection, *about))
         tells = []
         if held.was_left:
-            # What the one before us had noted as sent may still leave, but not after this.
-            await asyncio.sleep(STALE_S)
             tells.append(f"taken over from {held.host}, which is gone")
-        if held.base is not None and (mine is None or (held.base_epoch, held.number) > mine.place):
-            aside = await self._fetch(ledger, held, held.base)
+        # What the one before us had noted as sent may still leave, but not after this.
+        all_gone = asyncio.create_task(asyncio.sleep(STALE_S if held.was_left else 0))
+        is_further = held.base is not None and (mine is None or (held.base_epoch, held.number) > mine.place)
+        aside = await self._fetch(ledger, held, held.base) if held.base is not None and is_further else None
+        await all_gone
+        if is_further:
             kept = f"; the older one is kept as {aside.name}" if aside else ""
             tells.append(f"the ledger is made anew from its copy{kept}")
         return "; ".join(tells) or None

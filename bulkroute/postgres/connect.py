@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bulkroute.errors import StopKind, StoppedEarly, UsageError
 
-SILENT_S = 4
+SILENT_S = 3
 """A session that says nothing for so long is ended by the server. Each process says something every second."""
 
 STATEMENT_S = 4

@@ -55,7 +55,7 @@ def test_a_silent_session_is_ended_and_commits_are_synchronous(url: str) -> None
             "synchronous_commit",
         )
         found = [one_row(connection, f"SHOW {name}")[0] for name in settings]
-    assert found == ["4s", "4s", "4s", "on"]
+    assert found == ["3s", "3s", "4s", "on"]
 
 
 def test_a_schema_of_another_version_is_refused(url: str) -> None:
