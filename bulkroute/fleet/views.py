@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from bulkroute.errors import ExitCode
 from bulkroute.fleet.walk import NOBODY_MUST_ACT, TenantWork
 from bulkroute.model import route_text
+from bulkroute.progress import Progress, Summary
 
 TO_COME, PREPARING, ENDED = "to come", "preparing", "ended"
 """States of a tenant whose run does not go on; else it is that of the run."""
@@ -40,6 +41,10 @@ class TenantView(NamedTuple):
     """Where it is worked on, or was last; empty if that is not known."""
     ledger: str = ""
     """The ledger's path."""
+    progress: Progress | None = None
+    """All that its run says of itself, where that is one of this command."""
+    summary: Summary | None = None
+    """How that run ended."""
 
     @property
     def goes_on(self) -> bool:
@@ -71,7 +76,8 @@ class TenantView(NamedTuple):
 
     def fields(self) -> dict[str, Any]:
         """Return it as plain values for machines; rates: None is unlimited, or that there is no run."""
-        return {**self._asdict(), "left": self.left}
+        found = {**self._asdict(), "left": self.left}
+        return {name: value for name, value in found.items() if name not in ("progress", "summary")}
 
 
 def view_of(work: TenantWork[Any]) -> TenantView:
@@ -85,7 +91,9 @@ def view_of(work: TenantWork[Any]) -> TenantView:
         if (found := work.summary) is None:
             return ended
         failed = found.failed + found.refused
-        return ended._replace(reason=found.stopped or "", total=found.total, done=found.done, failed=failed)
+        return ended._replace(
+            reason=found.stopped or "", total=found.total, done=found.done, failed=failed, summary=found
+        )
     if progress is None:
         return TenantView(name, TO_COME if work.engine is None else PREPARING, total=work.rows, ledger=ledger)
     failed = progress.failed + progress.refused
@@ -97,6 +105,7 @@ def view_of(work: TenantWork[Any]) -> TenantView:
         last_failure=last,
         asked_per_s=progress.asked_per_s,
         ledger=ledger,
+        progress=progress,
     )
 
 

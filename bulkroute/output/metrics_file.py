@@ -5,7 +5,7 @@ Several commands may share it: each keeps the metrics of the others as they are.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, disable_created_metrics, generate_latest
@@ -33,6 +33,10 @@ class Labelled(CollectorRegistry):
         super().__init__()
         self._labels = labels
 
+    def gauge(self, name: str, means: str, *labels: str) -> Gauge:
+        """Return a new gauge in it."""
+        return Gauge(name, means, labels, registry=self)
+
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their labels."""
         for metric in super().collect():
@@ -40,26 +44,49 @@ class Labelled(CollectorRegistry):
             yield metric
 
 
+class _Joined(CollectorRegistry):
+    """The metrics of several registries; those of one name are one metric with the series of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[Labelled] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics, each once."""
+        found: dict[str, Metric] = {}
+        for metric in (each for part in self.parts for each in part.collect()):
+            known = found.setdefault(metric.name, metric)
+            if known is not metric:
+                known.samples += metric.samples
+        yield from found.values()
+
+
 class MetricsFile:
     """The metrics of one command in a file that others may share."""
 
-    def __init__(self, file: Path, *, ledger: Path, tenant: str) -> None:
-        """Take the file, and whose metrics they are. Raises UsageError for one with something else in it, or a ledger's."""
-        require_apart(file, ledger, hint=HINT)
+    def __init__(self, file: Path, ledgers: Iterable[Path]) -> None:
+        """Take the file. Raises UsageError for one with something else in it, or that of one of the ledgers."""
+        for ledger in ledgers:
+            require_apart(file, ledger, hint=HINT)
         _require_metrics(file)
         self._file = file
+        self._all = _Joined()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double each counter to say what the start timestamp says
+
+    def of_ledger(self, ledger: Path, tenant: str) -> Labelled:
+        """Return a place for what is of one ledger."""
         # In full: two jobs in two folders may have ledgers of one name.
         labels = {"ledger": escaped(os.path.abspath(ledger))}  # noqa: PTH100 -- a link stays one
-        self.registry = Labelled({**labels, "tenant": tenant} if tenant else labels)
+        return self.labelled({**labels, "tenant": tenant} if tenant else labels)
 
-    def gauge(self, name: str, means: str, *labels: str) -> Gauge:
-        """Return a new gauge in it."""
-        return Gauge(name, means, labels, registry=self.registry)
+    def labelled(self, labels: dict[str, str]) -> Labelled:
+        """Return a place for series that all have these labels."""
+        self._all.parts.append(Labelled(labels))
+        return self._all.parts[-1]
 
     def write(self) -> None:
         """Replace the file. Raises UsageError where it cannot be written."""
-        text = generate_latest(self.registry).decode()
+        text = generate_latest(self._all).decode()
         own = {found["name"] for found in _FAMILY.finditer(text)}
         text += "".join(found[0] for found in _FAMILY.finditer(self._there()) if found["name"] not in own)
         # Not synced: that would keep a run waiting, and after a power loss the next one writes it anew.

@@ -13,6 +13,8 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bulkroute.events import Event, RunEnded
+from bulkroute.fleet.metrics import FleetMetrics
+from bulkroute.fleet.tenants import Fleet
 from bulkroute.ledger.compare import DifferenceKind
 from bulkroute.ledger.queries import EXPORT_COLUMNS, Reason
 from bulkroute.live.verify import Verified
@@ -139,7 +141,10 @@ def metrics() -> str:
         VerifyMetrics(file, ledger=Path("/srv/routes/cutover.ledger.db"), tenant="eu").ended(
             0, dict.fromkeys(["right", *DifferenceKind], 1)
         )
-        for family in text_string_to_metric_families(file.read_text()):
+        fleet = FleetMetrics(Path(folder) / "fleet.prom", Fleet(Path("/srv/routes/fleet.yaml"), [], {}), print)
+        fleet.close()
+        of_fleets = [text for text in (Path(folder) / "fleet.prom").read_text().splitlines(True) if "fleet_" in text]
+        for family in text_string_to_metric_families(file.read_text() + "".join(of_fleets)):
             labels: dict[str, list[str]] = {}
             for each in family.samples:
                 for name, value in each.labels.items():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from bulkroute.cli import main
 from bulkroute.simulator import Faults
@@ -28,6 +29,13 @@ def ctl(folder: Path, *words: str) -> tuple[int, list[str], list[str]]:
     return done.code, done.out.splitlines(), done.err.splitlines()
 
 
+def metrics_of(file: Path) -> dict[tuple[str, str, str], float]:
+    """Return metrics by their name, tenant and state."""
+    families = text_string_to_metric_families(file.read_text())
+    samples = [each for family in families for each in family.samples]
+    return {(each.name, each.labels.get("tenant", ""), each.labels.get("state", "")): each.value for each in samples}
+
+
 def ended(fleet: "subprocess.Popen[bytes]") -> int:
     fleet.communicate(timeout=60)
     return fleet.returncode
@@ -39,7 +47,7 @@ def test_status_and_ctl_reach_each_tenant(tmp_path: Path) -> None:
     with carrier(tmp_path, NAMES, 400, faults) as services:
         services.write({"rate": 10, "snapshot": False})
         assert ctl(tmp_path, "pause")[0] == 69
-        with started("fleet", "run", "fleet.yaml", "--at-once", "3", cwd=tmp_path) as fleet:
+        with started("fleet", "run", "fleet.yaml", "--at-once", "3", "--metrics-file", "f.prom", cwd=tmp_path) as fleet:
             wait_for(lambda: all(services.seen()[name].modified_at for name in BEGUN))
             wait_for(lambda: standing(tmp_path)["t1"]["failed"] > 0)
             seen = standing(tmp_path)
@@ -65,6 +73,12 @@ def test_status_and_ctl_reach_each_tenant(tmp_path: Path) -> None:
             assert ctl(tmp_path, "stop")[0] == 0
             assert ended(fleet) == 4
         assert [bool(seen.called_at) for seen in services.seen().values()] == [True] * 3 + [False] * 2
+        metrics = metrics_of(tmp_path / "f.prom")
+        assert {metrics["bulkroute_last_run_exit_code", name, ""] for name in NAMES} == {4.0}
+        assert {metrics["bulkroute_fleet_tenants", "", state] for state in ("running", "failed", "done")} == {0.0}
+        assert metrics["bulkroute_fleet_tenants", "", "stopped"] == len(NAMES)
+        for name, found in services.seen().items():
+            assert metrics["bulkroute_calls_total", name, ""] == len(found.modified_at)
         after = bulkroute("fleet", "status", "fleet.yaml", cwd=tmp_path)
         assert after.code == 0
         assert "5 tenants: 3 stopped, 2 to come" in after.out

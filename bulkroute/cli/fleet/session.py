@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -31,6 +31,9 @@ from bulkroute.output.words import rate
 from bulkroute.progress import Summary
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from bulkroute.fleet.metrics import FleetMetrics
 
 DESCRIPTORS_BESIDE = 8
 """Of a tenant, beside its connections: ledger, lock, control socket, temporary databases."""
@@ -137,7 +140,8 @@ async def _work(
     checked: Checked, options: dict[str, Any], interrupts: Interrupts, work: Work[Summary], question: str
 ) -> FleetEnd:
     async with AsyncExitStack() as exits:
-        shown = _faces(options)
+        metrics = _metrics(options, checked.fleet)
+        shown = [*_faces(options), *([metrics] if metrics else [])]
         for face in shown:
             exits.callback(face.close)
         await _agree(checked, options, question)
@@ -164,6 +168,8 @@ async def _work(
             for ticker in tickers:
                 ticker.cancel()
             await asyncio.gather(*tickers, return_exceptions=True)
+        if metrics:
+            metrics.ended([view_of(each) for each in walk.works])
         host = socket.gethostname()
         return FleetEnd([end_of(each, host) for each in walk.works])
 
@@ -174,6 +180,15 @@ async def _tick(walk: Walk[Summary], face: FleetFace) -> None:
         await asyncio.sleep(face.every_s)
         with contextlib.suppress(OSError):  # as above
             face.tick([view_of(work) for work in walk.works])
+
+
+def _metrics(options: dict[str, Any], fleet: Fleet) -> "FleetMetrics | None":
+    """Return what keeps the metrics, if they are asked for. Raises UsageError for a file that is needed otherwise."""
+    if (file := options["metrics_file"]) is None:
+        return None
+    from bulkroute.fleet.metrics import FleetMetrics  # here, since only who asks for it needs the library
+
+    return FleetMetrics(file, fleet, lambda text: click.echo(f"warning: {text}", err=True))
 
 
 def _faces(options: dict[str, Any]) -> list[FleetFace]:

@@ -57,6 +57,7 @@ def states(tmp_path: Path, running: TenantLedger) -> Iterator[dict[str, TenantLe
         yield {**{name: look(tmp_path / f"{name}.db") for name in names}, "running": running}
 
 
+@pytest.mark.slow
 def test_each_state_of_a_ledger_is_told(states: dict[str, TenantLedger]) -> None:
     found = {name: view_of_ledger(each) for name, each in states.items()}
     assert {name: (view.state, view.exit_code) for name, view in found.items()} == {
