@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bulkroute import Credentials, Engine, Limit, Pacer, Secret, Settings
+from bulkroute import BackOutOn, Credentials, Engine, Limit, Pacer, Proposal, Secret, Settings, StopKind, StoppedEarly
 from bulkroute.simulator import Faults, Simulator, routes_for
 from tests.flow.engine import most_in_a_second, most_within
 from tests.flow.test_never_above_the_rate import ALMOST_A_SECOND_S, arrivals
@@ -84,3 +85,35 @@ def test_each_engine_gets_its_share_and_one_that_is_refused_everything_slows_no_
     assert (len(busy) - 1) / (ended_s - begun_s) >= 0.97 * LIMIT_PER_S
     assert max(of_one[-1] for of_one in came[:4]) - ended_s < 0.5
     assert came[4][-1] - begun_s < 1.0
+
+
+def test_the_lower_rate_is_the_one_that_is_asked_about_shown_and_planned_with(tmp_path: Path) -> None:
+    wanted = targets(ids(20))
+    rows = [(row_id, *target) for row_id, target in wanted.items()]
+    asked: list[Proposal] = []
+
+    async def agree(proposal: Proposal) -> bool:
+        asked.append(proposal)
+        return True
+
+    async def scenario() -> None:
+        async with Simulator(routes_for(wanted, 1), static_token=TOKEN) as simulator:
+            window: dict[str, Any] = {"max_duration_s": 3, "back_out_on": frozenset({BackOutOn.DEADLINE})}
+            credentials = Credentials(token=Secret(TOKEN))
+            settings = Settings(base_url=simulator.url, credentials=credentials, rate_per_s=40)
+            in_a_hurry = replace(settings, **window)
+            async with Engine(in_a_hurry, confirm=agree, limit=Pacer(5)) as engine:
+                with pytest.raises(StoppedEarly, match="would not be done") as stopped:
+                    await engine.run(rows, ledger=tmp_path / "hurry.ledger.db")
+                assert stopped.value.stop is StopKind.WINDOW
+            async with Engine(settings, confirm=agree, limit=Pacer(5)) as engine:
+                assert (await engine.run(rows, ledger=tmp_path / "calm.ledger.db")).succeeded == len(rows)
+                assert engine.current is not None
+                progress = engine.current.progress()
+            assert [proposal.rate_per_s for proposal in asked] == [5]
+            assert (progress.rate_per_s, progress.asked_per_s) == (5, 40)
+            back = [(row_id, "ivr", 201) for row_id in wanted]
+            async with Engine(in_a_hurry, limit=Pacer(100)) as engine:
+                assert (await engine.run(back, ledger=tmp_path / "room.ledger.db")).succeeded > 0
+
+    run_virtual(scenario())
