@@ -4,9 +4,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
-from importlib import resources
 from pathlib import Path
 
 from bulkroute.errors import LedgerError
@@ -86,6 +84,8 @@ def checked(path: Path) -> Iterator[sqlite3.Connection]:
                 _search_for_damage(path)
             yield connection
             return
+        from concurrent.futures import ThreadPoolExecutor  # here, since `status` of a small one must not wait for it
+
         search = exits.enter_context(ThreadPoolExecutor(1)).submit(_search_for_damage, path)
         yield connection
         search.result()
@@ -196,6 +196,8 @@ def _is_blank(connection: sqlite3.Connection) -> bool:
 
 
 def _make(connection: sqlite3.Connection) -> None:
+    from importlib import resources  # here, since only a new ledger needs it
+
     schema = resources.files("bulkroute.ledger").joinpath("schema.sql").read_text("utf-8")
     connection.executescript(
         f"BEGIN IMMEDIATE; PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; {schema} COMMIT;"
