@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable, Coroutine
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -43,23 +44,32 @@ async def _work(on: str, url: str, manifest: Path, ledger: Path, options: dict[s
         return summary.exit_code or 0
 
 
-def _child(proxy: str, *given: Any) -> None:
+async def _share(on: str, url: str, manifests: list[Path], limit: tuple[str, float]) -> int:
+    """Run several tenants at once whose calls go by a limit of all hosts; return the worst exit code."""
+    async with Database(on) as database:
+        shared = await database.limit(*limit)
+
+        async def run(manifest: Path) -> int:
+            async with Engine(tenant_settings(url, rate_per_s=None, snapshot=False), limit=shared) as engine:
+                return (await engine.run(manifest)).exit_code or 0
+
+        return max(await asyncio.gather(*map(run, manifests)))
+
+
+def _child(work: Callable[..., Coroutine[None, None, int]], proxy: str, *given: Any) -> None:
     os.environ.pop("PYTEST_CURRENT_TEST", None)
     os.environ["HTTP_PROXY"] = proxy
     try:
-        os._exit(asyncio.run(_work(*given)))
+        os._exit(asyncio.run(work(*given)))
     except BulkrouteError as error:
         print(error, flush=True)
         os._exit(error.exit_code)
 
 
-class Host:
-    """One of them; `way`: the port by which it reaches the service."""
+class Process:
+    """What a host does."""
 
-    def __init__(self, folder: Path, on: str, url: str, manifest: Path, way: int, **options: Any) -> None:
-        folder.mkdir(exist_ok=True)
-        self.ledger = folder / "acme.ledger.db"
-        given = (f"http://127.0.0.1:{way}", on, url, manifest, self.ledger, options)
+    def __init__(self, *given: Any) -> None:
         self._process: BaseProcess = _context.Process(target=_child, args=given)
         self._process.start()
 
@@ -76,3 +86,19 @@ class Host:
         if self._process.is_alive():
             self._process.kill()
         self._process.join(10)
+
+
+class Host(Process):
+    """One that works on a tenant; `way`: the port by which it reaches the service."""
+
+    def __init__(self, folder: Path, on: str, url: str, manifest: Path, way: int, **options: Any) -> None:
+        folder.mkdir(exist_ok=True)
+        self.ledger = folder / "acme.ledger.db"
+        super().__init__(_work, f"http://127.0.0.1:{way}", on, url, manifest, self.ledger, options)
+
+
+class Sharer(Process):
+    """One that runs several manifests by a limit of all hosts, its name and rate."""
+
+    def __init__(self, on: str, url: str, manifests: list[Path], limit: tuple[str, float]) -> None:
+        super().__init__(_share, "", on, url, manifests, limit)

@@ -5,7 +5,7 @@ Whoever holds a session's lock holds it as long as the server knows the session:
 hands statements of one client to several sessions, a replica, and a server that forgets what it has acknowledged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -125,7 +125,7 @@ def pid(connection: Connection) -> int:
     return int(one_row(connection, "SELECT pg_backend_pid()")[0])
 
 
-def one_row(connection: Connection, sql: str, values: Sequence[object] = ()) -> tuple[Any, ...]:
+def one_row(connection: Connection, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> tuple[Any, ...]:
     """Return the one row that a query gives."""
     found = connection.execute(sql, values).fetchone()
     if found is None:

@@ -11,7 +11,6 @@ Once the session is `lost`, every claim of it is: nothing more is sent, and whoe
 """
 
 import asyncio
-import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from bulkroute.postgres import stored
 from bulkroute.postgres.claim import Claim
 from bulkroute.postgres.connect import Connection
 from bulkroute.postgres.session import Session
+from bulkroute.postgres.shared_limit import SharedLimit
 from bulkroute.postgres.stored import Seen
 
 
@@ -34,6 +34,11 @@ def tenant_number(tenant: Tenant, name: str) -> int:
     return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8], signed=True)
 
 
+def say_nothing(connection: Connection) -> None:
+    """Let the server see that the session is there."""
+    connection.execute("SELECT 1")
+
+
 class Database:
     """One session for all tenants of a process. Use as an async context manager, within one event loop."""
 
@@ -41,8 +46,12 @@ class Database:
         """Take postgresql://user@host/database. Raises UsageError where it is none."""
         self._claims: dict[int, Claim] = {}
         self._shown: dict[int, str] = {}
+        self._url = url
         self._session = Session(url, self._beat)
-        self._watch: asyncio.Task[None] | None = None
+        self._slots: Session | None = None
+        self._limits: dict[str, SharedLimit] = {}
+        self._opening = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
         self.place = self._session.place
         """Where it is, without who uses it."""
 
@@ -50,18 +59,17 @@ class Database:
         """Connect. Raises UsageError (a pooler, a replica, an old server), and StoppedEarly where it cannot be reached."""
         await self._session.open()
         self._identity = await self._session.run(stored.identity)
-        self._watch = asyncio.create_task(self._session.watch(), name="postgres: watch")
+        self._tasks.append(asyncio.create_task(self._session.watch(), name="postgres: watch"))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the session: all tenants are free then."""
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-        await self._session.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(session.close() for session in (self._session, self._slots) if session is not None))
 
     @property
     def lost(self) -> LedgerError | None:
@@ -79,6 +87,20 @@ class Database:
             return claim
         claim.is_given_back = True
         return None
+
+    async def limit(self, name: str, rate_per_s: float) -> SharedLimit:
+        """Return the rate of that name, which all processes share that ask for it. Raises StoppedEarly.
+
+        It has a session of its own, since a slot is good for a moment only: no commit may keep it waiting.
+        """
+        async with self._opening:
+            if self._slots is None:
+                self._slots = Session(self._url, say_nothing)
+                await self._slots.open()
+                self._tasks.append(asyncio.create_task(self._slots.watch(), name="postgres: watch slots"))
+        if name not in self._limits:
+            self._limits[name] = SharedLimit(self._slots, name, rate_per_s)
+        return self._limits[name]
 
     async def overview(self, tenants: Sequence[int]) -> dict[int, Seen]:
         """Return what any host may see of these tenants, by their `tenant_number`, as far as there is any. Raises LedgerError."""
@@ -98,4 +120,4 @@ class Database:
             stored.show(connection, news)
             self._shown.update({tenant: state for tenant, _, state in news})
         else:
-            connection.execute("SELECT 1")
+            say_nothing(connection)

@@ -61,7 +61,5 @@ CREATE TABLE bulkroute.word (
 -- Rates that several processes share. A crash of the server empties it, which costs a moment.
 CREATE UNLOGGED TABLE bulkroute.shared_limit (
     name        text PRIMARY KEY,
-    free_at     double precision NOT NULL, -- when the next slot is, in seconds of the server's clock
-    learnt      double precision,       -- calls per second that the service allows, if that is less; NULL: not known
-    learnt_at   double precision        -- when that was learnt
+    free_at     double precision NOT NULL -- when the next slot is, in seconds of the server's clock
 );

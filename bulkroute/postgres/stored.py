@@ -139,6 +139,22 @@ def records(connection: Connection, tenant: int, after: int) -> list[tuple[int, 
     return found.fetchall()
 
 
+def next_slots(connection: Connection, name: str, span_s: float) -> float:
+    """Take slots that take up so many seconds from a shared limit; return in how many seconds the first of them is.
+
+    All of it goes by the server's clock: those of hosts may differ.
+    """
+    (wait_s,) = one_row(
+        connection,
+        "INSERT INTO bulkroute.shared_limit AS shared (name, free_at)"
+        " VALUES (%(name)s, extract(epoch FROM clock_timestamp())::float8 + %(span)s) ON CONFLICT (name) DO UPDATE"
+        " SET free_at = greatest(shared.free_at, extract(epoch FROM clock_timestamp())::float8) + %(span)s"
+        " RETURNING free_at - %(span)s - extract(epoch FROM clock_timestamp())::float8",
+        {"name": name, "span": span_s},
+    )
+    return float(wait_s)
+
+
 def end(
     connection: Connection, tenant: int, epoch: int, exit_code: int | None, state: Mapping[str, Any] | None
 ) -> None:
