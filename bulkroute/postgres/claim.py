@@ -36,8 +36,8 @@ class Claim:
         self.service = service
         self.state: Mapping[str, Any] | None = None
         """How far it is, for other hosts: written within a second, as JSON."""
-        self.on_words: Callable[[list[str]], str] | None = None
-        """Takes what is said to the tenant's run from any host, as `ctl` takes it; returns the answer."""
+        self.on_word: Callable[[str, str | None], Awaitable[Mapping[str, Any]]] | None = None
+        """Takes a verb and its value, said to the tenant's run from any host, and returns the answer; as `control.ask` does."""
         self._session = session
         self._database = database
         self._held: Held | None = None

@@ -11,21 +11,23 @@ Once the session is `lost`, every claim of it is: nothing more is sent, and whoe
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from bulkroute.errors import LedgerError
+from bulkroute.errors import BulkrouteError, LedgerError
 from bulkroute.ledger.batches import Tenant
-from bulkroute.postgres import stored
+from bulkroute.postgres import stored, words
 from bulkroute.postgres.claim import Claim
 from bulkroute.postgres.connect import Connection
 from bulkroute.postgres.session import Session
 from bulkroute.postgres.shared_limit import SharedLimit
 from bulkroute.postgres.stored import Seen
+from bulkroute.postgres.words import Word
 
 
 def tenant_number(tenant: Tenant, name: str) -> int:
@@ -47,6 +49,7 @@ class Database:
         self._claims: dict[int, Claim] = {}
         self._shown: dict[int, str] = {}
         self._url = url
+        self._loop = asyncio.get_running_loop()
         self._session = Session(url, self._beat)
         self._slots: Session | None = None
         self._limits: dict[str, SharedLimit] = {}
@@ -88,6 +91,10 @@ class Database:
         claim.is_given_back = True
         return None
 
+    async def ask(self, tenant: Tenant, name: str, verb: str, value: str | None = None) -> dict[str, Any]:
+        """Ask the run of a tenant, on whatever host, as `control.ask` asks one here. Raises NotRunning, LedgerError."""
+        return await words.ask(self._session, tenant_number(tenant, name), name, verb, value)
+
     async def limit(self, name: str, rate_per_s: float) -> SharedLimit:
         """Return the rate of that name, which all processes share that ask for it. Raises StoppedEarly.
 
@@ -119,5 +126,23 @@ class Database:
         if news:
             stored.show(connection, news)
             self._shown.update({tenant: state for tenant, _, state in news})
-        else:
-            say_nothing(connection)
+        heard = words.hear(connection, [claim.tenant for claim in claims])
+        if heard:
+            self._loop.call_soon_threadsafe(self._hear, heard)
+
+    def _hear(self, heard: list[Word]) -> None:
+        for word in heard:
+            self._tasks = [task for task in self._tasks if not task.done()]
+            self._tasks.append(asyncio.create_task(self._obey(word), name=f"postgres: {word.verb}"))
+
+    async def _obey(self, word: Word) -> None:
+        """Let the run of a tenant answer. What nobody answers is not answered: who asks is told so in time."""
+        claim = self._claims[word.tenant]
+        if claim.on_word is None:
+            return
+        try:
+            found = await claim.on_word(word.verb, word.value)
+        except BulkrouteError as error:
+            found = {"ok": False, "error": error.what}
+        with contextlib.suppress(LedgerError):  # the session is lost: whoever has the tenant now has not heard it
+            await self._session.run(partial(words.answer, word=word.word, found=found))

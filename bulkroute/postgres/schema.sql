@@ -52,10 +52,11 @@ ALTER TABLE bulkroute.journal_commit ALTER COLUMN record SET STORAGE EXTERNAL;
 CREATE TABLE bulkroute.word (
     word        bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     tenant      bigint NOT NULL,
-    words       text[] NOT NULL,        -- as `ctl` takes them
-    said_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    verb        text NOT NULL,          -- as `ctl` takes it
+    value       text,                   -- likewise; NULL: none
+    said_at     timestamptz NOT NULL DEFAULT clock_timestamp(), -- nobody obeys it later than some seconds after that
     is_taken    boolean NOT NULL DEFAULT false,
-    answer      text                    -- NULL: not answered yet
+    answer      json                    -- NULL: not answered yet
 );
 
 -- Rates that several processes share. A crash of the server empties it, which costs a moment.

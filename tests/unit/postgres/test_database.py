@@ -6,12 +6,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bulkroute.errors import LedgerError, StopKind
+from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import fetched
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.journal import Journal
 from bulkroute.postgres import claim as claim_module
 from bulkroute.postgres import session as session_module
+from bulkroute.postgres import words
 from bulkroute.postgres.claim import Claim
 from bulkroute.postgres.database import Database, tenant_number
 from tests.ledgers import written
@@ -211,6 +212,46 @@ async def test_any_host_sees_how_far_a_tenant_is(url: str, tmp_path: Path) -> No
         seen = (await two.overview([claim.tenant]))[claim.tenant]
         assert (seen.is_held, seen.exit_code, seen.state) == (False, 1, {"done": 20})
         assert seen.ended_at is not None
+
+
+async def test_any_host_may_ask_the_run_of_a_tenant(url: str, tmp_path: Path) -> None:
+    async def obey(verb: str, value: str | None) -> dict[str, object]:
+        if verb == "bad":
+            raise NotRunning("it gets ready")
+        return {"ok": True, "verb": verb, "value": value}
+
+    async with Database(url) as one, Database(url) as two:
+        claim, _ = await taken(one, tmp_path / "x.db")
+        claim.on_word = obey
+        assert await two.ask(ACME, "acme", "pause", "Größe") == {"ok": True, "verb": "pause", "value": "Größe"}
+        assert await two.ask(ACME, "acme", "bad") == {"ok": False, "error": "it gets ready"}
+        with psycopg.connect(url) as admin:
+            assert admin.execute("SELECT count(*) FROM bulkroute.word").fetchone() == (0,)
+
+
+async def test_a_word_that_nobody_hears_is_heard_by_no_later_run(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "HEARD_WITHIN_S", 0.3)
+    heard = []
+
+    async def obey(verb: str, value: str | None) -> dict[str, object]:
+        heard.append(verb)
+        return {"ok": True}
+
+    async with Database(url) as one, Database(url) as two:
+        with pytest.raises(NotRunning, match="no run on any host"):
+            await two.ask(ACME, "acme", "pause")
+        with psycopg.connect(url, autocommit=True) as admin:  # by one that was killed while it waited
+            admin.execute(
+                "INSERT INTO bulkroute.word (tenant, verb, said_at) VALUES (%s, 'stop', clock_timestamp() - interval '0.4 s')",
+                (tenant_number(ACME, "acme"),),
+            )
+        claim, _ = await taken(one, tmp_path / "x.db")
+        claim.on_word = obey
+        while await two._session.run(lambda connection: connection.execute("SELECT 1 FROM bulkroute.word").fetchone()):
+            await asyncio.sleep(0.1)
+        assert heard == []
 
 
 async def test_commits_while_the_copy_is_made_follow_it(
