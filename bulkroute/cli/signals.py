@@ -7,7 +7,6 @@ after it, while hooks are waited for                they are cut off; the exit c
 """
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,6 +15,7 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar
 
 from bulkroute.errors import ExitCode, StopKind, StoppedEarly
+from bulkroute.run.loop import run_in_loop
 
 T = TypeVar("T")
 
@@ -62,18 +62,9 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on uvloop where it exists (about 1.3 times the calls a second), else on asyncio's loop."""
+        """Run a coroutine in an event loop."""
         try:
-            import uvloop
-        except ImportError:
-            run: Callable[[Coroutine[Any, Any, T]], T] = asyncio.run
-        else:
-            run = uvloop.run
-        # What is alive now stays alive: left out of all later garbage collections (a twentieth of the CPU of a row).
-        gc.freeze()
-        gc.set_threshold(20_000)
-        try:
-            return run(self._guard(main))
+            return run_in_loop(self._guard(main))
         except asyncio.CancelledError:
             raise self._interrupted() from None
 

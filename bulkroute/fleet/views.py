@@ -64,6 +64,11 @@ class TenantView(NamedTuple):
         return self.total - self.done - self.failed
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is known here how it stands."""
+        return self.state not in (TO_COME, ELSEWHERE)
+
+    @property
     def need(self) -> int:
         """How much it needs somebody's attention, the smaller the more."""
         if self.exit_code is not None:
@@ -95,7 +100,8 @@ def view_of(work: TenantWork[Any]) -> TenantView:
             reason=found.stopped or "", total=found.total, done=found.done, failed=failed, summary=found
         )
     if progress is None:
-        return TenantView(name, TO_COME if work.engine is None else PREPARING, total=work.rows, ledger=ledger)
+        waiting = ELSEWHERE if work.is_elsewhere else TO_COME
+        return TenantView(name, waiting if work.engine is None else PREPARING, total=work.rows, ledger=ledger)
     failed = progress.failed + progress.refused
     shown = TenantView(name, progress.state, progress.reason or "", progress.total, progress.done, failed)
     return shown._replace(

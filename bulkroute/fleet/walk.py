@@ -1,17 +1,19 @@
 """Works through the tenants of a fleet in one process: in their order, so many at once, each by an engine of its own.
 
 Promises that whatever becomes of one tenant, a bug included, touches no other, and that each of them has an outcome in
-the end, those that were never begun too.
+the end, those that were never begun too. Where other processes work on the same fleet, whoever holds a tenant's ledger
+works on it; the others stand by, and go on with it should that process die.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from bulkroute.engine import Engine
-from bulkroute.errors import BulkrouteError, ExitCode, StopKind, StoppedEarly
+from bulkroute.errors import BulkrouteError, ExitCode, LedgerBusy, StopKind, StoppedEarly
 from bulkroute.events import Event, RowFailed, RunEnded, Stopping
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.progress import Progress, Summary
@@ -25,6 +27,9 @@ Work = Callable[[Engine, FleetTenant], Awaitable[tuple[int, T]]]
 NOBODY_MUST_ACT = frozenset({ExitCode.DONE, ExitCode.STOPPED, ExitCode.BUSY})
 """Exit codes after which the same command goes on by itself."""
 
+LOOK_EVERY_S = 0.5
+"""How often it is looked whether a tenant that others work on is free."""
+
 
 class TenantWork(Generic[T]):
     """One tenant, and how far the work on it is."""
@@ -34,19 +39,21 @@ class TenantWork(Generic[T]):
         self.rows = rows
         """Of its manifest, as far as it is known."""
         self.engine: Engine | None = None
-        """While it is worked on."""
+        """While it is worked on here."""
+        self.is_elsewhere = False
+        """Whether another process works on it."""
         self.last_failure: RowFailed | None = None
         self.summary: Summary | None = None
         """How its run ended; None if there was none."""
         self.exit_code: int | None = None
-        """None until it has ended."""
+        """None until it has ended here."""
         self.found: T | None = None
         """What was found; None where an error has ended it."""
         self.error: BaseException | None = None
 
     @property
     def progress(self) -> Progress | None:
-        """How far its run is; None if none goes on."""
+        """How far its run is; None if none goes on here."""
         return self.engine.current.progress() if self.engine and self.engine.current else None
 
     @property
@@ -83,53 +90,92 @@ class Walk(Generic[T]):
         work: Work[T],
         *,
         at_once: int,
-        most_failed: int | None,
         on_event: Callable[[FleetTenant, Event], None],
+        on_end: Callable[[TenantWork[T]], None] = lambda _work: None,
         rows: Mapping[str, int] = MappingProxyType({}),
+        is_taken: Callable[[FleetTenant], bool] | None = None,
     ) -> None:
-        """`most_failed`: no further tenant is begun once somebody must act for so many; `on_event` must not block."""
+        """`on_event` and `on_end` must not block.
+
+        `is_taken`: where other processes work on the same tenants, whether one of them works on this one.
+        """
         self.works = [TenantWork[T](tenant, rows.get(tenant.name, 0)) for tenant in fleet.tenants]
         self._work = work
         self._at_once = at_once
-        self._most_failed = most_failed
         self._on_event = on_event
+        self._on_end = on_end
+        self._stands_by = is_taken is not None
+        self._is_taken = is_taken or _never
         self._limits = {name: Pacer(rate_per_s) for name, rate_per_s in fleet.limits.items()}
         self._at_work: dict[asyncio.Task[tuple[int, T]], TenantWork[T]] = {}
+        self._elsewhere: dict[str, TenantWork[T]] = {}
+        """Those that another process works on."""
         self._stopped = ""
         """Why no further tenant is begun; empty while they are."""
+        self._stirred = asyncio.Event()
 
     async def go(self) -> None:
-        """Work until every tenant has its outcome."""
+        """Work until every tenant has its outcome, here or elsewhere."""
         to_come = iter(self.works)
         while True:
             self._begin(to_come)
-            if not self._at_work:
+            if not self._at_work and not self._elsewhere:
                 break
-            done, _at_work = await asyncio.wait(self._at_work, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                self._at_work.pop(task).end(task, self._stopped)
-            failed = sum(work.must_act for work in self.works)
-            if self._most_failed is not None and failed >= self._most_failed:
-                self._stopped = self._stopped or f"--max-failed-tenants {self._most_failed} is reached"
+            await self._wait()
+            for task in [task for task in self._at_work if task.done()]:
+                self._take_end(task)
         for work in to_come:
-            work.refuse(self._stopped)
+            if not work.is_elsewhere:
+                work.refuse(self._stopped)
+                self._on_end(work)
 
-    def _begin(self, to_come: Iterable[TenantWork[T]]) -> None:
-        """Begin as many tenants as there is room for."""
+    async def _wait(self) -> None:
+        """Wait until a task has ended, or it is time to look after those that others work on."""
+        self._stirred.clear()
+        stirred = asyncio.ensure_future(self._stirred.wait())
+        timeout_s = LOOK_EVERY_S if self._elsewhere else None
+        try:
+            await asyncio.wait((*self._at_work, stirred), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stirred.cancel()
+
+    def _begin(self, to_come: Iterator[TenantWork[T]]) -> None:
+        """Begin as many tenants as there is room for: those first that others have left, for they were begun."""
+        for work in list(self._elsewhere.values()):
+            if self._stopped or (len(self._at_work) < self._at_once and not self._is_taken(work.tenant)):
+                del self._elsewhere[work.tenant.name]
+                if not self._stopped:
+                    self._start(work)
         while not self._stopped and len(self._at_work) < self._at_once:
-            if (work := next(iter(to_come), None)) is None:
+            if (next_work := next(to_come, None)) is None:
                 return
-            self._at_work[asyncio.create_task(self._work_on(work), name=work.tenant.name)] = work
+            if not next_work.is_elsewhere:
+                self._start(next_work)
+
+    def _start(self, work: TenantWork[T]) -> None:
+        self._at_work[asyncio.create_task(self._work_on(work), name=work.tenant.name)] = work
+
+    def _take_end(self, task: "asyncio.Task[tuple[int, T]]") -> None:
+        work = self._at_work.pop(task)
+        is_busy = not task.cancelled() and isinstance(task.exception(), LedgerBusy)
+        if is_busy and self._stands_by and not self._stopped:
+            work.engine, work.is_elsewhere = None, True
+            self._elsewhere[work.tenant.name] = work
+            return
+        work.is_elsewhere = False
+        work.end(task, self._stopped)
+        self._on_end(work)
 
     async def _work_on(self, work: TenantWork[T]) -> tuple[int, T]:
         tenant = work.tenant
         limit = self._limits[tenant.limit] if tenant.limit else None
         engine = Engine(tenant.settings, on_event=partial(self._tell, work), limit=limit)
-        work.engine = engine
         async with engine:
+            work.engine = engine
             return await self._work(engine, tenant)
 
     def _tell(self, work: TenantWork[T], event: Event) -> None:
+        work.is_elsewhere = False
         if isinstance(event, RowFailed):
             work.last_failure = event
         elif isinstance(event, RunEnded):
@@ -149,6 +195,19 @@ class Walk(Generic[T]):
             else:
                 work.engine.current.stop(StopKind.CTL, reason)
 
+    def ended_elsewhere(self, name: str) -> None:
+        """Take note that another process has brought a tenant to its end: nothing is left to do about it here."""
+        self._elsewhere.pop(name, None)
+        for work in self.works:
+            if work.tenant.name == name and work.exit_code is None:
+                work.is_elsewhere = True
+        self._stirred.set()
+
+    def close(self, reason: str) -> None:
+        """Begin no further tenant; those under way go on."""
+        self._stopped = self._stopped or reason
+        self._stirred.set()
+
     def refuse_reading(self) -> None:
         """Take no further manifest in."""
         for work in self._at_work.values():
@@ -157,16 +216,26 @@ class Walk(Generic[T]):
 
     def interrupt(self, reason: str) -> bool:
         """Stop all tenants in good order, the second time at once; begin no further one."""
-        self._stopped = self._stopped or reason
+        self.close(reason)
         for task, work in self._at_work.items():
             if work.engine is None or not work.engine.interrupt(reason):
                 task.cancel()
         return True
 
 
-def exit_code_of(codes: Iterable[int]) -> ExitCode:
+def exit_code_of(codes: Sequence[int] | Iterator[int]) -> ExitCode:
     """Return the exit code of a fleet whose tenants ended with these: 0, 4 where nobody must act, else 1."""
     found = set(codes)
     if found <= {ExitCode.DONE}:
         return ExitCode.DONE
     return ExitCode.STOPPED if found <= NOBODY_MUST_ACT else ExitCode.SOME_FAILED
+
+
+def _never(_tenant: FleetTenant) -> bool:
+    """Stand in for `is_taken` where there is no other process."""
+    return False
+
+
+def own_host() -> str:
+    """Return the name of this machine."""
+    return socket.gethostname()

@@ -10,7 +10,8 @@ import pytest
 
 from bulkroute.simulator import Faults
 from tests.carrier import Carrier, carrier
-from tests.flow.engine import most_in_a_second
+from tests.flow.engine import most_within
+from tests.flow.test_never_above_the_rate import ALMOST_A_SECOND_S
 from tests.harness import bulkroute, started
 
 ROWS = 40
@@ -39,7 +40,7 @@ def test_every_tenant_is_served_within_its_rate(tmp_path: Path) -> None:
         assert done.summary["totals"]["succeeded"] == 8 * ROWS
         for name, seen in fleet.seen().items():
             assert _is_right(fleet, name)
-            assert most_in_a_second(seen.called_at) <= RATE
+            assert most_within(seen.called_at, ALMOST_A_SECOND_S) <= RATE
         again = bulkroute("fleet", "run", file.name, "--json", cwd=tmp_path)
         assert (again.code, again.summary["totals"]["attempts"]) == (0, 0)
         verified = bulkroute("fleet", "verify", file.name, "--json", cwd=tmp_path)
@@ -118,4 +119,62 @@ def test_killed_and_started_again_it_ends_with_every_row_once(tmp_path: Path) ->
         # A row whose call the kill cut off is read back, and sent again only where it did not land.
         in_flight = 16
         assert all(ROWS <= len(each.modified_at) <= ROWS + in_flight for each in seen.values())
-        assert all(most_in_a_second(each.called_at) <= 2 * RATE for each in seen.values())
+        assert all(most_within(each.called_at, ALMOST_A_SECOND_S) <= 2 * RATE for each in seen.values())
+
+
+def _workers(parent: int) -> list[int]:
+    """Return the processes that a fleet's process has begun to do the work."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields, line = stat.read_bytes().rpartition(b")")[2].split(), (stat.parent / "cmdline").read_bytes()
+        except OSError:  # it has just ended
+            continue
+        if int(fields[1]) == parent and b"spawn_main" in line:
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_is_killed_and_the_other_goes_on_with_its_tenants(tmp_path: Path) -> None:
+    with carrier(tmp_path, _names(6), ROWS) as fleet:
+        file = fleet.write({"rate": RATE})
+        with started("fleet", "run", file.name, "--processes", "2", "--json", cwd=tmp_path) as process:
+            while sum(len(seen.modified_at) for seen in fleet.seen().values()) < 60:
+                time.sleep(0.05)
+            victim, other = _workers(process.pid)
+            os.kill(victim, signal.SIGKILL)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err.decode()
+        assert {each["exit_code"] for each in json.loads(out)["tenants"]} == {0}
+        assert not Path(f"/proc/{other}").exists()
+        seen = fleet.seen()
+        assert all(_is_right(fleet, name) for name in seen)
+        assert sum(len(each.modified_at) for each in seen.values()) <= 6 * ROWS + 6 * 16
+
+
+@pytest.mark.slow
+def test_with_the_first_process_gone_the_others_stop_in_good_order(tmp_path: Path) -> None:
+    with carrier(tmp_path, _names(2), ROWS) as fleet:
+        file = fleet.write({"rate": 5})
+        with started("fleet", "run", file.name, "--processes", "2", cwd=tmp_path) as process:
+            while sum(len(seen.modified_at) for seen in fleet.seen().values()) < 4:
+                time.sleep(0.05)
+            workers = _workers(process.pid)
+            process.kill()
+            process.wait()
+            while any(Path(f"/proc/{worker}").exists() for worker in workers):
+                time.sleep(0.05)
+        for name in ("t00", "t01"):
+            told = bulkroute("status", f"{name}.ledger.db", "--json", cwd=tmp_path).summary
+            assert (told["stop"], told["in_doubt"]) == ("signal", 0)
+
+
+def test_several_processes_keep_no_shared_limit(tmp_path: Path) -> None:
+    with carrier(tmp_path, _names(2), 4) as fleet:
+        shared = {name: {"limit": "x"} for name in _names(2)}
+        file = fleet.write({}, limits={"x": 5}, own=shared)
+        done = bulkroute("fleet", "run", file.name, "--processes", "2", cwd=tmp_path)
+        assert done.code == 2
+        assert "tenants share the limit x, which several processes on their own do not keep together" in done.err
+        assert [seen.called_at for seen in fleet.seen().values()] == [[], []]

@@ -89,7 +89,7 @@ def _spend(folder: Path, troubles: dict[str, Faults], *, limit: float | None = N
                 summary = await engine.run(each.manifest, ledger=each.ledger)
                 return summary.exit_code or 0, summary
 
-            walk = Walk(fleet, work, at_once=100, most_failed=None, on_event=on_event)
+            walk = Walk(fleet, work, at_once=100, on_event=on_event)
             await walk.go()
             called = {
                 name: [call.at for call in services[name].calls if call.endpoint != "tokenByAkSk"] for name in names

@@ -31,6 +31,14 @@ run_options = together(
         metavar="N",
         help="Begin no further tenant once N have ended so that somebody must act; those under way go on.",
     ),
+    click.option(
+        "--processes",
+        type=click.IntRange(1, 64),
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="Share the tenants among N processes, for more than one core; one that dies is replaced by the others.",
+    ),
     ask_nothing,
     output_options,
 )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import resource
-import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,23 +17,24 @@ from bulkroute.cli.fleet.fleet_of import fleet_of
 from bulkroute.cli.messages import STAMP, log_file, open_log, streams
 from bulkroute.cli.session import can_draw
 from bulkroute.cli.signals import Interrupts
-from bulkroute.engine import Engine
-from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly
+from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event
-from bulkroute.fleet.closing import FleetEnd, closing_line, end_of, never_begun, print_closing
+from bulkroute.fleet.closing import FleetEnd, closing_line, never_begun, print_closing
 from bulkroute.fleet.faces import FleetFace, FleetLines, FleetRecords
-from bulkroute.fleet.tenants import Fleet, FleetTenant, check_manifests
-from bulkroute.fleet.views import view_of
+from bulkroute.fleet.one_process import OneProcess, Verb
+from bulkroute.fleet.tenants import Fleet, check_manifests
 from bulkroute.fleet.walk import TenantWork, Walk, Work
+from bulkroute.fleet.workforce import Workforce
 from bulkroute.output import json_log
 from bulkroute.output.lines import Lines
 from bulkroute.output.words import rate
-from bulkroute.progress import Summary
 
 T = TypeVar("T")
 
 if TYPE_CHECKING:
     from bulkroute.fleet.metrics import FleetMetrics
+
+QUESTIONS = {Verb.RUN: "Send now?", Verb.ROLLBACK: "Put back now?"}
 
 DESCRIPTORS_BESIDE = 8
 """Of a tenant, beside its connections: ledger, lock, control socket, temporary databases."""
@@ -53,27 +54,15 @@ class Checked(NamedTuple):
 
 def run_fleet(path: Path, options: dict[str, Any]) -> int:
     """Run all tenants, print how they ended, return the exit code."""
-
-    async def work(engine: Engine, tenant: FleetTenant) -> tuple[int, Summary]:
-        summary = await engine.run(tenant.manifest, ledger=tenant.ledger, format=tenant.format)
-        return summary.exit_code or 0, summary
-
-    return work_to_the_end(lambda: check(path, options["first"]), path, options, work, "Send now?")
+    return work_to_the_end(lambda: check(path, options["first"]), path, options, Verb.RUN)
 
 
 def roll_fleet_back(path: Path, options: dict[str, Any]) -> int:
     """Roll all tenants back, print how they ended, return the exit code."""
-
-    async def work(engine: Engine, tenant: FleetTenant) -> tuple[int, Summary]:
-        summary = await engine.rollback(tenant.ledger)
-        return summary.exit_code or 0, summary
-
-    return work_to_the_end(lambda: opened(path, options["first"]), path, options, work, "Put back now?")
+    return work_to_the_end(lambda: opened(path, options["first"]), path, options, Verb.ROLLBACK)
 
 
-def work_to_the_end(
-    checked: Callable[[], Checked], path: Path, options: dict[str, Any], work: Work[Summary], question: str
-) -> int:
+def work_to_the_end(checked: Callable[[], Checked], path: Path, options: dict[str, Any], verb: Verb) -> int:
     """Do the work that changes routes for all tenants, print how they ended, return the exit code."""
     interrupts = Interrupts()
     if options["log_file"]:
@@ -82,8 +71,9 @@ def work_to_the_end(
         with interrupts.taken():
             interrupts.blocking = True
             found = checked()
+            _require_one_pace(found.fleet, options["processes"])
             interrupts.blocking = False
-            end = interrupts.run(_work(found, options, interrupts, work, question))
+            end = interrupts.run(_work(found, options, interrupts, verb))
     except BulkrouteError as error:
         if options["json_"]:
             with contextlib.suppress(OSError):  # as below
@@ -108,7 +98,6 @@ def look(checked: Callable[[], Checked], at_once: int, work: Work[T]) -> Sequenc
             found.fleet,
             work,
             at_once=at_most,
-            most_failed=None,
             on_event=lambda each, event: face.on_event(each.name, event),
         )
         interrupts.work = walk
@@ -136,50 +125,59 @@ def check(path: Path, first: int | None) -> Checked:
     return found._replace(rows=rows)
 
 
-async def _work(
-    checked: Checked, options: dict[str, Any], interrupts: Interrupts, work: Work[Summary], question: str
-) -> FleetEnd:
+def _require_one_pace(fleet: Fleet, processes: int) -> None:
+    """Refuse several processes where tenants share a rate: each would go at it. Raises UsageError."""
+    shared = Counter(tenant.limit for tenant in fleet.tenants if tenant.limit)
+    if processes > 1 and (several := [name for name, tenants in shared.items() if tenants > 1]):
+        what = f"tenants share the limit {several[0]}, which several processes on their own do not keep together"
+        raise UsageError(what, where=str(fleet.path), hint="leave --processes out")
+
+
+async def _work(checked: Checked, options: dict[str, Any], interrupts: Interrupts, verb: Verb) -> FleetEnd:
     async with AsyncExitStack() as exits:
         metrics = _metrics(options, checked.fleet)
         shown = [*_faces(options), *([metrics] if metrics else [])]
         for face in shown:
             exits.callback(face.close)
-        await _agree(checked, options, question)
+        await _agree(checked, options, verb)
 
-        def on_event(tenant: FleetTenant, event: Event) -> None:
+        def on_event(tenant: str, event: Event) -> None:
             for face in shown:
                 with contextlib.suppress(OSError):  # a terminal or pipe that is gone must not end a cutover
-                    face.on_event(tenant.name, event)
+                    face.on_event(tenant, event)
 
-        at_once = within_descriptors(checked.fleet, options["at_once"])
-        walk = Walk(
-            checked.fleet,
-            work,
-            at_once=at_once,
-            most_failed=options["max_failed_tenants"],
-            on_event=on_event,
-            rows=checked.rows,
-        )
-        interrupts.work = walk
-        tickers = [asyncio.create_task(_tick(walk, face), name="progress") for face in shown]
+        workforce = interrupts.work = _workforce(checked, options, verb, on_event)
+        tickers = [asyncio.create_task(_tick(workforce, face), name="progress") for face in shown]
         try:
-            await walk.go()
+            await workforce.go()
         finally:
             for ticker in tickers:
                 ticker.cancel()
             await asyncio.gather(*tickers, return_exceptions=True)
         if metrics:
-            metrics.ended([view_of(each) for each in walk.works])
-        host = socket.gethostname()
-        return FleetEnd([end_of(each, host) for each in walk.works])
+            metrics.ended(workforce.views())
+        return FleetEnd(workforce.ends())
 
 
-async def _tick(walk: Walk[Summary], face: FleetFace) -> None:
+def _workforce(
+    checked: Checked, options: dict[str, Any], verb: Verb, on_event: Callable[[str, Event], None]
+) -> Workforce:
+    """Return who does the work."""
+    at_once = within_descriptors(checked.fleet, options["at_once"])
+    given: dict[str, Any] = {"most_failed": options["max_failed_tenants"], "on_event": on_event, "rows": checked.rows}
+    if options["processes"] == 1:
+        return OneProcess(checked.fleet, verb, at_once=at_once, **given)
+    from bulkroute.fleet.processes import Processes  # here, since only who asks for it needs them
+
+    return Processes(options["processes"], checked.fleet, verb, at_once=at_once, **given)
+
+
+async def _tick(workforce: Workforce, face: FleetFace) -> None:
     """Show how far all are again and again, until cancelled."""
     while True:
         await asyncio.sleep(face.every_s)
         with contextlib.suppress(OSError):  # as above
-            face.tick([view_of(work) for work in walk.works])
+            face.tick(workforce.views())
 
 
 def _metrics(options: dict[str, Any], fleet: Fleet) -> "FleetMetrics | None":
@@ -206,7 +204,7 @@ def _faces(options: dict[str, Any]) -> list[FleetFace]:
     return [FleetDrawn(), *logs]
 
 
-async def _agree(checked: Checked, options: dict[str, Any], question: str) -> None:
+async def _agree(checked: Checked, options: dict[str, Any], verb: Verb) -> None:
     """Ask whoever sits there, once for all tenants. Raises StoppedEarly for a no."""
     if options["yes"] or not somebody_sits_there():
         return
@@ -220,7 +218,7 @@ async def _agree(checked: Checked, options: dict[str, Any], question: str) -> No
         *((("limits", ", ".join(limits)),) if limits else ()),
         *(("warning", text) for text in checked.notices),
     ]
-    if not await ask(facts, question):
+    if not await ask(facts, QUESTIONS[verb]):
         raise StoppedEarly(
             "nothing was sent: it was not agreed to",
             hint="the same command asks again; with --yes it does not ask",

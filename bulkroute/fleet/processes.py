@@ -1,0 +1,121 @@
+"""Several processes that work on one fleet, and this one that shows what they do and makes no call itself.
+
+Nothing deals tenants out: each process takes those whose ledger nobody holds. So one that dies costs its own calls in
+flight, and another one goes on with its tenants.
+"""
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from bulkroute.errors import StopKind, StoppedEarly
+from bulkroute.events import Event
+from bulkroute.fleet.closing import TenantEnd, ended_without_run
+from bulkroute.fleet.one_process import FailedTenants, Verb
+from bulkroute.fleet.tenants import Fleet
+from bulkroute.fleet.views import TO_COME, TenantView
+from bulkroute.fleet.walk import NOBODY_MUST_ACT, own_host
+from bulkroute.fleet.worker import Job, work
+
+
+class Processes:
+    """Works on all tenants in several processes."""
+
+    reading = False
+
+    def __init__(
+        self,
+        count: int,
+        fleet: Fleet,
+        verb: Verb,
+        *,
+        at_once: int,
+        most_failed: int | None,
+        on_event: Callable[[str, Event], None],
+        rows: Mapping[str, int],
+    ) -> None:
+        self._fleet = fleet
+        self._on_event = on_event
+        self._failed = FailedTenants(most_failed, self._close)
+        self._job = Job(fleet, verb, -(-at_once // count), rows)
+        self._count = count
+        self._workers: dict[Connection, BaseProcess] = {}
+        self._views = {
+            tenant.name: TenantView(tenant.name, TO_COME, total=rows.get(tenant.name, 0)) for tenant in fleet.tenants
+        }
+        self._ends: dict[str, TenantEnd] = {}
+        self._all_gone = asyncio.Event()
+
+    async def go(self) -> None:
+        """Work until every process has ended."""
+        loop = asyncio.get_running_loop()
+        context = multiprocessing.get_context("spawn")
+        for number in range(self._count):
+            ours, theirs = context.Pipe()
+            worker = context.Process(target=work, args=(theirs, self._job), name=f"fleet-{number}")
+            worker.start()
+            theirs.close()
+            self._workers[ours] = worker
+            loop.add_reader(ours.fileno(), self._hear, ours)
+        await self._all_gone.wait()
+
+    def _hear(self, pipe: Connection) -> None:
+        try:
+            what, said = pipe.recv()
+        except (EOFError, OSError):
+            self._gone(pipe)
+            return
+        if what == "event":
+            self._on_event(*said)
+        elif what == "end":
+            self._ended(said)
+        else:
+            self._views |= {view.tenant: view for view in said if view.is_here}
+
+    def _gone(self, pipe: Connection) -> None:
+        """Take note that a process has ended."""
+        asyncio.get_running_loop().remove_reader(pipe.fileno())
+        pipe.close()
+        self._workers.pop(pipe).join()
+        if not self._workers:
+            self._all_gone.set()
+
+    def _ended(self, end: TenantEnd) -> None:
+        self._ends[end.tenant] = end
+        self._tell("ended", end.tenant)
+        self._failed.ended(must_act=end.exit_code not in NOBODY_MUST_ACT)
+
+    def _tell(self, verb: str, text: str) -> None:
+        for pipe in self._workers:
+            try:
+                pipe.send((verb, text))
+            except OSError:
+                continue  # it has just died; `_hear` takes note
+
+    def _close(self, reason: str) -> None:
+        self._tell("close", reason)
+
+    def interrupt(self, reason: str) -> bool:
+        """Stop all tenants in good order, the second time at once."""
+        self._tell("interrupt", reason)
+        return bool(self._workers)
+
+    def refuse_reading(self) -> None:
+        """Leave that to `interrupt`: no manifest is taken in here."""
+
+    def views(self) -> list[TenantView]:
+        """Return how far each tenant is."""
+        return list(self._views.values())
+
+    def ends(self) -> list[TenantEnd]:
+        """Return how each tenant ended; one that no process has brought to its end can be gone on with."""
+        died = StoppedEarly("the process that worked on it was killed", stop=StopKind.SIGNAL)
+        missing: Any = {
+            tenant.name: TenantEnd(tenant.name, own_host(), ended_without_run(tenant, died))
+            for tenant in self._fleet.tenants
+            if tenant.name not in self._ends
+        }
+        return [(self._ends | missing)[tenant.name] for tenant in self._fleet.tenants]

@@ -1,0 +1,111 @@
+"""One of several processes that work on a fleet: walks all tenants, and tells the process that began it.
+
+It takes each tenant whose ledger nobody holds, and stands by for the others. It ends in good order once the process that
+began it is gone.
+"""
+
+import asyncio
+import contextlib
+import queue
+import signal
+import threading
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any
+
+from bulkroute.events import Event
+from bulkroute.fleet.closing import TenantEnd
+from bulkroute.fleet.one_process import OneProcess, Verb
+from bulkroute.fleet.tenants import Fleet, FleetTenant
+from bulkroute.ledger.lock import holder
+from bulkroute.run.loop import run_in_loop
+
+VIEW_EVERY_S = 0.5
+
+
+class Job:
+    """What a worker is given; pickled, so that no secret is an argument or lies in a file."""
+
+    def __init__(self, fleet: Fleet, verb: Verb, at_once: int, rows: Mapping[str, int]) -> None:
+        self.fleet = fleet
+        self.verb = verb
+        self.at_once = at_once
+        self.rows = dict(rows)
+
+
+def work(pipe: Connection, job: Job) -> None:
+    """Work on the fleet; the body of a process."""
+    # A terminal tells all its processes: who began this one tells it too, and once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run_in_loop(_Worker(pipe, job).go())
+
+
+class _Worker:
+    def __init__(self, pipe: Connection, job: Job) -> None:
+        self._pipe = pipe
+        self._says: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
+        # Whoever shows what goes on may be stopped by a terminal; the calls go on.
+        self._teller = threading.Thread(target=self._tell, name="teller", daemon=True)
+        self._job = job
+
+    async def go(self) -> None:
+        """Work until every tenant has its outcome, here or elsewhere."""
+        job, loop = self._job, asyncio.get_running_loop()
+        self._walk = OneProcess(
+            job.fleet,
+            job.verb,
+            at_once=job.at_once,
+            most_failed=None,
+            on_event=self._on_event,
+            on_end=self._on_end,
+            rows=job.rows,
+            is_taken=_is_taken,
+        )
+        self._teller.start()
+        loop.add_reader(self._pipe.fileno(), self._hear)
+        loop.add_signal_handler(signal.SIGTERM, self._walk.interrupt, "interrupted by SIGTERM")
+        viewer = asyncio.create_task(self._view())
+        try:
+            await self._walk.go()
+        finally:
+            viewer.cancel()
+            loop.remove_reader(self._pipe.fileno())
+        self._says.put(("views", self._walk.views()))
+        self._says.put(None)
+        await loop.run_in_executor(None, self._teller.join)
+
+    def _on_event(self, tenant: str, event: Event) -> None:
+        self._says.put(("event", (tenant, event)))
+
+    def _on_end(self, end: TenantEnd) -> None:
+        self._says.put(("end", end))
+
+    async def _view(self) -> None:
+        while True:
+            await asyncio.sleep(VIEW_EVERY_S)
+            if self._says.empty():  # else who is told lags behind
+                self._says.put(("views", self._walk.views()))
+
+    def _tell(self) -> None:
+        while (said := self._says.get()) is not None:
+            with contextlib.suppress(OSError):  # nobody is there to be told; `_hear` ends the work then
+                self._pipe.send(said)
+
+    def _hear(self) -> None:
+        try:
+            verb, told = self._pipe.recv()
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            self._walk.interrupt("the process that began this one is gone")
+            return
+        if verb == "ended":
+            self._walk.ended_elsewhere(told)
+        elif verb == "close":
+            self._walk.close(told)
+        else:
+            self._walk.interrupt(told)
+
+
+def _is_taken(tenant: FleetTenant) -> bool:
+    return holder(tenant.ledger) is not None
