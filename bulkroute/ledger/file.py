@@ -24,6 +24,9 @@ FORMAT = 3
 OLDEST_FORMAT = 1
 """The oldest format that can be read, and that `migrations` brings to today's."""
 
+PATIENCE_MS = 500
+"""So long a writer that ends waits for whoever reads, to leave the file whole."""
+
 SMALL_BYTES = 4_000_000
 """A ledger of so many bytes is searched for damage faster than a thread is worth."""
 
@@ -112,6 +115,17 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def make_whole(connection: sqlite3.Connection) -> None:
+    """Bring what was committed from the log into the file, and empty the log: whoever copies the file then has all of it.
+
+    SQLite does so for the last one who closes a ledger, and only then: a page that shows it would keep it from that.
+    What cannot be brought over, since somebody reads an earlier state, stays in the log.
+    """
+    with contextlib.suppress(sqlite3.Error):  # all is safe in the log, too
+        connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:

@@ -51,6 +51,8 @@ def written(
     is expected.
     """
     with contextlib.ExitStack() as exits:
+        if _is_named_pipe(source):
+            on_notice(f"{name_of(source)}: is a named pipe; waiting for whoever writes into it")
         if isinstance(source, str | Path) and is_plan(source, format_):
             found = _written_plan(source, exits)
         else:
@@ -92,6 +94,11 @@ def _written_plan(source: str | Path, exits: contextlib.ExitStack) -> Written:
     if faults.total or plan.head is None:
         raise not_intact(faults)
     return Written(rows, name_of(source), f"{PLAN}{plan.fingerprint}", is_labelled=False, plan=plan.head)
+
+
+def _is_named_pipe(source: Source) -> bool:
+    """Tell whether opening `source` waits for a writer; a shell that puts one in place of `<(...)` has begun it already."""
+    return isinstance(source, str | Path) and Path(source).is_fifo() and Path(source).absolute().parts[1] not in ("dev", "proc")
 
 
 def kept(written: Written, rows: Iterable[FoundRow], exits: contextlib.ExitStack) -> Staged:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import lock, migrations
 from bulkroute.ledger.copied import LedgerCopy
-from bulkroute.ledger.file import checked, is_frozen, open_for_reading, open_for_writing
+from bulkroute.ledger.file import checked, is_frozen, make_whole, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.mounts import network_file_system
 from bulkroute.ledger.paths import database_files, quoted
@@ -141,6 +141,7 @@ class HeldLedger:
                     yield writer
                 finally:
                     is_new = is_new and writer.is_empty()
+                    make_whole(connection)
         finally:
             if is_new:
                 for file in database_files(self.path):

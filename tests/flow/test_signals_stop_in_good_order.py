@@ -117,6 +117,7 @@ def test_a_signal_while_the_manifest_is_read(tmp_path: Path, number: signal.Sign
         process.send_signal(number)
         code, _out, err = ended(process)
         assert code == 4, err
+        assert "night.csv: is a named pipe; waiting for whoever writes into it" in err
         assert "nothing was sent" in err
         assert "Traceback" not in err
         assert service.modified == 0

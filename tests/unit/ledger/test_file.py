@@ -16,12 +16,14 @@ from bulkroute.errors import LedgerError
 from bulkroute.ledger import batches, file, merge, queries, runs
 from bulkroute.ledger.batches import Batch, Changes, QueuedRow, Tenant, Which
 from bulkroute.ledger.journal import Journal
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.ledger.notes import Attempt
+from bulkroute.ledger.remarks import Remark
 from bulkroute.ledger.runs import RunStart
 from bulkroute.ledger.staging import Staged, Staging
 from bulkroute.manifest import Faults
 from bulkroute.model import FailureKind, Row, Ruling, Status, Verdict
-from tests.ledgers import written
+from tests.ledgers import made, written
 
 
 @pytest.fixture
@@ -61,6 +63,28 @@ def test_a_new_ledger_is_private_durable_and_known_by_its_header(tmp_path: Path)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
         assert connection.execute("PRAGMA application_id").fetchone() == (file.APPLICATION_ID,)
+
+
+@pytest.mark.parametrize("in_the_middle", [False, True])
+def test_the_file_alone_is_whole_once_a_run_has_ended_though_a_page_is_open(
+    tmp_path: Path, in_the_middle: bool
+) -> None:
+    path = made(tmp_path / "l.db", rows=3)
+    with Ledger(path).read(), closing(sqlite3.connect(path, isolation_level=None)) as page:
+        if in_the_middle:  # of reading an earlier state: then the log is kept, as it must be
+            page.execute("BEGIN")
+        page.execute("SELECT count(*) FROM row").fetchone()
+        with Ledger(path).hold() as held, held.write() as writer:
+            writer.keep_remarks(1, [Remark.of_notice("written last")])
+        copy = tmp_path / "copy.db"
+        copy.write_bytes(path.read_bytes())
+        log_bytes = path.with_name("l.db-wal").stat().st_size
+    remarks = []
+    for each in (copy, path):
+        with closing(sqlite3.connect(each)) as connection:
+            remarks += connection.execute("SELECT count(*) FROM remark").fetchone()
+    assert remarks == ([0, 1] if in_the_middle else [1, 1])
+    assert (log_bytes > 0) is in_the_middle
 
 
 @pytest.mark.parametrize("content", [b"id,devicetype,deviceId\n", b"SQLite format 3\0" + b"x" * 200])
