@@ -20,7 +20,7 @@ EPOCH_S = 1e9
 
 SPANS_S = {"s": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 
-_DATE = re.compile(r"[A-Za-z]{3,9},? \d{1,2}[ -][A-Za-z]{3}[ -]\d{2,4} \d\d:\d\d:\d\d(?: GMT| UTC| [+-]\d{4})?")
+_DATE = re.compile(r"[A-Za-z]{3,9},? \d{1,2}[ -][A-Za-z]{3}[ -]\d{2,4} \d\d:\d\d:\d\d(?: [A-Z]{1,5}\b| [+-]\d{4})?")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?|\.\d+", re.ASCII)
 _SECONDS = re.compile(rf"\"?(?:\+(?!-))?({_NUMBER.pattern})\s*(?:s|sec|seconds?)?\"?", re.ASCII | re.IGNORECASE)
 _APIG = re.compile(r"limit:\s*(\d{1,9})\s*,\s*time:\s*(\d{1,9})?\s*([a-z]+?)s?\b", re.ASCII | re.IGNORECASE)
@@ -84,12 +84,17 @@ def _from(number: float, now: datetime) -> float:
 
 
 def _moment(text: str) -> datetime | None:
-    """Return an HTTP date, None for anything else."""
+    """Return an HTTP date, None for anything else, and for a zone that may be any: an hour of waiting is at stake.
+
+    HTTP dates are GMT. A server here that writes its own time writes CST, and means China's, not Chicago's.
+    """
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(re.sub(r" CST$", " +0800", text))
     except (ValueError, TypeError, OverflowError):
         return None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    if moment.tzinfo is not None:
+        return moment
+    return None if re.search(r" [A-Z]+$", text) else moment.replace(tzinfo=UTC)
 
 
 def _parameters(fields: Iterable[Field], long: str, short: str) -> list[float]:

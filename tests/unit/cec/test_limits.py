@@ -45,6 +45,9 @@ def at(seconds: float) -> str:
         ("soon, 9", 9),
         ("Mon, 23 Nov 2026 13:00:20 +0100", 20),
         ("Mon, 23 Nov 2026 12:00:20", 20),
+        ("Mon, 23 Nov 2026 12:00:20 UTC", 20),
+        ("Mon, 23 Nov 2026 20:00:20 CST", 20),
+        ("Mon, 23 Nov 2026 20:00:20 CST, 7", 20),
         ("999999999", 999_999_999),
         ("1000000000", 0),
     ],
@@ -58,7 +61,22 @@ def test_of_several_headers_the_longest_wait_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "soon", "+-5", "--1", "٣", "²", "1e3", "Mon, 99 Foo 2001", "1m", "0x10", "nan", "inf"]
+    "value",
+    [
+        "",
+        "soon",
+        "+-5",
+        "--1",
+        "٣",
+        "²",
+        "1e3",
+        "Mon, 99 Foo 2001",
+        "Mon, 23 Nov 2026 12:00:20 XYZ",
+        "1m",
+        "0x10",
+        "nan",
+        "inf",
+    ],
 )
 def test_a_retry_after_that_makes_no_sense_is_none(value: str) -> None:
     assert wait_s(fields(retry_after=value, ratelimit="remaining=0, reset=9"), DATE) is None
