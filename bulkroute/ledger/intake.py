@@ -98,7 +98,11 @@ def _written_plan(source: str | Path, exits: contextlib.ExitStack) -> Written:
 
 def _is_named_pipe(source: Source) -> bool:
     """Tell whether opening `source` waits for a writer; a shell that puts one in place of `<(...)` has begun it already."""
-    return isinstance(source, str | Path) and Path(source).is_fifo() and Path(source).absolute().parts[1] not in ("dev", "proc")
+    return (
+        isinstance(source, str | Path)
+        and Path(source).is_fifo()
+        and Path(source).absolute().parts[1] not in ("dev", "proc")
+    )
 
 
 def kept(written: Written, rows: Iterable[FoundRow], exits: contextlib.ExitStack) -> Staged:

@@ -137,9 +137,9 @@ class Cutover:
         self.service.all_received()
         with closing(sqlite3.connect(f"{self.ledger.as_uri()}?mode=ro", uri=True)) as connection:
             rows = connection.execute(
-                "SELECT id, status, attempts + (status = 'sent') + ("
-                " SELECT count(*) FROM attempt AS a WHERE a.row = r.row AND verdict IN ('throttled', 'refused'))"
-                " FROM row AS r WHERE batch = (SELECT max(batch) FROM batch)"
+                "SELECT id, status, attempts + (status = 'sent') + coalesce(other, 0) FROM row LEFT JOIN ("
+                " SELECT row, count(*) AS other FROM attempt WHERE verdict IN ('throttled', 'refused') GROUP BY row"
+                ") USING (row) WHERE batch = (SELECT max(batch) FROM batch)"
             ).fetchall()
             manifest = connection.execute("SELECT manifest FROM batch ORDER BY batch DESC LIMIT 1").fetchone()
         if not manifest or Path(manifest[0]).name != self.manifest:

@@ -266,5 +266,22 @@ def test_no_more_are_due_than_the_second_has_room_for() -> None:
         schedule.start(start_s)
     assert schedule.due_within(10.76, 0.2) == 0
     assert schedule.due_within(10.76, 0.5) == 2
-    with pytest.raises(ValueError, match="within 0 and 1 second"):
-        schedule.due_within(10.76, 1.1)
+
+
+def test_a_look_ahead_is_of_a_second_at_most() -> None:
+    assert [Schedule(5).due_within(0.0, lead_s) for lead_s in (0.0, 1.0)] == [1, 5]
+    for lead_s in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="within 0 and 1 second"):
+            Schedule(5).due_within(0.0, lead_s)
+
+
+def test_so_many_calls_at_least_may_be_made_up_for_where_that_is_wanted() -> None:
+    assert [catch_up_s(10, calls) for calls in (0, 1, 3)] == pytest.approx([0.02, 0.1, 0.3])
+    assert catch_up_s(0.5, 3) == 0
+
+
+def test_punctual_is_up_to_two_milliseconds() -> None:
+    schedule = Schedule(10)
+    schedule.start(0.0)
+    assert schedule.restart(0.0, PUNCTUAL_S) == 0.0
+    assert schedule.restart(0.0, 2 * PUNCTUAL_S) == 2 * PUNCTUAL_S
