@@ -8,6 +8,7 @@ witness is the simulator.
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3600, help="how long to go on (3600)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32), help="of what goes wrong")
     options = parser.parse_args()
+    # A shell lets what it starts in the background ignore SIGINT; runs would inherit that for their first moments.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="bulkroute-soak-"))
     print(f"seed {options.seed}, files: {folder}", flush=True)
     spend = {"cutover": cutover.spend, "nights": nights.spend}[options.what]

@@ -42,6 +42,7 @@ TROUBLE = Faults(
 )  # fmt: skip
 MOST_SLOTS = 48
 LONGEST_SILENCE_S = 60
+LONGEST_END_S = 120
 UNREACHABLE = 69
 """The exit code of a run that is begun while the service is down."""
 GROWTH_KB_PER_H = 2048
@@ -114,7 +115,10 @@ class Cutover:
             self._deed = deed
             self._run.send_signal(deed)
             self.seen[deed.name] += 1
-            self._run.wait(60)
+            try:
+                self._run.wait(LONGEST_END_S)
+            except subprocess.TimeoutExpired:
+                raise PromiseBroken(f"a run does not end {LONGEST_END_S} s after {deed.name}") from None
 
     def look(self) -> None:
         """See whether the run has ended; if so, hold it against the service, and begin the next."""
