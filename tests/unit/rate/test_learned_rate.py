@@ -277,3 +277,36 @@ def test_it_is_always_a_rate(asked: float | None, happened: list[tuple[str, floa
         learnt = rate.rate_per_s
         lowest = min(LOWEST_PER_S, asked or math.inf) * (1 - head_room)
         assert learnt is None or (lowest <= learnt < (asked or math.inf))
+
+
+@pytest.mark.parametrize(("limit", "retry_after_s"), [(20, None), (20, 1.0), (1000, None)])
+def test_when_the_clock_began_makes_no_difference(limit: int, retry_after_s: float | None) -> None:
+    nights = []
+    for began_s in (0.0, 65536.0):
+        night, rates = life(40), list[float | None]()
+        night.now_s = began_s
+        service = window(limit)
+        for _ in range(60):
+            night.live(1, service, retry_after_s)
+            rates.append(night.rate.rate_per_s)
+        nights.append(rates)
+    assert nights[0] == pytest.approx(nights[1], abs=2)
+
+
+def test_unlimited_is_what_it_begins_with_where_that_is_asked_for() -> None:
+    rate = LearnedRate(None)
+    assert rate.rate_per_s is None
+    rate.expect(20.0, 0.0)
+    assert rate.rate_per_s == BELOW_HALTING * 20
+    rate.ask(None, 1.0)
+    assert rate.rate_per_s == BELOW_HALTING * 20, "what was learnt stays"
+
+
+def test_a_call_that_nobody_answered_says_nothing() -> None:
+    rate = LearnedRate(50)
+    for second in range(60):
+        for call in range(50):
+            now_s = second + call / 50
+            part = rate.started(now_s)
+            rate.lost(part, now_s + 0.01)
+    assert rate.rate_per_s is None

@@ -117,3 +117,48 @@ def test_the_last_second_forgets_what_is_older_and_knows_the_most() -> None:
     assert (tally.calls, tally.refused) == (10, 7)
     assert tally.running_s == pytest.approx(0.6)
     assert last.take(2.1, 2.6).calls == 0
+
+
+def test_a_call_that_is_lost_is_waited_for_no_longer() -> None:
+    part = one_of(10, 1, lost=2)
+    assert part.is_answered
+    assert part.share == pytest.approx(1 / 8), "and counts as not made"
+    part.lost -= 1
+    assert not part.is_answered
+
+
+@pytest.mark.parametrize(("calls", "refused", "verdict"), [(29, 6, True), (30, 6, False), (20, 5, False)])
+def test_a_round_is_bad_where_six_are_refused_and_more_than_a_fifth(calls: int, refused: int, verdict: bool) -> None:
+    part = one_of(calls, refused)
+    part.accepted = 0
+    assert part.has_verdict(12.0) is verdict
+
+
+def test_a_round_ends_with_its_span_less_the_time_in_which_all_stood() -> None:
+    rounds = Rounds()
+    assert rounds.close(5.0, 1.0) is None
+    for _ in range(5):
+        rounds.join(10.0)
+    rounds.stand(2.0)
+    assert rounds.close(12.9, 1.0) is None
+    assert rounds.close(13.0, 1.0) is rounds.first()
+    rounds.stand(5.0)
+    first = rounds.first()
+    assert first is not None
+    assert first.stood_s == 7.0
+
+
+def test_settling_lasts_until_calls_count() -> None:
+    rounds = Rounds()
+    rounds.restart(5.0)
+    assert [rounds.is_settling(at_s) for at_s in (4.9, 5.0)] == [True, False]
+    assert rounds.first() is None
+    assert not rounds.take(None, 6.0)
+
+
+def test_the_time_in_which_all_stood_is_no_part_of_what_was_offered() -> None:
+    tally, part = Tally(), one_of(10, 0, seconds=3.0)
+    part.stood_s = 1.0
+    tally.add(part)
+    assert tally.running_s == 2.0
+    assert tally.offered_per_s == 5

@@ -105,3 +105,77 @@ def test_a_faster_rate_must_be_worth_more_a_slower_one_as_much() -> None:
     assert not trial(is_faster=False).is_better(Tally(190, 0, 5.0))
     assert trial().is_better(Tally(210, 0, 5.0))
     assert not trial().is_better(Tally(210, 6, 5.0)), "a refusal counts against it"
+
+
+@pytest.mark.parametrize(
+    ("calls", "refused", "clear"), [(100, 0, True), (99, 0, False), (100, 1, False), (239, 11, False), (100, 12, True)]
+)
+def test_how_clear_a_slower_trial_must_be(calls: int, refused: int, clear: bool) -> None:
+    """Five of a hundred would have been refused at random: none of them is clear, one is not."""
+    before = trial(is_faster=False, refused=10)
+    assert before.is_clear(Tally(calls, refused, calls / 40), 38.0, is_halting=False) is clear
+
+
+@pytest.mark.parametrize(("refused", "clear"), [(1, False), (2, True)])
+def test_where_refusals_halt_everybody_two_of_them_are_clear(refused: int, clear: bool) -> None:
+    before = trial(is_faster=False, refused=1)
+    assert before.is_clear(Tally(20, refused, 0.5), 38.0, is_halting=True) is clear
+    assert not before.is_clear(Tally(20, refused, 0.5), 38.0, is_halting=False)
+
+
+@pytest.mark.parametrize(
+    ("calls", "refused", "clear"), [(0, 0, False), (1, 0, True), (45, 2, False), (46, 2, True), (12, 3, True)]
+)
+def test_a_faster_trial_is_clear_at_once_unless_something_is_refused(calls: int, refused: int, clear: bool) -> None:
+    """The more is refused, and the smaller the step, the more calls it takes; but what is far too fast shows soon."""
+    before = trial(refused=10 if refused else 0)
+    assert before.is_clear(Tally(calls, refused, calls / 43.2), 43.2, is_halting=False) is clear
+
+
+def test_what_was_too_fast_is_forgotten_when_it_is_reached_or_was_come_near() -> None:
+    timetable = Timetable()
+    timetable.too_fast = 43.0
+    assert faster(timetable, is_halting=True) == pytest.approx(40 * (1 + STEP)), "nearer than is worth while"
+    timetable.too_fast = 43.2
+    timetable.faster_succeeded(trial(), 43.2, 10.0, is_halting=True)
+    assert timetable.faster_s == timetable.slower_s == 10.0
+    assert timetable.too_fast > 1e9
+    assert faster(timetable, 43.2, is_halting=True) == pytest.approx(43.2 * (1 + 2 * STEP))
+
+
+def test_a_slower_trial_that_failed_is_repeated_once_it_is_paid_for() -> None:
+    timetable = Timetable()
+    assert timetable.slower_s < 0
+    timetable.slower_failed(trial(is_faster=False), 3 * PRICE, 100.0, halts_s=0.0)
+    assert timetable.slower_s == pytest.approx(103.0)
+    timetable.slower_failed(trial(is_faster=False), -1.0, 100.0, halts_s=0.0)
+    assert timetable.slower_s == 100.0, "it cost nothing"
+
+
+@pytest.mark.parametrize(
+    ("step", "at_once", "then", "faster_s"),
+    [(DOUBLE, True, STEP, 100.0), (DOUBLE, False, STEEPEST, 500.0), (STEP, False, STEP, 500.0)],
+)
+def test_slowing_down_makes_steps_small_and_a_faster_trial_due_if_much_has_changed(
+    step: float, at_once: bool, then: float, faster_s: float
+) -> None:
+    timetable = Timetable()
+    timetable.step, timetable.faster_s = step, 500.0
+    timetable.slow_down(100.0, at_once=at_once)
+    assert (timetable.step, timetable.faster_s) == (then, faster_s)
+
+
+@pytest.mark.parametrize(("halts_s", "gap_s"), [(0.0, 0.0), (0.3, 0.3 / PRICE), (60.0, LONGEST_GAP_HALTED_S)])
+def test_a_measured_rate_stands_until_a_halt_is_paid_for(halts_s: float, gap_s: float) -> None:
+    timetable = Timetable()
+    timetable.step = STEEPEST
+    timetable.measured(100.0, halts_s=halts_s)
+    assert (timetable.faster_s, timetable.step) == (pytest.approx(100.0 + gap_s), STEP)
+
+
+def test_where_a_slower_rate_won_and_refusals_halt_everybody_a_faster_one_is_tried_at_once() -> None:
+    timetable = Timetable()
+    timetable.faster_s = 999.0
+    timetable.slower_succeeded(trial(50.0, is_faster=False), 100.0, is_halting=True)
+    assert (timetable.faster_s, timetable.slower_s, timetable.step) == (100.0, 100.0, STEEPEST)
+    assert timetable.too_fast == 50.0
