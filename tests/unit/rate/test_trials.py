@@ -170,7 +170,8 @@ def test_a_measured_rate_stands_until_a_halt_is_paid_for(halts_s: float, gap_s: 
     timetable = Timetable()
     timetable.step = STEEPEST
     timetable.measured(100.0, halts_s=halts_s)
-    assert (timetable.faster_s, timetable.step) == (pytest.approx(100.0 + gap_s), STEP)
+    assert timetable.faster_s == pytest.approx(100.0 + gap_s)
+    assert timetable.step == STEP
 
 
 def test_where_a_slower_rate_won_and_refusals_halt_everybody_a_faster_one_is_tried_at_once() -> None:
