@@ -70,6 +70,7 @@ async def at_receiver(rate_per_s: float, calls: int) -> list[float]:
     ],
 )
 @pytest.mark.slow
+@pytest.mark.usefixtures("uncounted")
 def test_receiver_sees_no_more_than_the_rate_and_99_percent_of_it(rate_per_s: float, calls: int) -> None:
     seen_s = run_virtual(at_receiver(rate_per_s, calls))
     assert len(seen_s) == calls
