@@ -12,6 +12,7 @@ from typing import Any
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError
+from bulkroute.fleet.handover import hand_over_if_silent
 from bulkroute.ledger.batches import Tenant
 from bulkroute.postgres.database import Database, tenant_number
 from bulkroute.settings import Settings
@@ -32,16 +33,21 @@ async def _work(on: str, url: str, manifest: Path, ledger: Path, options: dict[s
     settings = tenant_settings(url, **options)
     tenant = Tenant.of(settings)
     async with Database(on) as database:
-        while (claim := await database.claim(tenant, "acme")) is None:
-            await asyncio.sleep(STANDS_BY_S)
-        seen = (await database.overview([tenant_number(tenant, "acme")])).values()
-        if any(each.exit_code == 0 for each in seen):
-            return 0
-        await claim.bring_up(ledger)
-        async with Engine(settings, copy=claim.copy) as engine:
-            summary = await engine.run(manifest, ledger=ledger)
-        await claim.end(ledger, summary.exit_code)
-        return summary.exit_code or 0
+        while True:
+            while (claim := await database.claim(tenant, "acme")) is None:
+                await asyncio.sleep(STANDS_BY_S)
+            seen = (await database.overview([tenant_number(tenant, "acme")])).values()
+            if any(each.exit_code == 0 for each in seen):
+                return 0
+            await claim.bring_up(ledger)
+            async with Engine(settings, copy=claim.copy) as engine:
+                watching = asyncio.create_task(hand_over_if_silent(engine, claim))
+                summary = await engine.run(manifest, ledger=ledger)
+            if not watching.done():
+                watching.cancel()
+                await claim.end(ledger, summary.exit_code)
+                return summary.exit_code or 0
+            await claim.hand_over()
 
 
 async def _share(on: str, url: str, manifests: list[Path], limit: tuple[str, float]) -> int:

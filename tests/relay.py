@@ -50,15 +50,20 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)  # transports end a turn later
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await self._open.wait()
-        with contextlib.suppress(OSError):
+        with contextlib.ExitStack() as exits:
+            exits.callback(writer.transport.abort)
+            await self._open.wait()
+            exits.enter_context(contextlib.suppress(OSError))
             service = await asyncio.open_connection("127.0.0.1", self._upstream)
+            exits.callback(service[1].transport.abort)
             async with asyncio.TaskGroup() as ways:
                 ways.create_task(self._pass(reader, service[1], counts=True))
                 ways.create_task(self._pass(service[0], writer, counts=False))

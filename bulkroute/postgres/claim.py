@@ -23,6 +23,9 @@ from bulkroute.postgres.connect import Connection
 from bulkroute.postgres.session import Session
 from bulkroute.postgres.stored import PART_BYTES, Held
 
+LEFT_TO_OTHERS_S = 5.0
+"""So long a tenant that was handed over is left to who stood by for it."""
+
 STALE_S = 1.0
 """A call may leave so long after it was noted as sent in the copy: whoever takes over waits for that."""
 
@@ -46,6 +49,10 @@ class Claim:
         self._is_whole = False
         self._backlog: deque[tuple[int, bytes, asyncio.Future[None]]] = deque()
         self.is_given_back = False
+        self.is_wanted = False
+        """Whether another process stands by for the tenant; it is looked for every second."""
+        self.left_to_others_until_s = 0.0
+        """On the loop's clock: so long this process claims it no more."""
 
     @property
     def epoch(self) -> int:
@@ -146,6 +153,11 @@ class Claim:
         if not self.is_given_back:
             self.is_given_back = True
             await self._session.run(partial(stored.unlock, tenant=self.tenant))
+
+    async def hand_over(self) -> None:
+        """Let the process that stands by work on the tenant, which this one does not claim again for a while. Raises LedgerError."""
+        self.left_to_others_until_s = asyncio.get_running_loop().time() + LEFT_TO_OTHERS_S
+        await self.give_back()
 
     async def _upload(self, path: Path, number: int) -> None:
         base = await self._session.run(stored.new_base)

@@ -48,6 +48,8 @@ class Database:
         """Take postgresql://user@host/database. Raises UsageError where it is none."""
         self._claims: dict[int, Claim] = {}
         self._shown: dict[int, str] = {}
+        self._wanting: set[int] = set()
+        """Tenants that this process stands by for."""
         self._url = url
         self._loop = asyncio.get_running_loop()
         self._session = Session(url, self._beat)
@@ -80,16 +82,21 @@ class Database:
         return self._session.lost
 
     async def claim(self, tenant: Tenant, name: str) -> Claim | None:
-        """Take a tenant to work on; None if another process does, or this one already. Raises LedgerError."""
+        """Take a tenant to work on; None if another process does, or this one already. Raises LedgerError.
+
+        Who was given None stands by for it, which the other process can see.
+        """
         number = tenant_number(tenant, name)
         earlier = self._claims.get(number)
-        if earlier is not None and not earlier.is_given_back:
+        if earlier is not None and (not earlier.is_given_back or self._loop.time() < earlier.left_to_others_until_s):
             return None
         claim = self._claims[number] = Claim(self._session, self._identity, number, name, tenant.service)
-        if await self._session.run(partial(stored.lock, tenant=number)):
-            return claim
-        claim.is_given_back = True
-        return None
+        is_ours = await self._session.run(partial(stored.lock, tenant=number))
+        if is_ours == (number in self._wanting):
+            await self._session.run(partial(stored.want, tenant=number, wanted=not is_ours))
+            self._wanting ^= {number}
+        claim.is_given_back = not is_ours
+        return claim if is_ours else None
 
     async def ask(self, tenant: Tenant, name: str, verb: str, value: str | None = None) -> dict[str, Any]:
         """Ask the run of a tenant, on whatever host, as `control.ask` asks one here. Raises NotRunning, LedgerError."""
@@ -126,6 +133,9 @@ class Database:
         if news:
             stored.show(connection, news)
             self._shown.update({tenant: state for tenant, _, state in news})
+        wanted = stored.wanted(connection) if claims else set()
+        for claim in claims:
+            claim.is_wanted = claim.tenant in wanted
         heard = words.hear(connection, [claim.tenant for claim in claims])
         if heard:
             self._loop.call_soon_threadsafe(self._hear, heard)

@@ -18,6 +18,22 @@ RECORDS = 2000
 """Records that are read at a time."""
 
 
+_WANTED = 1
+"""What the key of the lock that shows who stands by differs in."""
+
+_LOCKS = (
+    "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+_SEEN = (
+    f"SELECT tenant, name, service, host, pid, tenant IN ({_LOCKS}), extract(epoch FROM began_at)::float8,"  # noqa: S608  constants alone
+    " extract(epoch FROM seen_at)::float8, extract(epoch FROM ended_at)::float8, exit_code, state"
+    " FROM bulkroute.tenant WHERE tenant = ANY(%s)"
+)
+
+
 class Held(NamedTuple):
     """How a tenant was when it was taken over, and what there is of its ledger."""
 
@@ -67,6 +83,18 @@ def lock(connection: Connection, tenant: int) -> bool:
 def unlock(connection: Connection, tenant: int) -> None:
     """Give the lock of a tenant back."""
     connection.execute("SELECT pg_advisory_unlock(%s)", (tenant,))
+
+
+def want(connection: Connection, tenant: int, *, wanted: bool) -> None:
+    """Let whoever works on a tenant see that this process stands by for it, or no longer does."""
+    ask = "SELECT pg_try_advisory_lock_shared(%s)" if wanted else "SELECT pg_advisory_unlock_shared(%s)"
+    connection.execute(ask, (tenant ^ _WANTED,))
+
+
+def wanted(connection: Connection) -> set[int]:
+    """Return the tenants that a process stands by for."""
+    found = connection.execute(_LOCKS + " AND mode = 'ShareLock'")
+    return {key ^ _WANTED for (key,) in found}
 
 
 def take_over(connection: Connection, tenant: int, name: str, service: str, host: str, pid: int, known: int) -> Held:
@@ -178,14 +206,7 @@ def show(connection: Connection, states: Sequence[tuple[int, int, str]]) -> None
 
 def seen(connection: Connection, tenants: Sequence[int]) -> Iterator[Seen]:
     """Return these tenants, as far as there are any, as they are now."""
-    found = connection.execute(
-        "SELECT tenant, name, service, host, pid, EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted"
-        " AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        " AND (classid::bigint << 32) | objid::bigint = tenant.tenant), extract(epoch FROM began_at)::float8,"
-        " extract(epoch FROM seen_at)::float8, extract(epoch FROM ended_at)::float8, exit_code, state"
-        " FROM bulkroute.tenant WHERE tenant = ANY(%s)",
-        (list(tenants),),
-    )
+    found = connection.execute(_SEEN, (list(tenants),))
     return (Seen(*each) for each in found.fetchall())
 
 

@@ -119,6 +119,19 @@ def test_one_that_is_cut_off_from_the_database_sends_nothing_and_is_replaced(tmp
         assert [at for at in it.ways[0].calls_at if at > cut_at + MAY_LEAVE_S] == []
 
 
+def test_one_that_is_cut_off_from_the_service_hands_over(tmp_path: Path, postgres: Cluster) -> None:
+    with scene(tmp_path, postgres) as it:
+        it.until(lambda: len(it.ways[0].calls_at) >= 20)
+        it.ways[0].cut()
+        cut_at = time.time()
+        taken_at = it.taken_over_at()
+        assert taken_at - cut_at < TAKES_OVER_S
+        assert it.second.ended() == 0
+        it.require_right()
+        assert [at for at in it.ways[0].calls_at if at >= taken_at + MAY_LEAVE_S] == []
+        assert it.first.ended() == 0  # by what the other has done
+
+
 def test_without_the_database_nobody_sends_and_the_same_command_resumes(tmp_path: Path, postgres: Cluster) -> None:
     with scene(tmp_path, postgres) as it:
         it.until(lambda: len(it.ways[0].calls_at) >= 20)
