@@ -58,11 +58,11 @@ class Watch:
             answer = connection.getresponse()
             return Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, path: str = "/events") -> dict[str, Any]:
         """Return the first snapshot of the stream of events."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         with contextlib.closing(connection):
-            connection.request("GET", "/events", headers=self.key)
+            connection.request("GET", path, headers=self.key)
             answer = connection.getresponse()
             assert answer.status == 200
             while line := answer.readline():
@@ -74,9 +74,10 @@ class Watch:
 
 @contextlib.contextmanager
 def watching(ledger: Path, *options: object, port: int = 0, descriptors: int | None = None) -> Iterator[Watch]:
-    """Serve a ledger's page on a free port for the block."""
+    """Serve the page of a ledger, or of a fleet by its file, on a free port for the block."""
     listen = () if "--listen" in options else ("--listen", f"127.0.0.1:{port}")
-    with started("watch", ledger.name, *listen, *options, cwd=ledger.parent, descriptors=descriptors) as process:
+    words = ("fleet", "watch") if ledger.suffix == ".yaml" else ("watch",)
+    with started(*words, ledger.name, *listen, *options, cwd=ledger.parent, descriptors=descriptors) as process:
         assert process.stdout
         line = process.stdout.readline().decode()
         assert ": http" in line, process.stderr and process.stderr.read().decode()

@@ -40,6 +40,7 @@ FLEET = {
     "plan": "Show what a run would change, tenant by tenant; nothing is changed.",
     "run": "Send what is not done yet of all tenants; the same command again resumes.",
     "status": "Show how each tenant stands, a line each; also while the fleet is run.",
+    "watch": "Serve one page for all tenants, live, and below it each tenant's own.",
     "ctl": "Pause, slow down, speed up or stop the runs of all tenants, or of some.",
     "verify": "Compare live bindings with what the ledgers say was done.",
     "rollback": "Put back the earlier bindings of rows that the latest batches changed.",

@@ -3,14 +3,28 @@
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, Parsed, of_shown_batch
+from bulkroute.cli.options import CONTEXT, PATH, Parsed, of_shown_batch, together
 
 if TYPE_CHECKING:
     import asyncio
+    import contextlib
+    import socket
+    from collections.abc import Callable
+
+    from bulkroute.web.access import Access
+    from bulkroute.web.connections import Connections
+    from bulkroute.web.feed import Feed, News
+    from bulkroute.web.server import Server
+
+    class Pages(Protocol):
+        """What serves them."""
+
+        def serving(self, listeners: list[socket.socket]) -> contextlib.AbstractAsyncContextManager[Connections]:
+            """Serve at these sockets for the block, and give the connections."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -22,21 +36,29 @@ def parse_address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+watch_options = together(
+    click.option(
+        "--listen",
+        type=Parsed("address", parse_address),
+        default="127.0.0.1:8765",
+        metavar="HOST:PORT",
+        help="Where to serve the page; port 0 takes a free one.",
+    ),
+    click.option("--open", "open_", is_flag=True, help="Open the page in this machine's browser."),
+    click.option(
+        "--control", is_flag=True, help="Add buttons that pause, resume, pace and stop the run, or say go or no go."
+    ),
+    click.option(
+        "--public", is_flag=True, help="Let in whoever reaches the port, without the link. Never with --control."
+    ),
+)
+"""Of every page that is served live."""
+
+
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
 @of_shown_batch
-@click.option(
-    "--listen",
-    type=Parsed("address", parse_address),
-    default="127.0.0.1:8765",
-    metavar="HOST:PORT",
-    help="Where to serve the page; port 0 takes a free one.",
-)
-@click.option("--open", "open_", is_flag=True, help="Open the page in this machine's browser.")
-@click.option(
-    "--control", is_flag=True, help="Add buttons that pause, resume, pace and stop the run, or say go or no go."
-)
-@click.option("--public", is_flag=True, help="Let in whoever reaches the port, without the link. Never with --control.")
+@watch_options
 def watch(ledger: Path, batch: int | None, listen: tuple[str, int], open_: bool, control: bool, public: bool) -> None:
     """Serve a page that shows LEDGER live, before, while and after a run writes it, until Ctrl-C.
 
@@ -47,39 +69,57 @@ def watch(ledger: Path, batch: int | None, listen: tuple[str, int], open_: bool,
     Example:
         bulkroute watch cutover.ledger.db --open
     """
-    import asyncio  # here, since help must not wait for it
-    import secrets
+    import asyncio  # here, since help must not wait for these
 
+    from bulkroute.ledger.batches import Which
     from bulkroute.ledger.ledger import Ledger
+    from bulkroute.web.feed import Feed
+    from bulkroute.web.server import Server
 
-    if public and control:
-        raise click.UsageError(
-            "--public lets everybody in, and --control is for who has the link: leave one of them out"
-        )
+    require_private(control=control, public=public)
     if ledger.exists():
         with Ledger(ledger).read() as reader:  # what cannot be read is told before a page is served
             if batch is not None:
                 reader.require_batch(batch)
     else:
         click.echo(f"{ledger}: there is no such ledger yet; the page waits for it", err=True)
-    token = None if public else secrets.token_urlsafe(24)
-    asyncio.run(_serve(ledger, batch, listen, token, open_=open_, may_control=control))
+
+    def made(access: "Access") -> "tuple[Server, Feed]":
+        feed = Feed(ledger, Which.SHOWN if batch is None else batch)
+        return Server(ledger, feed, access, may_control=control), feed
+
+    asyncio.run(serve(str(ledger), made, listen, open_=open_, public=public))
 
 
-async def _serve(
-    ledger: Path, batch: int | None, listen: tuple[str, int], token: str | None, *, open_: bool, may_control: bool
+def require_private(*, control: bool, public: bool) -> None:
+    """Refuse buttons for everybody. Raises click.UsageError."""
+    if public and control:
+        raise click.UsageError(
+            "--public lets everybody in, and --control is for who has the link: leave one of them out"
+        )
+
+
+async def serve(
+    what: str,
+    made: "Callable[[Access], tuple[Pages, News]]",
+    listen: tuple[str, int],
+    *,
+    open_: bool,
+    public: bool,
 ) -> None:
-    """Serve the page until a signal comes. Raises click.UsageError where the address cannot be listened on."""
+    """Serve a page until a signal comes; `made` with the rules of access gives its server and its news.
+
+    Raises click.UsageError where the address cannot be listened on.
+    """
     import asyncio  # here, since help must not wait for these
     import contextlib
+    import secrets
     import signal
 
-    from bulkroute.ledger.batches import Which
     from bulkroute.web import connections
     from bulkroute.web.access import Access
-    from bulkroute.web.feed import Feed
-    from bulkroute.web.server import Server
 
+    token = None if public else secrets.token_urlsafe(24)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -89,13 +129,12 @@ async def _serve(
     except OSError as error:
         raise click.UsageError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     async with contextlib.AsyncExitStack() as exits:
-        feed = Feed(ledger, Which.SHOWN if batch is None else batch)
-        server = Server(ledger, feed, Access(host, token), may_control=may_control)
+        server, news = made(Access(host, token))
         visitors = await exits.enter_async_context(server.serving(listeners))
-        await exits.enter_async_context(feed)
+        await exits.enter_async_context(news)
         link = _link(host, listeners[0].getsockname()[1], token)
-        _tell(ledger, link, is_public=token is None)
-        ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(feed.broken())]
+        _tell(what, link, is_public=token is None)
+        ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(news.broken())]
         if open_:
             opening = asyncio.create_task(_open(link, visitors.came))
             exits.callback(opening.cancel)
@@ -111,10 +150,10 @@ async def _open(link: str, came: "asyncio.Event") -> None:
         click.echo("no browser could be started: open the link yourself", err=True)
 
 
-def _tell(ledger: Path, link: str, *, is_public: bool) -> None:
+def _tell(what: str, link: str, *, is_public: bool) -> None:
     """Say where the page is, and whom it lets in."""
     whom = "whoever reaches this port" if is_public else "who has this link"
-    click.echo(f"watching {ledger} for {whom}: {link}")
+    click.echo(f"watching {what} for {whom}: {link}")
     out = os.fstat(1)
     if not is_public and stat.S_ISREG(out.st_mode) and out.st_mode & 0o044:
         warning = "warning: other users may read the file that the link was written to: chmod 600 it, or use umask 077"

@@ -1,9 +1,10 @@
-"""News of one ledger for everybody who watches: read once a tick, made ready once, and only while somebody watches.
+"""News for everybody who watches: read once a tick, made ready once, and only while somebody watches.
 
 It reads the ledger and asks the run's control socket; it writes nothing. Memory does not grow with time or watchers:
 a watcher that is slow misses ticks, it does not queue them.
 """
 
+import abc
 import asyncio
 import contextlib
 import json
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from bulkroute.errors import BulkrouteError
 from bulkroute.ledger.batches import Which
@@ -31,17 +32,13 @@ LONGEST_GAP_S = 10.0
 """Between two readings, whatever they cost."""
 
 
-class Feed:
-    """Watches one ledger, which may not be there yet. Use as an async context manager."""
+class News(abc.ABC):
+    """Reads again and again how something stands, and tells it to everybody who watches. Use as an async context manager."""
 
-    def __init__(self, ledger: Path, which: Which | int = Which.SHOWN, tick_s: float = TICK_S) -> None:
-        """`which`: the batch to watch, or its number."""
-        self.which = which
-        self._ledger = Ledger(ledger)
+    def __init__(self, tick_s: float = TICK_S, share: float | None = None) -> None:
+        """`share`: of the time that may go to reading, SHARE if none is given."""
         self._tick_s = tick_s
-        # One thread has the ledger open: SQLite's connections do not change threads, and reads queue up behind one another.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._opened: Opened | None = None
+        self._share = SHARE if share is None else share
         self._watchers = 0
         self._watched = asyncio.Event()
         self._tick: asyncio.Future[None] | None = None
@@ -49,24 +46,25 @@ class Feed:
         self._news: dict[str, Any] = {}
         self._latest = self._change = self._beat = b""
         self._costs_s: deque[float] = deque(maxlen=2)
-        self._pace: deque[tuple[float, int]] = deque()
-        self._paced = (0, 0)
+        """What the last readings cost."""
         self._closed = False
 
-    async def __aenter__(self) -> "Feed":
+    async def __aenter__(self) -> Self:
         """Start; nothing is read until somebody watches."""
         self._task = asyncio.create_task(self._tick_on(), name="feed")
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop, end every watcher's stream and close the ledger."""
+        """Stop, and end every watcher's stream."""
         self._closed = True
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
         self._wake()
-        await self._in_thread(self._close)
-        self._thread.shutdown()
+
+    @abc.abstractmethod
+    async def read_news(self) -> dict[str, Any]:
+        """Return how it stands, part by part, and note what that cost. Raises BulkrouteError."""
 
     async def broken(self) -> None:
         """Wait until the feed breaks, which only a bug makes it do; raises that."""
@@ -113,9 +111,6 @@ class Feed:
             self._tick = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._tick)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
     async def _tick_on(self) -> None:
         due_s = 0.0
         while True:
@@ -123,12 +118,12 @@ class Feed:
             started_s = time.monotonic()
             if started_s >= due_s:
                 try:
-                    news = await self._read_news()
+                    news = await self.read_news()
                 except BulkrouteError as error:
                     news = {"error": str(error)}
                 self._publish(news)
                 # One reading that took long, the first above all, says little of the next.
-                due_s = started_s + min(LONGEST_GAP_S, min(self._costs_s, default=0.0) / SHARE)
+                due_s = started_s + min(LONGEST_GAP_S, min(self._costs_s, default=0.0) / self._share)
             self._wake()
             await asyncio.sleep(max(self._tick_s / 2, self._tick_s - (time.monotonic() - started_s)))
 
@@ -147,7 +142,28 @@ class Feed:
         if tick is not None:
             tick.set_result(None)
 
-    async def _read_news(self) -> dict[str, Any]:
+
+class Feed(News):
+    """Watches one ledger, which may not be there yet."""
+
+    def __init__(self, ledger: Path, which: Which | int = Which.SHOWN, tick_s: float = TICK_S) -> None:
+        """`which`: the batch to watch, or its number."""
+        super().__init__(tick_s)
+        self.which = which
+        self._ledger = Ledger(ledger)
+        # One thread has the ledger open: SQLite's connections do not change threads, and reads queue up behind one another.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._opened: Opened | None = None
+        self._pace: deque[tuple[float, int]] = deque()
+        self._paced = (0, 0)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop, end every watcher's stream and close the ledger."""
+        await super().__aexit__()
+        await self._in_thread(self._close)
+        self._thread.shutdown()
+
+    async def read_news(self) -> dict[str, Any]:
         """Read the ledger, and ask the run itself where one goes on. Raises LedgerError."""
         snapshot = await self._in_thread(self._read_page_data)
         counts = snapshot["counts"]
@@ -198,6 +214,9 @@ class Feed:
         if self._opened is not None:
             self._opened.close()
         self._opened = None
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
 class Opened:

@@ -104,6 +104,17 @@ def test_what_fleet_ctl_does_not_understand(
     assert says in capsys.readouterr().err
 
 
+def test_the_label_of_single_runs_is_no_tenant_of_the_fleet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BULKROUTE_TENANT", "shop-eu")
+    (tmp_path / "bulkroute.toml").write_text('tenant = "shop-us"')
+    (tmp_path / "fleet.yaml").write_text("tenants: {acme: {manifest: acme.csv}}")
+    assert _ends(["fleet", "ctl", "fleet.yaml", "pause"]) == 69
+    assert "acme: no run is working on this ledger" in capsys.readouterr().err
+
+
 def test_a_ledger_that_cannot_be_read_is_named_and_the_others_follow(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

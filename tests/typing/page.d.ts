@@ -228,6 +228,49 @@ interface Pause {
   next_probe_s: number | null;
 }
 
+/** A fleet's page; live, each line is a part of its own, and they are put together. */
+interface FleetData {
+  version: string;
+  fleet: string;
+  totals: FleetTotals;
+  lines: FleetLine[];
+}
+
+interface FleetTotals {
+  tenants: number;
+  ended: number;
+  succeeded: number;
+  total: number;
+  done: number;
+  failed: number;
+  started_per_s: number;
+  states: Record<string, number>;
+}
+
+/** A tenant; `need` is the smaller, the more it needs somebody, `href` leads to its own page. */
+interface FleetLine {
+  tenant: string;
+  state: string;
+  reason: string;
+  total: number;
+  done: number;
+  failed: number;
+  left: number;
+  started_per_s: number;
+  rate_per_s: number | null;
+  asked_per_s: number | null;
+  eta_s: number | null;
+  last_failure: string;
+  exit_code: number | null;
+  host: string;
+  ledger: string;
+  word: string;
+  need: number;
+  goes_on: boolean;
+  place: number;
+  href: string | null;
+}
+
 // What the scripts pass to one another.
 
 interface FailedRow {
@@ -260,6 +303,8 @@ interface FailedSource {
 
 /** Its head, and how its cells look. */
 type Column = [title: string, kind: "plain" | "short" | "number" | "text"];
+/** A button that has to be pressed twice: what it says, that in short, and what follows. */
+type Careful = [name: string, short: string, follows: () => string];
 type Tile = [name: string, value: string, kind?: string, more?: string];
 type SeriesName = "done" | "failed" | "throttled" | "target" | "allowed" | "p50" | "p95" | "p99";
 type Line = uPlot.Series & { key: SeriesName };

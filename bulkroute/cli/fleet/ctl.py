@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from bulkroute.cli.ctl import VERB_LINES, verb_of
 from bulkroute.cli.fleet.options import fleet_file
@@ -18,6 +17,8 @@ from bulkroute.errors import ExitCode, NotRunning, UsageError
 if TYPE_CHECKING:
     from bulkroute.fleet.standing import TenantLedger
     from bulkroute.fleet.steering import Told
+
+NAMED = "bulkroute.tenants"
 
 HELP = f"""Tell the runs of the tenants of FLEET to pause, to go on, to go slower or faster, or to stop.
 
@@ -36,10 +37,20 @@ Example: bulkroute fleet ctl fleet.yaml pause --tenant acme the switch is reboot
 @click.command(help=HELP, context_settings=CONTEXT)
 @fleet_file
 @click.argument("words", nargs=-1, required=True, metavar="VERB [VALUE]")
-@click.option("--tenant", multiple=True, metavar="NAME", help="This tenant alone; repeatable.")
+@click.option(
+    "--tenant",
+    "tenants",
+    multiple=True,
+    metavar="NAME",
+    help="This tenant alone; repeatable.",
+    # As a setting, `tenant` is the label of a single run.
+    expose_value=False,
+    allow_from_autoenv=False,
+    callback=lambda ctx, _option, names: ctx.meta.update({NAMED: names}),
+)
 @click.option("--json", "json_", is_flag=True, help="Print each answer as one JSON object.")
 @click.pass_context
-def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], tenant: tuple[str, ...], json_: bool) -> int:
+def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], json_: bool) -> int:
     """Ask the runs, and print what they answer."""
     import asyncio  # here, since help must not wait for these
 
@@ -47,8 +58,7 @@ def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], tenant: tuple[s
     from bulkroute.fleet.steering import tell
 
     verb, value = verb_of(words)
-    # As a setting, `tenant` is the label of a single run.
-    names = tenant if ctx.get_parameter_source("tenant") is ParameterSource.COMMANDLINE else ()
+    names: tuple[str, ...] = ctx.meta[NAMED]
     tenants = _named(ledgers_of(fleet), names, fleet)
     told = asyncio.run(tell(tenants, verb, value, whole=not names))
     for each in told:

@@ -63,7 +63,7 @@ const Link = (() => {
       };
       try {
         alive();
-        const answer = await send("/events", { signal: quiet.signal });
+        const answer = await send("events", { signal: quiet.signal });
         const isShut = answer.status === 401;
         if (answer.ok && answer.body) await read(answer.body, alive, heard);
         else refused((await answer.text()).trim(), isShut);

@@ -1,26 +1,15 @@
 // @ts-check
 "use strict";
-// The live page: what the server sends is shown as it comes; if it sends nothing, the page says that it is stale.
+// The live page of a ledger: what the server sends is shown as it comes.
 (() => {
-  const STALE_MS = 5000;
-  const ARMED_MS = 5000;
-  /** What has to be pressed twice: what the button says, that in short, and what follows. @type {Record<string, [string, string, () => string]>} */
+  /** What has to be pressed twice: what the button says, that in short, and what follows. @type {Record<string, Careful>} */
   const CAREFUL = {
     stop: ["Stop the run", "Stop", () => "no more calls start, those in flight are awaited"],
     go: ["Go", "Go", () => `${following()}, if no other gate is waited for`],
     "no-go": ["No go", "No go", () => "no further wave begins and the run stops, exit code 3; what was sent stays"],
   };
-  const SHUT =
-    "Open the whole link that `bulkroute watch` printed where it was started. " +
-    "It is good until that command ends; started again, it prints another one.";
   const { count, plain, rate, span, time } = Format;
-  let heardAt = 0;
-  let madeAt = 0;
-  let refused = "";
-  let isShut = false;
   let finding = new AbortController();
-  /** When the buttons that were pressed once are what they were. @type {Record<string, number>} */
-  const armed = {};
   /** The table of failed rows, once it is shown. @type {null | {known: string, costMs: number, due: number, timer: number}} */
   let failures = null;
   /** @type {LiveData | {error: string} | null} */
@@ -43,14 +32,14 @@
       finding = new AbortController();
       const { signal } = finding;
       /** @type {PackedRows} */
-      const found = await (await Link.ask(`/failed?${query(search, { offset, limit })}`, { signal })).json();
+      const found = await (await Link.ask(`failed?${query(search, { offset, limit })}`, { signal })).json();
       if (failures) failures.costMs = performance.now() - started;
       return { total: found.total, rows: Failures.unpacked(found) };
     },
     async ids(search) {
-      return (await (await Link.ask(`/failed.txt?${query(search)}`)).text()).trimEnd();
+      return (await (await Link.ask(`failed.txt?${query(search)}`)).text()).trimEnd();
     },
-    save: (search) => Link.save(`/failed.csv?${query(search)}`, "failed.csv"),
+    save: (search) => Link.save(`failed.csv?${query(search)}`, "failed.csv"),
   };
   /**
    * A batch that fails a lot must not have every page ask for the same rows all the time.
@@ -129,9 +118,12 @@
     return tiles;
   }
 
-  // While the page is hidden, at most its title is seen.
-  function show() {
-    if (!data) return;
+  /**
+   * While the page is hidden, at most its title is seen.
+   * @param {LiveData | {error: string}} found
+   */
+  function show(found) {
+    data = found;
     if (!("error" in data)) {
       const { counts } = data;
       const share = counts.total ? Math.floor((100 * Outcome.done(counts)) / counts.total) : 0;
@@ -144,19 +136,16 @@
   function draw(data) {
     if ("error" in data) {
       byId("manifest").textContent = "Waiting for the ledger";
-      Page.state({ state: "none", text: data.error });
+      Tables.badge({ state: "none", text: data.error });
       return;
     }
     const { counts } = data;
-    Page.show({ ...data, made_at: madeAt, state: stateOf(data) }, liveTiles(data));
+    Page.show({ ...data, made_at: Fresh.at(), state: stateOf(data) }, liveTiles(data));
     byId("failed-section").hidden = counts.failed + counts.refused === 0;
     byId("runs-section").hidden = data.runs.total === 0;
     if (counts.failed || counts.refused || failures) refreshFailures(JSON.stringify([data.batch, counts.failures]));
-    if (!controls) return;
-    const going = data.state.state === "running";
-    controls.hidden = !going;
-    for (const one of controls.querySelectorAll("button")) one.disabled = !going;
-    for (const one of controls.querySelectorAll("input")) one.disabled = !going;
+    if (!document.getElementById("controls")) return;
+    Buttons.enable(data.state.state === "running");
     const isHeld = data.live.state !== undefined && data.live.pauses.some((pause) => pause.cause === "gate");
     const mayGo = isHeld && data.waves.is_held;
     element("control-go", HTMLButtonElement).hidden = !mayGo;
@@ -167,102 +156,11 @@
     }
   }
 
-  /** @param {number} at in seconds since the epoch */
-  function heard(at) {
-    heardAt = Date.now();
-    madeAt = at;
-    refused = "";
-    checkStale();
-  }
-  function checkStale() {
-    const stale = byId("stale");
-    const silent = heardAt ? Date.now() - heardAt > STALE_MS : performance.now() > STALE_MS;
-    const fresh = !silent && !refused;
-    if (stale.hidden !== fresh) {
-      stale.hidden = fresh;
-      document.body.classList.toggle("is-stale", !fresh);
-    }
-    if (stale.hidden) return;
-    const since = heardAt ? `What you see is of ${time(heardAt)}.` : "Nothing was heard from it yet.";
-    const why = refused ? `The server says: ${refused}.` : "The server does not answer; trying again.";
-    const text = data || !isShut ? `Stale. ${why} ${since}` : SHUT;
-    if (stale.textContent !== text) stale.textContent = text;
-  }
-
-  /**
-   * @param {string} name
-   * @param {string} text
-   */
-  function event(name, text) {
-    heard(name === "beat" ? Number(text) : Date.now() / 1000);
-    if (name === "beat") return;
-    // Of a change, the parts that are the same stay the same objects.
-    data = name === "change" ? { ...data, ...JSON.parse(text) } : JSON.parse(text);
-    show();
-  }
-  /**
-   * @param {string} said
-   * @param {boolean} knowsUsNot
-   */
-  function turnedAway(said, knowsUsNot) {
-    refused = said;
-    isShut = knowsUsNot;
-    if (isShut && !data) {
-      byId("manifest").textContent = "This page is private";
-      Page.state({ state: "none", text: "not let in" });
-    }
-    checkStale();
-  }
-
-  /**
-   * @param {string} verb
-   * @param {string | null} value
-   */
-  async function command(verb, value) {
-    const said = byId("control-answer");
-    said.textContent = `${verb} …`;
-    try {
-      await Link.ask("/control", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ verb, value }),
-      });
-      said.textContent = `${verb}: done at ${time(Date.now())}`;
-    } catch (error) {
-      const isSilent = error instanceof TypeError; // what fetch throws where no answer comes
-      said.textContent = `${verb}: ${isSilent ? "the server does not answer" : `refused: ${/** @type {Error} */ (error).message}`}`;
-    }
-  }
   /** What a go leads to. */
   function following() {
     if (!data || "error" in data) return "the next wave begins";
     const next = data.waves.rows.find((wave) => wave.state === "waiting");
     return next ? `wave ${next.wave} begins, which sends ${count(next.rows)} rows` : "the next wave begins";
-  }
-  /**
-   * @param {string} verb
-   * @param {string} text
-   */
-  function label(verb, text) {
-    const button = controls?.querySelector(`[data-verb=${verb}]`);
-    if (button) button.textContent = text;
-  }
-  /**
-   * Whether a button that does much was pressed twice within a moment; else it says what follows.
-   * @param {string} verb
-   */
-  function isMeant(verb) {
-    const [name, short, follows] = CAREFUL[verb];
-    if (Date.now() <= (armed[verb] ?? 0)) {
-      armed[verb] = 0;
-      label(verb, name);
-      return true;
-    }
-    armed[verb] = Date.now() + ARMED_MS;
-    label(verb, `${short}: press once more`);
-    setTimeout(() => Date.now() >= armed[verb] && label(verb, name), ARMED_MS);
-    byId("control-answer").textContent = `${short}: ${follows()}. Within ${ARMED_MS / 1000} s.`;
-    return false;
   }
   /** @param {string} verb */
   function pressed(verb) {
@@ -272,25 +170,15 @@
       reason.focus();
       return;
     }
-    if (verb in CAREFUL && !isMeant(verb)) return;
-    if (verb === "pause" || verb === "no-go") command(verb, reason.value || null);
-    else if (verb === "rate") command(verb, element("control-rate", HTMLInputElement).value);
-    else command(verb, null);
+    if (verb in CAREFUL && !Buttons.isMeant(verb, CAREFUL[verb])) return;
+    if (verb === "pause" || verb === "no-go") Buttons.command(verb, reason.value || null);
+    else if (verb === "rate") Buttons.command(verb, element("control-rate", HTMLInputElement).value);
+    else Buttons.command(verb, null);
   }
 
-  const controls = document.getElementById("controls");
-  if (controls) {
-    controls.hidden = true;
-    controls.addEventListener("click", (event) => {
-      const verb = event.target instanceof HTMLElement && event.target.dataset.verb;
-      if (verb) pressed(verb);
-    });
-    byId("control-form").addEventListener("submit", (event) => event.preventDefault());
-  }
+  Buttons.start(pressed);
   for (const name of ["failed", "runs", "paces", "waits", "reasons", "pairs", "waves", "notices", "remarks"])
     byId(`${name}-section`).hidden = true;
   byId("charts").hidden = true;
-  setInterval(checkStale, 1000);
-  document.addEventListener("visibilitychange", show);
-  Link.listen(event, turnedAway);
+  Fresh.follow(show);
 })();

@@ -3,7 +3,7 @@
 // The upper part of both pages: whose routes these are, what must be looked at, what is changed, and how far it is.
 const Outcome = (() => {
   const { count, moment, plain, span } = Format;
-  const { changed, note, table } = Tables;
+  const { changed, note, table, tiles } = Tables;
   const MOST_SHOWN = 20;
 
   /** @param {PageData} data */
@@ -148,26 +148,6 @@ const Outcome = (() => {
     note("waves", waves.total > shown ? `The first ${shown} of ${count(waves.total)} waves.` : "");
   }
 
-  /**
-   * Most seconds change a figure or two: only those are touched.
-   * @param {Tile[]} list
-   */
-  function tiles(list) {
-    const holder = byId("tiles");
-    list.forEach(([name, value, kind, more], at) => {
-      const known = holder.children[at];
-      if (changed(`tile ${at}`, name, value, kind, more) || !known) {
-        const tile = make("div", "", kind);
-        const figure = make("dd", value);
-        if (more) figure.append(make("small", ` ${more}`));
-        tile.append(make("dt", name), figure);
-        if (known) known.replaceWith(tile);
-        else holder.append(tile);
-      }
-    });
-    while (holder.children.length > list.length) holder.lastElementChild?.remove();
-  }
-
   /** @param {Counts} counts */
   function progress(counts) {
     /** @type {[keyof Counts & string, string][]} */
@@ -179,16 +159,11 @@ const Outcome = (() => {
       ["refused", "refused"],
       ["in_doubt", "in doubt"],
     ];
-    const bar = byId("progress");
-    bar.replaceChildren(
-      ...parts.map(([name]) => {
-        const part = make("span", "", name);
-        part.style.width = `${(100 * Number(counts[name])) / Math.max(1, counts.total)}%`;
-        return part;
-      }),
+    Tables.progress(
+      parts.map(([name, label]) => [name, label, Number(counts[name])]),
+      counts.total,
+      `${count(counts.pending)} pending`,
     );
-    const said = [...parts.map(([name, label]) => `${count(Number(counts[name]))} ${label}`)];
-    bar.setAttribute("aria-label", [...said, `${count(counts.pending)} pending`].join(", "));
   }
 
   /**

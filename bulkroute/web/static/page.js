@@ -5,16 +5,6 @@ const Page = (() => {
   const { count, moment, rate, span } = Format;
   const { changed, note, table } = Tables;
 
-  /** @param {State} found */
-  function state(found) {
-    const badge = byId("state");
-    badge.dataset.state = found.state;
-    /** @type {Record<string, string>} */
-    const tones = { running: "good", killed: "bad" };
-    badge.dataset.tone = found.tone || tones[found.state] || "";
-    if (badge.textContent !== found.text) badge.textContent = found.text;
-  }
-
   /** @param {PageData} data */
   function reasons({ reasons, counts }) {
     byId("reasons-section").hidden = false;
@@ -131,7 +121,7 @@ const Page = (() => {
    */
   function show(data, extraTiles = []) {
     const { calls } = data;
-    state({ tone: tone(data), ...data.state });
+    Tables.badge({ tone: tone(data), ...data.state });
     Outcome.show(data, extraTiles);
     if (changed("charts", data.timeline, data.latency)) {
       byId("charts").hidden = calls.all === 0;
@@ -145,5 +135,5 @@ const Page = (() => {
       `State of ${moment(data.made_at)}; times are local (${Format.zone}). ` +
       `bulkroute ${data.version}, charts by uPlot.`;
   }
-  return { show, state };
+  return { show };
 })();

@@ -1,6 +1,6 @@
 // @ts-check
 "use strict";
-// Tables and notes of both pages, and what keeps them still: only what has changed is drawn anew.
+// Tables, tiles, bars and notes of all pages, and what keeps them still: only what has changed is drawn anew.
 const Tables = (() => {
   /** @type {Map<string, unknown[]>} */
   const shown = new Map();
@@ -64,5 +64,53 @@ const Tables = (() => {
     line.hidden = !text;
     line.textContent = text;
   }
-  return { changed, table, note };
+
+  /** @param {State} found */
+  function badge(found) {
+    const badge = byId("state");
+    badge.dataset.state = found.state;
+    /** @type {Record<string, string>} */
+    const tones = { running: "good", killed: "bad" };
+    badge.dataset.tone = found.tone || tones[found.state] || "";
+    if (badge.textContent !== found.text) badge.textContent = found.text;
+  }
+
+  /**
+   * Most seconds change a figure or two: only those are touched.
+   * @param {Tile[]} list
+   */
+  function tiles(list) {
+    const holder = byId("tiles");
+    list.forEach(([name, value, kind, more], at) => {
+      const known = holder.children[at];
+      if (changed(`tile ${at}`, name, value, kind, more) || !known) {
+        const tile = make("div", "", kind);
+        const figure = make("dd", value);
+        if (more) figure.append(make("small", ` ${more}`));
+        tile.append(make("dt", name), figure);
+        if (known) known.replaceWith(tile);
+        else holder.append(tile);
+      }
+    });
+    while (holder.children.length > list.length) holder.lastElementChild?.remove();
+  }
+
+  /**
+   * @param {[className: string, label: string, rows: number][]} parts
+   * @param {number} total
+   * @param {string} rest what is said of the others
+   */
+  function progress(parts, total, rest) {
+    const bar = byId("progress");
+    bar.replaceChildren(
+      ...parts.map(([className, , rows]) => {
+        const part = make("span", "", className);
+        part.style.width = `${(100 * rows) / Math.max(1, total)}%`;
+        return part;
+      }),
+    );
+    const said = parts.map(([, label, rows]) => `${Format.count(rows)} ${label}`);
+    bar.setAttribute("aria-label", [...said, rest].join(", "));
+  }
+  return { badge, changed, note, progress, table, tiles };
 })();

@@ -8,6 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from bulkroute.fleet.page import head_of, lines_of, live_page
+from bulkroute.fleet.views import ENDED, TenantView
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.progress import Pause, Progress
 from bulkroute.web.page_data import Snapshots
@@ -129,3 +131,15 @@ def test_a_wrong_type_is_found() -> None:
     assert list(faults({"rows": [], "more": 1}, "Runs", known, "runs")) == ["runs: total, more missing, or not in Runs"]
     assert list(faults([1, None], "(number | null)[]", known, "x")) == []
     assert list(faults([1, "2"], "(number | null)[]", known, "x")) == ["x[] is '2', not number | null"]
+
+
+def test_the_data_of_a_fleets_page_is_of_its_types() -> None:
+    views = [
+        TenantView("acme", "paused", "lunch", 9, 4, 1, 0, None, None, "4008001234: business", None, 20.0, "vm", "a.db"),
+        TenantView("globex", ENDED, "stopped", 9, 9, exit_code=4),
+    ]
+    lines = json.loads(json.dumps(lines_of(views, live_page)))
+    data = {**json.loads(json.dumps(head_of("fleet.yaml", views))), "lines": lines}
+    del data["made_at"]
+    assert list(faults(data, "FleetData", interfaces(), "data")) == []
+    assert [line["href"] for line in lines] == ["t/acme/", "t/globex/"]
