@@ -1,6 +1,7 @@
 """How far a run is, what it is about to send, and how it ended. Values only."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -99,6 +100,12 @@ class Summary:
     def fields(self) -> dict[str, Any]:
         """Return all of it as plain values."""
         return {**asdict(self), "waves": [wave._asdict() for wave in self.waves]}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Summary":
+        """Return the summary that gave these `fields`."""
+        stop = next((kind for kind in StopKind if kind == fields["stop"]), None)
+        return cls(**{**fields, "stop": stop, "waves": [WaveProgress(**wave) for wave in fields["waves"]]})
 
     def to_json(self) -> str:
         """Return the object on one line."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TextIO
 
-from bulkroute.errors import BulkrouteError, ExitCode, StopKind
+from bulkroute.errors import BulkrouteError, ExitCode, LedgerBusy, StopKind
 from bulkroute.fleet.tenants import FleetTenant
 from bulkroute.fleet.walk import NOBODY_MUST_ACT, TenantWork, exit_code_of
 from bulkroute.ledger.status import ended_by
@@ -46,6 +46,8 @@ def end_of(work: TenantWork[Any], host: str) -> TenantEnd:
 
 def ended_without_run(tenant: FleetTenant, error: BaseException | None) -> Summary:
     """Return how a tenant's ledger stands that an error has kept from a run."""
+    if error is None:
+        error = LedgerBusy("another process works on it", where=tenant.name)
     if not isinstance(error, BulkrouteError):
         error = BulkrouteError(f"a bug in bulkroute: {error!r}", stop=StopKind.BUG)
     return ended_by(error, tenant.ledger, tenant=tenant.name, note=tenant.settings.note)

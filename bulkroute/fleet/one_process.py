@@ -1,15 +1,23 @@
 """The whole work on a fleet in this process: what is done for each tenant, and when no further one is begun."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from bulkroute.engine import Engine
-from bulkroute.events import Event
-from bulkroute.fleet.closing import TenantEnd, end_of
+from bulkroute.errors import BulkrouteError, StopKind
+from bulkroute.events import WARNING, Event, Notice
+from bulkroute.fleet.closing import TenantEnd, end_of, ended_without_run
+from bulkroute.fleet.ground import Here
 from bulkroute.fleet.tenants import Fleet, FleetTenant
-from bulkroute.fleet.views import TenantView, view_of
-from bulkroute.fleet.walk import TenantWork, Walk, own_host
+from bulkroute.fleet.views import ENDED, TenantView, view_of
+from bulkroute.fleet.walk import NOBODY_MUST_ACT, TenantWork, Walk, own_host
 from bulkroute.progress import Summary
+
+if TYPE_CHECKING:
+    from bulkroute.fleet.hosts import Hosts
+    from bulkroute.postgres.stored import Seen
 
 
 class Verb(StrEnum):
@@ -60,11 +68,18 @@ class OneProcess:
         most_failed: int | None,
         on_event: Callable[[str, Event], None],
         rows: Mapping[str, int],
+        on: str | None = None,
         on_end: Callable[[TenantEnd], None] = lambda _end: None,
         is_taken: Callable[[FleetTenant], bool] | None = None,
     ) -> None:
-        """`is_taken` is that of `Walk`."""
+        """`on`: the database that other hosts share; `is_taken`: what tells whether another process here has a tenant.
+
+        Raises UsageError for an address that is none, and for two tenants that are one in the database.
+        """
+        self._fleet = fleet
         self._tell_end = on_end
+        self._on_event = on_event
+        self._hosts = self._on_hosts(on) if on else None
         self._walk = Walk(
             fleet,
             run_tenant if verb is Verb.RUN else roll_back_tenant,
@@ -72,24 +87,77 @@ class OneProcess:
             on_event=lambda tenant, event: on_event(tenant.name, event),
             on_end=self._ended,
             rows=rows,
-            is_taken=is_taken,
+            ground=self._hosts or Here(fleet.limits, is_taken),
         )
+        self._works = {work.tenant.name: work for work in self._walk.works}
+        self._there: dict[str, TenantEnd] = {}
+        """How tenants ended that other hosts have worked on."""
         self._failed = FailedTenants(most_failed, self._walk.close)
         self._host = own_host()
-        self.go = self._walk.go
         self.close = self._walk.close
         self.interrupt = self._walk.interrupt
         self.refuse_reading = self._walk.refuse_reading
         self.ended_elsewhere = self._walk.ended_elsewhere
 
+    def _on_hosts(self, on: str) -> "Hosts":
+        from bulkroute.fleet.hosts import Hosts, Told  # here, since only who asks for it needs psycopg
+
+        told = Told(
+            self._state_of, lambda name, text: self._on_event(name, Notice(f"{WARNING}{text}")), self._ended_there
+        )
+        return Hosts(on, self._fleet.tenants, self._fleet.limits, told)
+
+    async def go(self) -> None:
+        """Work until every tenant has its outcome. Raises UsageError and StoppedEarly for the database, before anything."""
+        async with self._hosts or contextlib.nullcontext():
+            await self._walk.go()
+
     def views(self) -> list[TenantView]:
         """Return how far each tenant is."""
-        return [view_of(work) for work in self._walk.works]
+        return [self._view(work) for work in self._walk.works]
+
+    def _view(self, work: TenantWork[Summary]) -> TenantView:
+        there = self._there.get(work.tenant.name)
+        if there is None or work.exit_code is not None:
+            return view_of(work)
+        found = there.summary
+        failed = found.failed + found.refused
+        shown = TenantView(work.tenant.name, ENDED, found.stopped or "", found.total, found.done, failed)
+        return shown._replace(exit_code=there.exit_code, host=there.host)
 
     def ends(self) -> list[TenantEnd]:
         """Return how each tenant ended."""
-        return [end_of(work, self._host) for work in self._walk.works]
+        return [self._end(work) for work in self._walk.works]
+
+    def _end(self, work: TenantWork[Summary]) -> TenantEnd:
+        there = self._there.get(work.tenant.name)
+        return there if there is not None and work.exit_code is None else end_of(work, self._host)
 
     def _ended(self, work: TenantWork[Summary]) -> None:
         self._failed.ended(must_act=work.must_act)
         self._tell_end(end_of(work, self._host))
+
+    def _ended_there(self, name: str, seen: "Seen") -> None:
+        """Take note of a tenant that another host has brought to its end."""
+        work = self._works[name]
+        if work.exit_code is not None:
+            return
+        end = self._there[name] = TenantEnd(name, seen.host, _summary_of(work.tenant, seen))
+        self._walk.ended_elsewhere(name)
+        self._failed.ended(must_act=end.exit_code not in NOBODY_MUST_ACT)
+        self._tell_end(end)
+
+    def _state_of(self, name: str) -> Mapping[str, Any]:
+        """Return how far a tenant is, for other hosts."""
+        work = self._works[name]
+        summary = work.summary.fields() if work.summary else None
+        return {"view": view_of(work).fields(), "summary": summary}
+
+
+def _summary_of(tenant: FleetTenant, seen: "Seen") -> Summary:
+    """Return the summary that another host has left of a tenant."""
+    state = seen.state or {}
+    if state.get("summary"):
+        return Summary.from_fields(state["summary"])
+    stop = next((kind for kind in StopKind if kind == state.get("stop")), StopKind.BUG)
+    return ended_without_run(tenant, BulkrouteError(state.get("stopped") or f"ended at {seen.host}", stop=stop))

@@ -36,11 +36,13 @@ class Processes:
         most_failed: int | None,
         on_event: Callable[[str, Event], None],
         rows: Mapping[str, int],
+        on: str | None = None,
     ) -> None:
+        """`on`: the database that other hosts share."""
         self._fleet = fleet
         self._on_event = on_event
         self._failed = FailedTenants(most_failed, self._close)
-        self._job = Job(fleet, verb, -(-at_once // count), rows)
+        self._job = Job(fleet, verb, -(-at_once // count), rows, on)
         self._count = count
         self._workers: dict[Connection, BaseProcess] = {}
         self._views = {
@@ -84,9 +86,11 @@ class Processes:
             self._all_gone.set()
 
     def _ended(self, end: TenantEnd) -> None:
+        is_first = end.tenant not in self._ends  # of other hosts' tenants each process tells
         self._ends[end.tenant] = end
         self._tell("ended", end.tenant)
-        self._failed.ended(must_act=end.exit_code not in NOBODY_MUST_ACT)
+        if is_first:
+            self._failed.ended(must_act=end.exit_code not in NOBODY_MUST_ACT)
 
     def _tell(self, verb: str, text: str) -> None:
         for pipe in self._workers:

@@ -14,10 +14,10 @@ from typing import Generic, TypeVar
 
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerBusy, StopKind, StoppedEarly
-from bulkroute.events import Event, RowFailed, RunEnded, Stopping
+from bulkroute.events import Event, RowFailed, RunEnded, RunStarted, Stopping
+from bulkroute.fleet.ground import Ground
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.progress import Progress, Summary
-from bulkroute.rate.pacer import Pacer
 from bulkroute.run.verbs import FLEET_STOPPED
 
 T = TypeVar("T")
@@ -42,6 +42,8 @@ class TenantWork(Generic[T]):
         """While it is worked on here."""
         self.is_elsewhere = False
         """Whether another process works on it."""
+        self.without_copy_s: float | None = None
+        """Since when the copy of its ledger cannot be written, by the loop's clock."""
         self.last_failure: RowFailed | None = None
         self.summary: Summary | None = None
         """How its run ended; None if there was none."""
@@ -93,20 +95,15 @@ class Walk(Generic[T]):
         on_event: Callable[[FleetTenant, Event], None],
         on_end: Callable[[TenantWork[T]], None] = lambda _work: None,
         rows: Mapping[str, int] = MappingProxyType({}),
-        is_taken: Callable[[FleetTenant], bool] | None = None,
+        ground: Ground,
     ) -> None:
-        """`on_event` and `on_end` must not block.
-
-        `is_taken`: where other processes work on the same tenants, whether one of them works on this one.
-        """
+        """`on_event` and `on_end` must not block. `ground`: what a tenant is worked on with, and who else may do so."""
         self.works = [TenantWork[T](tenant, rows.get(tenant.name, 0)) for tenant in fleet.tenants]
         self._work = work
         self._at_once = at_once
         self._on_event = on_event
         self._on_end = on_end
-        self._stands_by = is_taken is not None
-        self._is_taken = is_taken or _never
-        self._limits = {name: Pacer(rate_per_s) for name, rate_per_s in fleet.limits.items()}
+        self._ground = ground
         self._at_work: dict[asyncio.Task[tuple[int, T]], TenantWork[T]] = {}
         self._elsewhere: dict[str, TenantWork[T]] = {}
         """Those that another process works on."""
@@ -142,7 +139,7 @@ class Walk(Generic[T]):
     def _begin(self, to_come: Iterator[TenantWork[T]]) -> None:
         """Begin as many tenants as there is room for: those first that others have left, for they were begun."""
         for work in list(self._elsewhere.values()):
-            if self._stopped or (len(self._at_work) < self._at_once and not self._is_taken(work.tenant)):
+            if self._stopped or (len(self._at_work) < self._at_once and not self._ground.is_taken(work.tenant)):
                 del self._elsewhere[work.tenant.name]
                 if not self._stopped:
                     self._start(work)
@@ -153,30 +150,44 @@ class Walk(Generic[T]):
                 self._start(next_work)
 
     def _start(self, work: TenantWork[T]) -> None:
+        work.is_elsewhere = False
         self._at_work[asyncio.create_task(self._work_on(work), name=work.tenant.name)] = work
 
     def _take_end(self, task: "asyncio.Task[tuple[int, T]]") -> None:
         work = self._at_work.pop(task)
-        is_busy = not task.cancelled() and isinstance(task.exception(), LedgerBusy)
-        if is_busy and self._stands_by and not self._stopped:
+        work.is_elsewhere = False
+        if not task.cancelled() and self._may_try_again(work, task.exception()):
             work.engine, work.is_elsewhere = None, True
             self._elsewhere[work.tenant.name] = work
             return
-        work.is_elsewhere = False
         work.end(task, self._stopped)
         self._on_end(work)
 
+    def _may_try_again(self, work: TenantWork[T], error: BaseException | None) -> bool:
+        """Tell whether to stand by for a tenant that another process has, or whose copy cannot be written for now."""
+        if not self._ground.is_shared or self._stopped:
+            return False
+        if isinstance(error, LedgerBusy):
+            return True
+        if not (isinstance(error, BulkrouteError) and error.stop is StopKind.COPY):
+            return False
+        now_s = asyncio.get_running_loop().time()
+        if work.without_copy_s is None:
+            work.without_copy_s = now_s
+        return now_s - work.without_copy_s < work.tenant.settings.max_throttle_wait_s
+
     async def _work_on(self, work: TenantWork[T]) -> tuple[int, T]:
         tenant = work.tenant
-        limit = self._limits[tenant.limit] if tenant.limit else None
-        engine = Engine(tenant.settings, on_event=partial(self._tell, work), limit=limit)
-        async with engine:
-            work.engine = engine
-            return await self._work(engine, tenant)
+        async with self._ground.enter(tenant) as footing:
+            tell = partial(self._tell, work)
+            async with Engine(tenant.settings, on_event=tell, limit=footing.limit, copy=footing.copy) as engine:
+                work.engine = engine
+                return await self._work(engine, tenant)
 
     def _tell(self, work: TenantWork[T], event: Event) -> None:
-        work.is_elsewhere = False
-        if isinstance(event, RowFailed):
+        if isinstance(event, RunStarted):
+            work.without_copy_s = None
+        elif isinstance(event, RowFailed):
             work.last_failure = event
         elif isinstance(event, RunEnded):
             work.summary = event.summary
@@ -229,11 +240,6 @@ def exit_code_of(codes: Sequence[int] | Iterator[int]) -> ExitCode:
     if found <= {ExitCode.DONE}:
         return ExitCode.DONE
     return ExitCode.STOPPED if found <= NOBODY_MUST_ACT else ExitCode.SOME_FAILED
-
-
-def _never(_tenant: FleetTenant) -> bool:
-    """Stand in for `is_taken` where there is no other process."""
-    return False
 
 
 def own_host() -> str:

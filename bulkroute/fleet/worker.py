@@ -26,11 +26,12 @@ VIEW_EVERY_S = 0.5
 class Job:
     """What a worker is given; pickled, so that no secret is an argument or lies in a file."""
 
-    def __init__(self, fleet: Fleet, verb: Verb, at_once: int, rows: Mapping[str, int]) -> None:
+    def __init__(self, fleet: Fleet, verb: Verb, at_once: int, rows: Mapping[str, int], on: str | None) -> None:
         self.fleet = fleet
         self.verb = verb
         self.at_once = at_once
         self.rows = dict(rows)
+        self.on = on
 
 
 def work(pipe: Connection, job: Job) -> None:
@@ -60,6 +61,7 @@ class _Worker:
             on_event=self._on_event,
             on_end=self._on_end,
             rows=job.rows,
+            on=job.on,
             is_taken=_is_taken,
         )
         self._teller.start()

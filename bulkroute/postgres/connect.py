@@ -32,6 +32,8 @@ SCHEMA = "bulkroute 1"
 ALTERNATIONS = 4
 """How often two sessions take turns to show whose they are. A pooler that shares one has shown it by then."""
 
+PASSWORD = "the password belongs into ~/.pgpass or PGPASSWORD"
+
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _SETTINGS = {
@@ -58,8 +60,10 @@ def place_of(url: str) -> str:
         raise UsageError(
             "is not the address of a PostgreSQL database",
             where="--on",
-            hint="give postgresql://user@host/database; the password belongs into ~/.pgpass or PGPASSWORD",
+            hint=f"give postgresql://user@host/database; {PASSWORD}",
         )
+    if found.get("password"):
+        raise UsageError("holds a password, which every process list would show", where="--on", hint=PASSWORD)
     return f"postgresql://{found.get('host') or 'localhost'}:{found.get('port') or 5432}/{found.get('dbname') or ''}"
 
 

@@ -11,6 +11,7 @@ import pytest
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.events import Event, RunEnded
+from bulkroute.fleet.ground import Here
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.fleet.walk import Walk
 from bulkroute.progress import Summary
@@ -89,7 +90,7 @@ def _spend(folder: Path, troubles: dict[str, Faults], *, limit: float | None = N
                 summary = await engine.run(each.manifest, ledger=each.ledger)
                 return summary.exit_code or 0, summary
 
-            walk = Walk(fleet, work, at_once=100, on_event=on_event)
+            walk = Walk(fleet, work, at_once=100, on_event=on_event, ground=Here(fleet.limits))
             await walk.go()
             called = {
                 name: [call.at for call in services[name].calls if call.endpoint != "tokenByAkSk"] for name in names

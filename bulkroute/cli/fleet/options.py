@@ -23,6 +23,12 @@ which_options = together(
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 
+on_database = click.option(
+    "--on",
+    metavar="URL",
+    help="Work on as many hosts as give this same command and PostgreSQL database, postgresql://host/database.",
+)
+
 run_options = together(
     which_options,
     click.option(
@@ -39,6 +45,7 @@ run_options = together(
         show_default=True,
         help="Share the tenants among N processes, for more than one core; one that dies is replaced by the others.",
     ),
+    on_database,
     ask_nothing,
     output_options,
 )

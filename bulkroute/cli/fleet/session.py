@@ -21,6 +21,7 @@ from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly, UsageError
 from bulkroute.events import Event
 from bulkroute.fleet.closing import FleetEnd, closing_line, never_begun, print_closing
 from bulkroute.fleet.faces import FleetFace, FleetLines, FleetRecords
+from bulkroute.fleet.ground import Here
 from bulkroute.fleet.one_process import OneProcess, Verb
 from bulkroute.fleet.tenants import Fleet, check_manifests
 from bulkroute.fleet.walk import TenantWork, Walk, Work
@@ -71,7 +72,8 @@ def work_to_the_end(checked: Callable[[], Checked], path: Path, options: dict[st
         with interrupts.taken():
             interrupts.blocking = True
             found = checked()
-            _require_one_pace(found.fleet, options["processes"])
+            if not options["on"]:
+                _require_one_pace(found.fleet, options["processes"])
             interrupts.blocking = False
             end = interrupts.run(_work(found, options, interrupts, verb))
     except BulkrouteError as error:
@@ -98,6 +100,7 @@ def look(checked: Callable[[], Checked], at_once: int, work: Work[T]) -> Sequenc
             found.fleet,
             work,
             at_once=at_most,
+            ground=Here(found.fleet.limits),
             on_event=lambda each, event: face.on_event(each.name, event),
         )
         interrupts.work = walk
@@ -130,7 +133,7 @@ def _require_one_pace(fleet: Fleet, processes: int) -> None:
     shared = Counter(tenant.limit for tenant in fleet.tenants if tenant.limit)
     if processes > 1 and (several := [name for name, tenants in shared.items() if tenants > 1]):
         what = f"tenants share the limit {several[0]}, which several processes on their own do not keep together"
-        raise UsageError(what, where=str(fleet.path), hint="leave --processes out")
+        raise UsageError(what, where=str(fleet.path), hint="leave --processes out, or give --on")
 
 
 async def _work(checked: Checked, options: dict[str, Any], interrupts: Interrupts, verb: Verb) -> FleetEnd:
@@ -165,6 +168,7 @@ def _workforce(
     """Return who does the work."""
     at_once = within_descriptors(checked.fleet, options["at_once"])
     given: dict[str, Any] = {"most_failed": options["max_failed_tenants"], "on_event": on_event, "rows": checked.rows}
+    given["on"] = options["on"]
     if options["processes"] == 1:
         return OneProcess(checked.fleet, verb, at_once=at_once, **given)
     from bulkroute.fleet.processes import Processes  # here, since only who asks for it needs them

@@ -1,0 +1,52 @@
+"""What a tenant is worked on with: a rate that it shares, a copy of its ledger, and who else may work on it."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import NamedTuple, Protocol
+
+from bulkroute.fleet.tenants import FleetTenant
+from bulkroute.ledger.copied import LedgerCopy
+from bulkroute.rate.limit import Limit
+from bulkroute.rate.pacer import Pacer
+
+
+class Footing(NamedTuple):
+    """What the engine of a tenant is given."""
+
+    limit: Limit | None = None
+    """The rate that it shares with others."""
+    copy: LedgerCopy | None = None
+    """Where its ledger goes to as well."""
+
+
+class Ground(Protocol):
+    """Where a fleet is worked on."""
+
+    is_shared: bool
+    """Whether other processes work on the same tenants."""
+
+    def enter(self, tenant: FleetTenant) -> AbstractAsyncContextManager[Footing]:
+        """Give what a tenant is worked on with, for the block. Raises LedgerBusy where another process works on it."""
+
+    def is_taken(self, tenant: FleetTenant) -> bool:
+        """Tell whether another process works on a tenant, as far as is known: if not, it may be tried."""
+
+
+class Here:
+    """One machine: limits are shared within the process, and the lock of a ledger tells who works on it."""
+
+    def __init__(self, limits: Mapping[str, float], is_taken: Callable[[FleetTenant], bool] | None = None) -> None:
+        """`is_taken` where other processes of this machine work on the same tenants. To be made within the event loop."""
+        self._limits = {name: Pacer(rate_per_s) for name, rate_per_s in limits.items()}
+        self._is_taken = is_taken
+        self.is_shared = is_taken is not None
+
+    @contextlib.asynccontextmanager
+    async def enter(self, tenant: FleetTenant) -> AsyncIterator[Footing]:
+        """Give the limit; the engine takes the ledger's lock."""
+        yield Footing(self._limits[tenant.limit] if tenant.limit else None)
+
+    def is_taken(self, tenant: FleetTenant) -> bool:
+        """As of `Ground`."""
+        return self._is_taken is not None and self._is_taken(tenant)
