@@ -5,10 +5,16 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
 
+from bulkroute.engine import Engine
 from bulkroute.fleet.tenants import FleetTenant
 from bulkroute.ledger.copied import LedgerCopy
 from bulkroute.rate.limit import Limit
 from bulkroute.rate.pacer import Pacer
+
+
+def unwatched(_engine: Engine) -> AbstractAsyncContextManager[None]:
+    """Let an engine work."""
+    return contextlib.nullcontext()
 
 
 class Footing(NamedTuple):
@@ -18,6 +24,8 @@ class Footing(NamedTuple):
     """The rate that it shares with others."""
     copy: LedgerCopy | None = None
     """Where its ledger goes to as well."""
+    watch: Callable[[Engine], AbstractAsyncContextManager[None]] = unwatched
+    """Watches the engine at work, for the block. Raises LedgerBusy where another host is to go on."""
 
 
 class Ground(Protocol):

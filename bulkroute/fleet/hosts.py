@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerBusy, StopKind, UsageError
 from bulkroute.fleet.ground import Footing
+from bulkroute.fleet.handover import hand_over_if_silent
 from bulkroute.fleet.tenants import FleetTenant
 from bulkroute.ledger.batches import Tenant
 from bulkroute.postgres.claim import Claim
@@ -35,6 +37,23 @@ class Told(NamedTuple):
     """Takes a tenant, and what people should know of it."""
     on_end: Callable[[str, Seen], None]
     """Takes a tenant that another process has brought to its end."""
+
+
+class LeftToAnother(LedgerBusy):
+    """The service is silent towards this host, and another one stands by."""
+
+
+@contextlib.asynccontextmanager
+async def _watched(claim: Claim, engine: Engine) -> AsyncIterator[None]:
+    """Let an engine work until its service is silent towards this host, and another one stands by. Raises LeftToAnother."""
+    watching = asyncio.create_task(hand_over_if_silent(engine, claim), name="hand over")
+    try:
+        yield
+        if watching.done():
+            raise LeftToAnother("the service is silent towards this host, and another one stands by", where=claim.name)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 class Hosts:
@@ -105,7 +124,7 @@ class Hosts:
             claim.on_word = partial(control.ask, tenant.ledger)
             self._claims[tenant.name] = claim
             limit = await database.limit(tenant.limit, self._limits[tenant.limit]) if tenant.limit else None
-            yield Footing(limit, claim.copy)
+            yield Footing(limit, claim.copy, partial(_watched, claim))
         except BulkrouteError as raised:
             error = raised
             raise
@@ -121,7 +140,9 @@ class Hosts:
         code = error.exit_code if error else summary.get("exit_code")
         stop = error.stop if error else summary.get("stop")
         with contextlib.suppress(BulkrouteError):  # it is lost by now, and the tenant free anyway
-            if code is None:
+            if isinstance(error, LeftToAnother):
+                await claim.hand_over()
+            elif code is None:
                 await claim.give_back()
             else:
                 await claim.end(tenant.ledger, code, {**state, "stop": stop, "stopped": str(error) if error else None})

@@ -157,7 +157,7 @@ class Walk(Generic[T]):
         work = self._at_work.pop(task)
         work.is_elsewhere = False
         if not task.cancelled() and self._may_try_again(work, task.exception()):
-            work.engine, work.is_elsewhere = None, True
+            work.engine, work.summary, work.is_elsewhere = None, None, True
             self._elsewhere[work.tenant.name] = work
             return
         work.end(task, self._stopped)
@@ -182,7 +182,8 @@ class Walk(Generic[T]):
             tell = partial(self._tell, work)
             async with Engine(tenant.settings, on_event=tell, limit=footing.limit, copy=footing.copy) as engine:
                 work.engine = engine
-                return await self._work(engine, tenant)
+                async with footing.watch(engine):
+                    return await self._work(engine, tenant)
 
     def _tell(self, work: TenantWork[T], event: Event) -> None:
         if isinstance(event, RunStarted):

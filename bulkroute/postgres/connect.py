@@ -32,7 +32,7 @@ SCHEMA = "bulkroute 1"
 ALTERNATIONS = 4
 """How often two sessions take turns to show whose they are. A pooler that shares one has shown it by then."""
 
-PASSWORD = "the password belongs into ~/.pgpass or PGPASSWORD"
+BY_FILE = "the password belongs into ~/.pgpass or PGPASSWORD"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -60,10 +60,10 @@ def place_of(url: str) -> str:
         raise UsageError(
             "is not the address of a PostgreSQL database",
             where="--on",
-            hint=f"give postgresql://user@host/database; {PASSWORD}",
+            hint=f"give postgresql://user@host/database; {BY_FILE}",
         )
     if found.get("password"):
-        raise UsageError("holds a password, which every process list would show", where="--on", hint=PASSWORD)
+        raise UsageError("holds a password, which every process list would show", where="--on", hint=BY_FILE)
     return f"postgresql://{found.get('host') or 'localhost'}:{found.get('port') or 5432}/{found.get('dbname') or ''}"
 
 
