@@ -95,7 +95,7 @@ class Engine:
         settings = self._settings
         for text in settings.credentials.warnings:
             self._said.notice(f"warning: {text}")
-        self._service = await open_service(settings, self._limit, self._exits)
+        self._service = await open_service(settings, self._limit, self._exits, may_be_taken_over=self._copy is not None)
         self._allowed_per_s = self._service.pacer.rate_per_s
         pauses = Pauses(self._service.pacer, self._on_event)
         tell_of_tokens(self._service.tokens, pauses)

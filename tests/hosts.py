@@ -83,6 +83,9 @@ class Process:
         assert self._process.pid is not None
         os.kill(self._process.pid, number)
 
+    def has_ended(self) -> bool:
+        return not self._process.is_alive()
+
     def ended(self, within_s: float = 60) -> int | None:
         """Wait for its end; return the exit code."""
         self._process.join(within_s)

@@ -7,6 +7,7 @@ Sources: modifyCalledRoute (cec_07_0042), tokenByAkSk (cec_07_0002).
 import asyncio
 import json
 import re
+import socket
 from collections.abc import Coroutine, Iterable, Mapping
 from json.encoder import encode_basestring_ascii
 from types import TracebackType
@@ -47,8 +48,14 @@ class Client:
         app_key: str | None = None,
         headers: Iterable[tuple[str, str]] = (),
         timeout_s: float = 15,
+        received_within_s: float | None = None,
     ) -> None:
-        """Take `https://host[:port]` roots; `timeout_s` bounds one call from its connection to its last byte."""
+        """Take `https://host[:port]` roots; `timeout_s` bounds one call from its connection to its last byte.
+
+        `received_within_s`: what the other side's kernel does not have by then never leaves any more, and the call is lost.
+        Without, a kernel tries for minutes, also after the end of the process.
+        """
+        self._received_within_s = received_within_s
         self._root = URL(base_url)
         self._token_url = URL((auth_url or base_url).rstrip("/") + TOKEN_PATH)
         self._headers = CIMultiDict(
@@ -71,7 +78,9 @@ class Client:
         """Open the connection pool."""
         # No limit here: the gate is the limit, and a wait for a connection would count as time-out. aiohttp's own TLS
         # context verifies, and takes its certificates from SSL_CERT_FILE and SSL_CERT_DIR.
-        connector = self._connector = Connector(limit=0, keepalive_timeout=KEEPALIVE_S)
+        connector = self._connector = Connector(
+            limit=0, keepalive_timeout=KEEPALIVE_S, socket_factory=self._received_within_s and self._make_socket
+        )
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=bounds(self._timeout_s),
@@ -88,6 +97,12 @@ class Client:
         """Close all connections."""
         self._exchange.close()
         await self._session.close()
+
+    def _make_socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * (self._received_within_s or 0)))
+        return made
 
     def modify(self, row: Row, token: str, depart: Depart = at_once) -> Coroutine[None, None, Reply | NoReply]:
         """Ask once for `row` to be bound to its wanted target (modifyCalledRoute).

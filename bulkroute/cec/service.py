@@ -30,7 +30,13 @@ class Service(NamedTuple):
     settings: Settings
 
 
-async def open_service(settings: Settings, limit: Limit | None, exits: AsyncExitStack) -> Service:
+RECEIVED_WITHIN_S = 2.0
+"""Where another host may take the tenant over, no call is on its way for longer: it does so 3 s after the last sign of us."""
+
+
+async def open_service(
+    settings: Settings, limit: Limit | None, exits: AsyncExitStack, *, may_be_taken_over: bool
+) -> Service:
     """Open the connections to a tenant's service, to be closed with `exits`; nothing is sent yet."""
     client = Client(
         settings.base_url,
@@ -38,6 +44,7 @@ async def open_service(settings: Settings, limit: Limit | None, exits: AsyncExit
         app_key=settings.credentials.app_key,
         headers=settings.headers,
         timeout_s=settings.timeout_s,
+        received_within_s=RECEIVED_WITHIN_S if may_be_taken_over else None,
     )
     await exits.enter_async_context(client)
     tokens = TokenSource(client, settings)

@@ -89,6 +89,34 @@ def test_one_that_is_killed_is_replaced(tmp_path: Path, postgres: Cluster, seed:
         assert it.ways[0].calls_at[-1] <= killed_at + 0.1  # what the kernel had already
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_hosts_that_are_killed_one_after_the_other_come_to_the_end(
+    tmp_path: Path, postgres: Cluster, seed: int
+) -> None:
+    """At any moment: while the copy is made or fetched, while rows are settled, in the middle of calls."""
+    draw = random.Random(seed)
+    kills = 0
+    with scene(tmp_path, postgres) as it, ExitStack() as exits:
+        hosts = [it.first, it.second]
+        while True:
+            time.sleep(draw.uniform(0.3, 2.5))
+            at_work = next((host for host in hosts if host.has_ended()), hosts[0])
+            if at_work.has_ended():
+                assert at_work.ended() == 0
+                break
+            at_work.send(signal.SIGKILL)
+            kills += 1
+            hosts.remove(at_work)
+            folder = tmp_path / f"host{kills % 3}"  # one that comes back finds its own older ledger
+            hosts.append(it._host(folder, postgres.url(it.database), it.ways[1], exits))
+        for host in hosts:
+            assert host.ended() == 0
+        assert dict(it.service.bindings) == it.wanted
+        per_id = it.service.simulator.calls_per_id
+        assert sum(per_id.values()) <= ROWS + kills * CONCURRENCY
+        assert kills >= 2
+
+
 def test_one_that_freezes_is_replaced_and_sends_nothing_once_it_thaws(tmp_path: Path, postgres: Cluster) -> None:
     with scene(tmp_path, postgres) as it:
         it.until(lambda: len(it.ways[0].calls_at) >= 20)

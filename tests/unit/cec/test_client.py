@@ -5,6 +5,7 @@ import contextlib
 import inspect
 import json
 import re
+import socket
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -358,3 +359,17 @@ async def test_a_password_that_no_header_can_carry_is_no_crash(monkeypatch: pyte
     assert isinstance(lost, NoReply)
     assert "%E2%82%AC" not in lost.description
     assert "\u20ac" not in lost.description
+
+
+@pytest.mark.parametrize(("within_s", "timeout_ms"), [(None, 0), (2.0, 2000)])
+async def test_what_is_not_received_in_time_leaves_no_more_if_that_is_asked_for(
+    within_s: float | None, timeout_ms: int
+) -> None:
+    async with playing(DONE) as service, Client(service.root, received_within_s=within_s) as client:
+        await client.modify(ROW, "t")
+        connection = client._exchange._idle.take()
+        assert connection is not None
+        assert connection.transport is not None
+        sender = connection.transport.get_extra_info("socket")
+        assert sender.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == timeout_ms
+        connection.close()
