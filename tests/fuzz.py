@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests import fuzz_answers, fuzz_plans
+from tests import fuzz_answers, fuzz_fleets, fuzz_plans
 
 
 class Kind(NamedTuple):
@@ -24,6 +24,7 @@ class Kind(NamedTuple):
 KINDS = {
     "plans": Kind(fuzz_plans.make, fuzz_plans.hold),
     "answers": Kind(fuzz_answers.make, fuzz_answers.hold),
+    "fleets": Kind(fuzz_fleets.make, fuzz_fleets.hold),
 }
 
 

@@ -69,7 +69,8 @@ def read_fleet(path: Path, faults: Faults) -> FleetFile:
     for name, (line, node) in _mapping(given.get("tenants"), "tenants", faults).items():
         if why := _unfit(name):
             faults.add(line, f"tenant {quote(name)}: {why}")
-        tenants.append(Entry(name, line, {**defaults, **_values(node, f"tenant {name}", faults)}))
+        shown = quote(name) if why else name
+        tenants.append(Entry(name, line, {**defaults, **_values(node, f"tenant {shown}", faults)}))
     if not tenants and not faults.total:
         faults.add(
             0, "names no tenant; write `tenants:` and below it `name: {base-url: .., manifest: .., credentials: ..}`"

@@ -9,7 +9,9 @@ from tests.fuzz import KINDS, Kind, fuzz
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "inputs", "taken"), [("plans", 1500, 200), ("answers", 2000, 100)])
+@pytest.mark.parametrize(
+    ("name", "inputs", "taken"), [("plans", 1500, 200), ("answers", 2000, 100), ("fleets", 500, 50)]
+)
 def test_nothing_made_up_breaks_a_reader(name: str, inputs: int, taken: int) -> None:
     found = fuzz(KINDS[name], inputs, random.SystemRandom().randrange(2**32))
     assert taken < found < inputs - taken, "sound ones and spoilt ones"

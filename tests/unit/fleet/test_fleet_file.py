@@ -78,6 +78,14 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     assert [fault.split(" ")[0] for fault in faults] == ["f:1:", "f:3:", "f:4:"]
 
 
+def test_no_name_reaches_a_terminal_as_it_is(tmp_path: Path) -> None:
+    _found, faults = _read(tmp_path, 'tenants: {"a\\e[2J": 7}')
+    assert faults == [
+        "f:1: tenant 'a\\x1b[2J': a name is one printable line of at most 100 characters",
+        "f:1: tenant 'a\\x1b[2J' must be `name: value` pairs",
+    ]
+
+
 def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     faults = Faults("f")
     read_fleet(tmp_path, faults)
