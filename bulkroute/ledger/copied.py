@@ -42,6 +42,7 @@ class LedgerCopy(NamedTuple):
     """Where each commit of a run goes to as well."""
 
     mark: CopyMark
+    """Which copy it is."""
     add: Callable[[int, bytes], asyncio.Future[None]]
     """Takes the number and record of a commit; what it returns ends once that is kept, or raises LedgerError."""
     begin: Callable[[Callable[[Path], Awaitable[int]]], Awaitable[None]]

@@ -21,16 +21,22 @@ def test_what_is_no_address_is_refused(url: str) -> None:
     assert "PGPASSWORD" in caught.value.hint
 
 
-def test_a_place_tells_no_secret() -> None:
-    assert place_of("postgresql://me:secret@db.example.com/fleet") == "postgresql://db.example.com:5432/fleet"
+def test_a_place_tells_nobody_who_uses_it() -> None:
+    assert place_of("postgresql://me@db.example.com/fleet") == "postgresql://db.example.com:5432/fleet"
+
+
+@pytest.mark.parametrize("url", ["postgresql://me:secret@db/x", "postgresql://db/x?password=secret"])
+def test_a_password_on_the_command_line_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(UsageError, match="holds a password") as caught:
+        place_of(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_server_out_of_reach_stops_before_anything_is_sent() -> None:
     with pytest.raises(StoppedEarly, match="cannot be used") as caught:
-        connect("postgresql://me:secret@127.0.0.1:1/x")
+        connect("postgresql://me@127.0.0.1:1/x")
     assert caught.value.stop is StopKind.COPY
     assert caught.value.exit_code == 4
-    assert "secret" not in str(caught.value)
 
 
 def test_hosts_that_start_at_once_make_one_schema(url: str) -> None:
