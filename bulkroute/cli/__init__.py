@@ -44,6 +44,7 @@ FLEET = {
     "ctl": "Pause, slow down, speed up or stop the runs of all tenants, or of some.",
     "verify": "Compare live bindings with what the ledgers say was done.",
     "rollback": "Put back the earlier bindings of rows that the latest batches changed.",
+    "report": "Write a page about all tenants, and a report of each beside it.",
 }
 """Each command of `bulkroute fleet`."""
 
