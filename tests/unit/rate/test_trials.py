@@ -180,3 +180,16 @@ def test_where_a_slower_rate_won_and_refusals_halt_everybody_a_faster_one_is_tri
     timetable.slower_succeeded(trial(50.0, is_faster=False), 100.0, is_halting=True)
     assert (timetable.faster_s, timetable.slower_s, timetable.step) == (100.0, 100.0, STEEPEST)
     assert timetable.too_fast == 50.0
+
+
+def test_one_refusal_of_two_calls_is_far_too_fast() -> None:
+    assert trial().is_clear(Tally(2, 1, 0.05), 43.2, is_halting=False)
+    assert not trial(refused=10).is_clear(Tally(2, 0, 0.05), 43.2, is_halting=False)
+
+
+def test_a_rate_that_failed_is_approached_by_halves_where_refusals_halt_everybody_and_only_there() -> None:
+    timetable = Timetable()
+    timetable.faster_failed(trial(), 44.0, 1.0, 100.0, halts_s=1.0)
+    assert faster(timetable, is_halting=True) == 42.0
+    timetable.faster_succeeded(trial(), 42.0, 200.0, is_halting=False)
+    assert (timetable.faster_s, timetable.step) == (200.0, 2 * STEP), "at once, though it is near"
