@@ -22,7 +22,7 @@ run: .venv/ready
 # Whoever a test starts a command as must be able to write what it reached.
 test: lint
 	@rm -rf .coverage && mkdir -m 1777 .coverage
-	$(BIN)/python -m coverage run -m pytest -n 3 --dist loadfile --no-loadscope-reorder; code=$$?; \
+	$(BIN)/python -m coverage run -m pytest -n 4 --dist loadfile --no-loadscope-reorder; code=$$?; \
 		$(BIN)/python -m coverage combine -q && $(BIN)/python -m coverage report; exit $$code
 
 quick: lint

@@ -27,6 +27,7 @@ def tenant(count: int) -> tuple[list[Route], dict[str, tuple[int, int]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("uncounted_commands")
 @pytest.mark.parametrize("redirected", REDIRECTED)
 @pytest.mark.parametrize("quiet", [(), ("--quiet",)])
 def test_a_person_at_the_terminal_is_asked(tmp_path: Path, redirected: str, quiet: tuple[str, ...]) -> None:
