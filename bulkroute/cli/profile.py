@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 
 from bulkroute.cli.config_file import Config, read_config
-from bulkroute.credentials import KEY, SECRETS, VARIABLES
 from bulkroute.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -75,6 +74,8 @@ def take_config(ctx: click.Context) -> None:
 
 def environment_of_credentials(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """Return the environment, with the credentials that the settings file names. Raises UsageError for a mixture."""
+    from bulkroute.credentials import VARIABLES  # here, since help must not wait for it
+
     ctx = click.get_current_context(silent=True)
     found: Config = ctx.meta.get(FOUND, Config()) if ctx else Config()
     named, given = found.credentials, [name for name in VARIABLES if environment.get(name)]
@@ -90,11 +91,15 @@ def environment_of_credentials(environment: Mapping[str, str] = os.environ) -> M
 
 
 def _half(name: str) -> str:
+    from bulkroute.credentials import KEY, SECRETS  # here, as above
+
     return "key" if name == KEY else "secret" if name in SECRETS else "token"
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return a notice for each BULKROUTE_* variable that nothing reads: a misspelt limit would be missed in silence."""
+    from bulkroute.credentials import VARIABLES  # here, as above
+
     given = {name for name in environment if name.startswith(PREFIX)} - {*VARIABLES, *SIMULATOR, *TO_HOOKS}
     if not given:
         return []
