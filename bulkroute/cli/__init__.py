@@ -45,6 +45,7 @@ FLEET = {
     "verify": "Compare live bindings with what the ledgers say was done.",
     "rollback": "Put back the earlier bindings of rows that the latest batches changed.",
     "report": "Write a page about all tenants, and a report of each beside it.",
+    "detach": "End the copies of ledgers in PostgreSQL; they are here then, and up to date.",
 }
 """Each command of `bulkroute fleet`."""
 

@@ -17,6 +17,7 @@ from bulkroute.fleet.handover import hand_over_if_silent
 from bulkroute.fleet.tenants import FleetTenant
 from bulkroute.ledger.batches import Tenant
 from bulkroute.postgres.claim import Claim
+from bulkroute.postgres.connect import place_of
 from bulkroute.postgres.database import Database, tenant_number
 from bulkroute.postgres.stored import Seen
 from bulkroute.run import control
@@ -62,7 +63,8 @@ class Hosts:
     is_shared = True
 
     def __init__(self, url: str, tenants: Iterable[FleetTenant], limits: Mapping[str, float], told: Told) -> None:
-        """Take a database's address. Raises UsageError for two tenants that are one there."""
+        """Take a database's address. Raises UsageError for what is none, and for two tenants that are one there."""
+        place_of(url)
         self._url = url
         self._limits = limits
         self._numbers = _numbered(tenants)

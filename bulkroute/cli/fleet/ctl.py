@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkroute.cli.ctl import VERB_LINES, verb_of
-from bulkroute.cli.fleet.options import fleet_file
+from bulkroute.cli.fleet.options import fleet_file, on_database
 from bulkroute.cli.options import CONTEXT
 from bulkroute.errors import ExitCode, NotRunning, UsageError
 
@@ -48,9 +48,10 @@ Example: bulkroute fleet ctl fleet.yaml pause --tenant acme the switch is reboot
     allow_from_autoenv=False,
     callback=lambda ctx, _option, names: ctx.meta.update({NAMED: names}),
 )
+@on_database
 @click.option("--json", "json_", is_flag=True, help="Print each answer as one JSON object.")
 @click.pass_context
-def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], json_: bool) -> int:
+def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], on: str | None, json_: bool) -> int:
     """Ask the runs, and print what they answer."""
     import asyncio  # here, since help must not wait for these
 
@@ -59,8 +60,11 @@ def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], json_: bool) ->
 
     verb, value = verb_of(words)
     names: tuple[str, ...] = ctx.meta[NAMED]
-    tenants = _named(ledgers_of(fleet), names, fleet)
-    told = asyncio.run(tell(tenants, verb, value, whole=not names))
+    if on:
+        told = _tell_hosts(on, fleet, names, verb, value)
+    else:
+        tenants = _named(ledgers_of(fleet), names, fleet)
+        told = asyncio.run(tell(tenants, verb, value, whole=not names))
     for each in told:
         _show(each, as_json=json_)
     refused = [each for each in told if each.answer is not None and not each.answer["ok"]]
@@ -68,6 +72,20 @@ def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], json_: bool) ->
     if failed or refused:
         return failed[0].exit_code if failed else ExitCode.USAGE
     return 0 if any(each.answer for each in told) else ExitCode.UNREACHABLE
+
+
+def _tell_hosts(on: str, fleet: Path, names: tuple[str, ...], verb: str, value: str | None) -> "list[Told]":
+    """Ask the runs on all hosts."""
+    import asyncio  # here, as above
+
+    from bulkroute.cli.fleet.fleet_of import fleet_of
+    from bulkroute.fleet import from_database
+    from bulkroute.fleet.standing import TenantLedger
+
+    tenants = fleet_of(fleet, []).tenants
+    named = {each.tenant for each in _named([TenantLedger(each.name, each.ledger) for each in tenants], names, fleet)}
+    chosen = [each for each in tenants if each.name in named]
+    return asyncio.run(from_database.tell(on, chosen, verb, value, whole=not names))
 
 
 def _named(tenants: "list[TenantLedger]", names: Sequence[str], fleet: Path) -> "list[TenantLedger]":

@@ -1,8 +1,11 @@
 """Options that several commands of `fleet` share."""
 
+import importlib.util
+
 import click
 
 from bulkroute.cli.options import PATH, ask_nothing, output_options, together
+from bulkroute.errors import UsageError
 
 fleet_file = click.argument("fleet", type=PATH)
 
@@ -23,9 +26,18 @@ which_options = together(
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 
+
+def _require_driver(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
+    """Refuse a database where the library for it is not there. Raises UsageError."""
+    if url is not None and importlib.util.find_spec("psycopg") is None:
+        raise UsageError("--on needs psycopg", hint="pip install 'bulkroute[postgres]'")
+    return url
+
+
 on_database = click.option(
     "--on",
     metavar="URL",
+    callback=_require_driver,
     help="Work on as many hosts as give this same command and PostgreSQL database, postgresql://host/database.",
 )
 

@@ -1,0 +1,118 @@
+"""A fleet through the command line on two hosts that share a PostgreSQL: each a folder of its own, none told of the other."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.carrier import Carrier, carrier
+from tests.harness import bulkroute, started
+from tests.postgres import Cluster
+
+ROWS = 60
+NAMES = ["acme", "globex", "initech"]
+IN_FLIGHT = 16
+
+pytestmark = pytest.mark.slow
+
+
+def _calls(fleet: Carrier) -> int:
+    return sum(len(seen.modified_at) for seen in fleet.seen().values())
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    give_up_at_s = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < give_up_at_s
+        time.sleep(0.05)
+
+
+def _all_right(fleet: Carrier) -> bool:
+    return all(seen.bindings.items() >= fleet.wanted[name].items() for name, seen in fleet.seen().items())
+
+
+def test_another_host_goes_on_and_all_of_it_is_seen_and_steered_from_a_third(tmp_path: Path, postgres: Cluster) -> None:
+    on = postgres.url(postgres.new_database())
+    first, second, third = (tmp_path / name for name in "abc")
+    with carrier(first, NAMES, ROWS) as fleet:
+        fleet.write({"rate": 15, "note": "CHG7"})
+        shutil.copytree(first, second)
+        shutil.copytree(first, third)
+        run = ("fleet", "run", "fleet.yaml", "--on", on, "--json")
+        with started(*run, cwd=first) as one:
+            _until(lambda: _calls(fleet) > 10)
+            with started(*run, cwd=second) as other:
+                _until(lambda: _calls(fleet) > 30)
+                paused = bulkroute("fleet", "ctl", "fleet.yaml", "--on", on, "pause", "a", "moment", cwd=third)
+                assert paused.code == 0, paused.err
+                told = bulkroute("fleet", "status", "fleet.yaml", "--on", on, "--json", cwd=third).summary["tenants"]
+                assert {each["tenant"] for each in told} == set(NAMES)
+                assert {(each["state"], each["total"]) for each in told} <= {("paused", ROWS), ("running", ROWS)}
+                one.kill()
+                out, err = other.communicate(timeout=90)
+        assert other.returncode == 0, err.decode()
+        assert _all_right(fleet)
+        assert _calls(fleet) <= len(NAMES) * (ROWS + IN_FLIGHT)
+        assert {each["exit_code"] for each in json.loads(out)["tenants"]} == {0}
+        told = bulkroute("fleet", "status", "fleet.yaml", "--on", on, "--json", cwd=third).summary["tenants"]
+        assert {(each["state"], each["exit_code"], each["done"]) for each in told} == {("ended", 0, ROWS)}
+
+        # What lies on the second host is a whole ledger, and is not written without the database.
+        status = bulkroute("status", "acme.ledger.db", "--json", cwd=second).summary
+        assert (status["succeeded"], status["note"]) == (ROWS, "CHG7")
+        alone = bulkroute("fleet", "run", "fleet.yaml", "--json", cwd=second)
+        assert {each["exit_code"] for each in alone.summary["tenants"]} == {5}
+        assert "this ledger has a copy in PostgreSQL" in alone.err
+        back = bulkroute("fleet", "rollback", "fleet.yaml", "--on", on, "--first", "1", cwd=third)
+        assert back.code == 0, back.err
+        assert not _all_right(fleet)
+        freed = bulkroute("fleet", "detach", "fleet.yaml", "--on", on, cwd=second)
+        assert freed.code == 0, freed.err
+        again = bulkroute("fleet", "run", "fleet.yaml", cwd=second)
+        assert again.code == 0, again.err
+        assert _all_right(fleet)
+
+
+def test_without_the_database_nothing_is_sent_and_the_same_command_goes_on(tmp_path: Path, postgres: Cluster) -> None:
+    on = postgres.url(postgres.new_database())
+    with carrier(tmp_path / "a", NAMES, ROWS) as fleet:
+        fleet.write({"rate": 15, "max-throttle-wait": 3})
+        run = ("fleet", "run", "fleet.yaml", "--on", on, "--json")
+        with started(*run, cwd=fleet.folder) as process:
+            _until(lambda: _calls(fleet) > 20)
+            postgres.kill()
+            try:
+                out, err = process.communicate(timeout=60)
+                assert process.returncode == 4, err.decode()
+                assert {each["stop"] for each in json.loads(out)["tenants"]} == {"copy"}
+                sent = _calls(fleet)
+                refused = bulkroute(*run, cwd=fleet.folder)
+                assert (refused.code, refused.summary["tenants"], _calls(fleet)) == (4, [], sent)
+                assert "PostgreSQL cannot be used" in refused.err
+            finally:
+                postgres.start()
+        assert sent < len(NAMES) * ROWS
+        done = bulkroute(*run, cwd=fleet.folder)
+        assert done.code == 0, done.err
+        assert _all_right(fleet)
+        assert _calls(fleet) <= len(NAMES) * (ROWS + IN_FLIGHT)
+
+
+def test_what_is_no_database_or_one_tenant_twice_is_said_before_anything(tmp_path: Path, postgres: Cluster) -> None:
+    on = postgres.url(postgres.new_database())
+    with carrier(tmp_path, NAMES[:2], 4) as fleet:
+        url = fleet.urls["acme"]
+        own = {"globex": {"base-url": url, "limit": "x"}, "acme": {"limit": "x"}}
+        fleet.write({}, limits={"x": 5}, own=own)
+        for given, said in (
+            ("postgres", "is not the address of a PostgreSQL database"),
+            (on.replace("://", "://me:hush@").replace("hush@bulkroute", "hush"), "holds a password"),
+            (on, "acme and globex have one service and one app key, so they are one tenant in the database"),
+        ):
+            done = bulkroute("fleet", "run", "fleet.yaml", "--on", given, cwd=tmp_path)
+            assert done.code == 2
+            assert said in done.err
+        assert [seen.called_at for seen in fleet.seen().values()] == [[], []]
