@@ -96,6 +96,7 @@ class OneProcess:
         self._host = own_host()
         self.close = self._walk.close
         self.interrupt = self._walk.interrupt
+        self.stop_all = self._walk.stop_all
         self.refuse_reading = self._walk.refuse_reading
         self.ended_elsewhere = self._walk.ended_elsewhere
 

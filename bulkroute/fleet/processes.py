@@ -12,13 +12,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from bulkroute.errors import StopKind, StoppedEarly
-from bulkroute.events import Event
+from bulkroute.events import Event, Stopping
 from bulkroute.fleet.closing import TenantEnd, ended_without_run
 from bulkroute.fleet.one_process import FailedTenants, Verb
 from bulkroute.fleet.tenants import Fleet
 from bulkroute.fleet.views import TO_COME, TenantView
 from bulkroute.fleet.walk import NOBODY_MUST_ACT, own_host
 from bulkroute.fleet.worker import Job, work
+from bulkroute.run.verbs import FLEET_STOPPED
 
 
 class Processes:
@@ -71,7 +72,11 @@ class Processes:
             self._gone(pipe)
             return
         if what == "event":
-            self._on_event(*said)
+            tenant, event = said
+            if isinstance(event, Stopping) and event.reason == FLEET_STOPPED:
+                # The other processes may have no run that could be told, and would go on with what this one leaves.
+                self._tell("stop", event.reason)
+            self._on_event(tenant, event)
         elif what == "end":
             self._ended(said)
         else:

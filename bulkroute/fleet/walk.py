@@ -193,14 +193,15 @@ class Walk(Generic[T]):
         elif isinstance(event, RunEnded):
             work.summary = event.summary
         elif isinstance(event, Stopping) and event.reason == FLEET_STOPPED:
-            self._stop_all(event.reason)
+            self.stop_all(event.reason)
         self._on_event(work.tenant, event)
 
-    def _stop_all(self, reason: str) -> None:
+    def stop_all(self, reason: str) -> None:
         """Begin no further tenant, and stop those that could not be told: they get ready, or were begun meanwhile."""
         if self._stopped == reason:
             return
         self._stopped = reason
+        self._stirred.set()
         for task, work in self._at_work.items():
             if work.engine is None or work.engine.current is None:
                 task.cancel()

@@ -105,6 +105,8 @@ class _Worker:
             self._walk.ended_elsewhere(told)
         elif verb == "close":
             self._walk.close(told)
+        elif verb == "stop":
+            self._walk.stop_all(told)
         else:
             self._walk.interrupt(told)
 

@@ -86,6 +86,22 @@ def test_status_and_ctl_reach_each_tenant(tmp_path: Path) -> None:
         assert ctl(tmp_path, "resume")[0] == 69
 
 
+@pytest.mark.slow
+def test_a_stop_reaches_a_tenant_that_gets_ready_in_another_process(tmp_path: Path) -> None:
+    with carrier(tmp_path, ["t0", "t1"], 300, {"t1": Faults(latency_ms=4000)}) as services:
+        services.write({"rate": 10, "snapshot": False}, own={"t1": {"snapshot": True}})
+        each_takes_one = ("--processes", "2", "--at-once", "2")
+        with started("fleet", "run", "fleet.yaml", *each_takes_one, cwd=tmp_path) as fleet:
+            wait_for(lambda: bool(services.seen()["t0"].modified_at))
+            assert standing(tmp_path)["t1"]["state"] == "preparing"
+            code, out, err = ctl(tmp_path, "stop")
+            assert (code, len(out)) == (0, 1)
+            assert err[0].startswith("t1: the run on this ledger (pid ")
+            assert ended(fleet) == 4
+        assert services.seen()["t1"].modified_at == []
+        assert bulkroute("status", "t0.ledger.db", "--json", cwd=tmp_path).summary["stop"] == "ctl"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
