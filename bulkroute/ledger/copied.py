@@ -5,16 +5,14 @@ transaction: so of two copies it is known which one is further. Only whoever hol
 run into it; to read it is free. `forget` makes it an ordinary ledger again.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from bulkroute.ledger.file import transaction
-
-if TYPE_CHECKING:  # `status` must not wait for it
-    import asyncio
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS copy (one INTEGER PRIMARY KEY CHECK (one = 1), database TEXT NOT NULL, tenant INTEGER NOT NULL,"
@@ -45,7 +43,7 @@ class LedgerCopy(NamedTuple):
 
     mark: CopyMark
     """Which copy it is."""
-    add: Callable[[int, bytes], "asyncio.Future[None]"]
+    add: Callable[[int, bytes], asyncio.Future[None]]
     """Takes the number and record of a commit; what it returns ends once that is kept, or raises LedgerError."""
     begin: Callable[[Callable[[Path], Awaitable[int]]], Awaitable[None]]
     """Makes the copy that a run begins with, by what saves the ledger as a file and returns its number; raises LedgerError."""

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import lock, migrations
-from bulkroute.ledger.copied import LedgerCopy
 from bulkroute.ledger.file import checked, is_frozen, make_whole, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.mounts import network_file_system
@@ -29,6 +28,7 @@ from bulkroute.ledger.paths import database_files, quoted
 from bulkroute.ledger.reader import READ, LedgerReader
 
 if TYPE_CHECKING:
+    from bulkroute.ledger.copied import LedgerCopy
     from bulkroute.ledger.writer import LedgerWriter
 
 
@@ -49,7 +49,7 @@ class Identity(NamedTuple):
 class Ledger:
     """A ledger by its path; the file need not be there yet. `copy` is where commits of runs go as well."""
 
-    def __init__(self, path: Path, copy: LedgerCopy | None = None) -> None:
+    def __init__(self, path: Path, copy: "LedgerCopy | None" = None) -> None:
         self.path, self.copy = path, copy
 
     @contextmanager
@@ -112,7 +112,7 @@ class Ledger:
 class HeldLedger:
     """A ledger whose lock is ours; the file need not be there yet."""
 
-    def __init__(self, path: Path, copy: LedgerCopy | None = None) -> None:
+    def __init__(self, path: Path, copy: "LedgerCopy | None" = None) -> None:
         self.path, self._copy = path, copy
 
     @contextmanager
