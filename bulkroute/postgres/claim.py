@@ -166,6 +166,9 @@ class Claim:
             packed = await asyncio.to_thread(zlib.compress, data, 1)
             await self._session.run(partial(_add_part, about, part, packed))
         await self._session.run(lambda connection: stored.use_base(connection, *about, number))
+        # Bit by bit: commits of other tenants wait meanwhile.
+        while await self._session.run(lambda connection: stored.forget(connection, self.tenant, base, number)):
+            pass
 
     def _add(self, number: int, record: bytes) -> asyncio.Future[None]:
         """Keep a commit; what comes before the run's copy is made is part of it, and what comes meanwhile follows it."""

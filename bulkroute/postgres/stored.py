@@ -14,8 +14,11 @@ from bulkroute.postgres.connect import Connection, one_row
 PART_BYTES = 1_000_000
 """A ledger goes in parts of so many bytes: each is soon written, and soon read, whatever freezes meanwhile."""
 
+PARTS_AT_ONCE = 16
+"""Parts that are removed at a time."""
+
 RECORDS = 2000
-"""Records that are read at a time."""
+"""Records that are read, or removed, at a time."""
 
 
 _WANTED = 1
@@ -114,7 +117,7 @@ def take_over(connection: Connection, tenant: int, name: str, service: str, host
             " VALUES (%s, %s, %s, %s, %s, %s, clock_timestamp(), clock_timestamp()) ON CONFLICT (tenant) DO UPDATE SET"
             " name = excluded.name, service = excluded.service, epoch = excluded.epoch, host = excluded.host,"
             " pid = excluded.pid, began_at = excluded.began_at, seen_at = excluded.seen_at, ended_at = NULL,"
-            " exit_code = NULL",
+            " exit_code = NULL, state = NULL",
             (tenant, name, service, epoch, host, pid),
         )
     _, was, was_left, base, base_epoch, base_number = before
@@ -136,18 +139,30 @@ def add_part(connection: Connection, tenant: int, epoch: int, base: int, part: i
 
 
 def use_base(connection: Connection, tenant: int, epoch: int, base: int, number: int) -> None:
-    """Let a copy that is there whole, with that many commits, stand for the ledger; what was before is removed.
+    """Let a copy that is there whole, with that many commits, stand for the ledger; `forget` then removes what was before.
 
     Raises LedgerError if the tenant is another's.
     """
-    with connection.transaction():
-        used = connection.execute(
-            "UPDATE bulkroute.tenant SET base = %s, base_epoch = epoch, base_number = %s WHERE tenant = %s AND epoch = %s",
-            (base, number, tenant, epoch),
-        )
-        _require_ours(used.rowcount)
-        connection.execute("DELETE FROM bulkroute.base WHERE tenant = %s AND base <> %s", (tenant, base))
-        connection.execute("DELETE FROM bulkroute.journal_commit WHERE tenant = %s AND number <= %s", (tenant, number))
+    used = connection.execute(
+        "UPDATE bulkroute.tenant SET base = %s, base_epoch = epoch, base_number = %s WHERE tenant = %s AND epoch = %s",
+        (base, number, tenant, epoch),
+    )
+    _require_ours(used.rowcount)
+
+
+def forget(connection: Connection, tenant: int, base: int, number: int) -> bool:
+    """Remove some of what a copy with that many commits has made useless; return whether more may be left."""
+    parts = connection.execute(
+        "DELETE FROM bulkroute.base WHERE ctid = ANY(ARRAY(SELECT ctid FROM bulkroute.base"
+        " WHERE tenant = %s AND base <> %s LIMIT %s))",
+        (tenant, base, PARTS_AT_ONCE),
+    )
+    records = connection.execute(
+        "DELETE FROM bulkroute.journal_commit WHERE ctid = ANY(ARRAY(SELECT ctid FROM bulkroute.journal_commit"
+        " WHERE tenant = %s AND number <= %s LIMIT %s))",
+        (tenant, number, RECORDS),
+    )
+    return parts.rowcount == PARTS_AT_ONCE or records.rowcount == RECORDS
 
 
 def part(connection: Connection, tenant: int, base: int, number: int) -> bytes | None:

@@ -12,7 +12,7 @@ from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.journal import Journal
 from bulkroute.postgres import claim as claim_module
 from bulkroute.postgres import session as session_module
-from bulkroute.postgres import words
+from bulkroute.postgres import stored, words
 from bulkroute.postgres.claim import Claim
 from bulkroute.postgres.database import Database, tenant_number
 from tests.ledgers import written
@@ -258,6 +258,8 @@ async def test_commits_while_the_copy_is_made_follow_it(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claim_module, "PART_BYTES", 5_000)
+    monkeypatch.setattr(stored, "PARTS_AT_ONCE", 3)
+    monkeypatch.setattr(stored, "RECORDS", 5)
     path = tmp_path / "x.db"
     async with Database(url) as one:
         claim, _ = await taken(one, path)
@@ -273,8 +275,13 @@ async def test_commits_while_the_copy_is_made_follow_it(
         await asyncio.gather(making, *sent)
         connection.close()
         await claim.give_back()
-        await taken(one, tmp_path / "y.db")
+        claim, _ = await taken(one, tmp_path / "y.db")
         assert content(tmp_path / "y.db") == content(path)
+
+        await claim.end(tmp_path / "y.db", 0)  # of what was before nothing is left
+        with psycopg.connect(url) as admin:
+            assert admin.execute("SELECT count(*) FROM bulkroute.journal_commit").fetchone() == (0,)
+            assert admin.execute("SELECT count(DISTINCT base) FROM bulkroute.base").fetchone() == (1,)
 
 
 async def test_a_server_that_stands_still_is_given_up(
