@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bulkroute.cli.database_options import database_options
 from bulkroute.cli.hook_options import hook_options
 from bulkroute.cli.options import (
     CONTEXT,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @strict_targets
 @service_moved
 @wait_for_lock
+@database_options
 @ask_nothing
 @hook_options
 @telling_options

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from bulkroute.cli.approval_options import approval_options
+from bulkroute.cli.database_options import database_options
 from bulkroute.cli.hook_options import hook_options
 from bulkroute.cli.options import (
     CONTEXT,
@@ -58,6 +59,7 @@ from bulkroute.cli.wave_options import require_somebody, wave_options
 @expect
 @fresh
 @wait_for_lock
+@database_options
 @ask_nothing
 @hook_options
 @telling_options

@@ -14,6 +14,7 @@ import click
 
 from bulkroute.cli.command_line import as_given, going_on, on_ledger
 from bulkroute.cli.confirm import confirm_with
+from bulkroute.cli.database_options import joined
 from bulkroute.cli.hook_options import leave_out_for_rehearsal
 from bulkroute.cli.messages import STAMP, log_file, open_log, report_error, streams
 from bulkroute.cli.options import settings_from
@@ -99,7 +100,7 @@ def work_to_the_end(
     code = -1
     try:
         with interrupts.taken():
-            summary = interrupts.run(_work(options, interrupts, settings, work, [metrics] if metrics else []))
+            summary = interrupts.run(_work(options, ledger, interrupts, settings, work, [metrics] if metrics else []))
         code = summary.exit_code or 0
         with contextlib.suppress(OSError):  # as below: there may be no reader
             close_with(summary, options, ledger(), rollback=manifest is None)
@@ -218,7 +219,12 @@ def _reasons(summary: Summary, ledger: Path) -> list[Reason]:
 
 
 async def _work(
-    options: dict[str, Any], interrupts: Interrupts, settle: Settle, work: Work, extra: Sequence[Face]
+    options: dict[str, Any],
+    ledger: Callable[[], Path],
+    interrupts: Interrupts,
+    settle: Settle,
+    work: Work,
+    extra: Sequence[Face],
 ) -> Summary:
     async with AsyncExitStack() as exits:
         left_out = leave_out_for_rehearsal(options) if options.get("simulate") else []
@@ -239,7 +245,11 @@ async def _work(
         for text in (*unknown_variables(), *_long_window(options["until"]), *left_out):
             on_event(Notice(text))
         confirm = confirm_with(options, warnings)
-        engine = await exits.enter_async_context(Engine(settings, on_event=on_event, confirm=confirm))
+        how = await exits.enter_async_context(joined(options, settings, ledger(), on_event))
+        engine = await exits.enter_async_context(
+            Engine(settings, on_event=how.on_event, confirm=confirm, limit=how.limit, copy=how.copy)
+        )
+        how.begun(engine)
         interrupts.work = engine
         tickers = [asyncio.create_task(_tick(engine, face, on_event), name="progress") for face in shown]
         try:

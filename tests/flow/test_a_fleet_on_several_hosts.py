@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.carrier import Carrier, carrier
+from tests.flow.engine import most_within
+from tests.flow.test_never_above_the_rate import ALMOST_A_SECOND_S
 from tests.harness import bulkroute, started
 from tests.postgres import Cluster
 
@@ -116,3 +118,26 @@ def test_what_is_no_database_or_one_tenant_twice_is_said_before_anything(tmp_pat
             assert done.code == 2
             assert said in done.err
         assert [seen.called_at for seen in fleet.seen().values()] == [[], []]
+
+
+def test_single_runs_share_a_rate_and_a_tenant_in_the_database(tmp_path: Path, postgres: Cluster) -> None:
+    on = postgres.url(postgres.new_database())
+    shared = ("--on", on, "--limit", "partner=20", "--rate", "unlimited", "--no-snapshot", "--json")
+    with carrier(tmp_path, NAMES[:2], ROWS) as fleet:
+        one, other = (
+            ("run", f"{name}.csv", "--base-url", fleet.urls[name], "--tenant", name, *shared) for name in NAMES[:2]
+        )
+        with started(*one, cwd=tmp_path) as first, started(*other, cwd=tmp_path) as second:
+            _until(lambda: _calls(fleet) > 10)
+            busy = bulkroute(*one, "--ledger", "another.db", cwd=tmp_path)
+            assert (busy.code, "another process works on it" in busy.err) == (75, True)
+            assert [first.wait(60), second.wait(60)] == [0, 0]
+        at = sorted(moment for seen in fleet.seen().values() for moment in seen.modified_at)
+        assert len(at) == 2 * ROWS
+        assert most_within(at, ALMOST_A_SECOND_S) <= 20
+        alone = bulkroute("run", "acme.csv", "--base-url", fleet.urls["acme"], cwd=tmp_path)
+        assert (alone.code, "this ledger has a copy in PostgreSQL" in alone.err) == (5, True)
+        back = bulkroute("rollback", "acme.ledger.db", "--base-url", fleet.urls["acme"], "--on", on, cwd=tmp_path)
+        assert back.code == 1, back.err  # it is let in; without a snapshot no earlier binding was recorded
+        no_database = bulkroute("run", "acme.csv", "--base-url", fleet.urls["acme"], "--limit", "x=5", cwd=tmp_path)
+        assert (no_database.code, "--limit is shared by way of PostgreSQL" in no_database.err) == (2, True)

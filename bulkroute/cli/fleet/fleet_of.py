@@ -33,6 +33,7 @@ OF_THE_FLEET = frozenset(
         "config",
         "profile",
         "tenant",
+        "on",
         "yes",
         "json",
         "quiet",

@@ -1,11 +1,9 @@
 """Options that several commands of `fleet` share."""
 
-import importlib.util
-
 import click
 
+from bulkroute.cli.database_options import on_database
 from bulkroute.cli.options import PATH, ask_nothing, output_options, together
-from bulkroute.errors import UsageError
 
 fleet_file = click.argument("fleet", type=PATH)
 
@@ -26,19 +24,8 @@ which_options = together(
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
 
-
-def _require_driver(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
-    """Refuse a database where the library for it is not there. Raises UsageError."""
-    if url is not None and importlib.util.find_spec("psycopg") is None:
-        raise UsageError("--on needs psycopg", hint="pip install 'bulkroute[postgres]'")
-    return url
-
-
-on_database = click.option(
-    "--on",
-    metavar="URL",
-    callback=_require_driver,
-    help="Work on as many hosts as give this same command and PostgreSQL database, postgresql://host/database.",
+on_hosts = on_database(
+    "Work on as many hosts as give this same command and PostgreSQL database, postgresql://host/database."
 )
 
 run_options = together(
@@ -57,7 +44,7 @@ run_options = together(
         show_default=True,
         help="Share the tenants among N processes, for more than one core; one that dies is replaced by the others.",
     ),
-    on_database,
+    on_hosts,
     ask_nothing,
     output_options,
 )
