@@ -136,7 +136,7 @@ class Exchange:
         try:
             transport.write(request)
             if (plain := await answered) is not None:
-                return Reply(200, plain.body, content_type=plain.content_type)
+                return plain
             for _ in range(MOST_INTERIM + 1):
                 message, content = await protocol.read()
                 if message.code >= 200 or message.code == 101:

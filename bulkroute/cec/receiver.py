@@ -7,26 +7,19 @@ this one is: other statuses, interim answers, pieces, lengths that disagree, wha
 
 import asyncio
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from bulkroute.cec.answers import MAY_BE_THROTTLING
+from bulkroute.cec.answers import MAY_BE_THROTTLING, Reply
 
 MOST_BYTES = 8190
 """Longer ones are none of these: aiohttp's limits of a line and of a header, which this is no more than, hold for them."""
 
-MOST_HEADERS = 128
-"""Likewise."""
-
-
-class PlainAnswer(NamedTuple):
-    """What counts of a plain answer."""
-
-    body: bytes
-    content_type: str | None
+MOST_LINES = 128
+"""Likewise; those of the body are counted too, since that is a call less for each header."""
 
 
 class Receiver(ResponseHandler):
@@ -35,10 +28,10 @@ class Receiver(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._parsing: HttpResponseParser | None = None
-        self._answered: asyncio.Future[PlainAnswer | None] | None = None
+        self._answered: asyncio.Future[Reply | None] | None = None
         self._begin()
 
-    def expect(self) -> asyncio.Future[PlainAnswer | None]:
+    def expect(self) -> asyncio.Future[Reply | None]:
         """Let the next bytes be those of an answer, which the future gives; None where `read` gives it, or what went wrong."""
         self._answered = self._loop.create_future()
         return self._answered
@@ -48,7 +41,7 @@ class Receiver(ResponseHandler):
         if self._answered is None:
             super().data_received(data)
             return
-        plain = self._parse(data) if len(data) <= MOST_BYTES else None
+        plain = self._parse(data) if len(data) <= MOST_BYTES and data.count(b"\n") <= MOST_LINES else None
         if plain is None:
             self.set_response_params(read_until_eof=True, auto_decompress=False)
             super().data_received(data)
@@ -59,12 +52,12 @@ class Receiver(ResponseHandler):
         super().set_exception(exc, *cause)
         self._tell(None)
 
-    def _tell(self, plain: PlainAnswer | None) -> None:
+    def _tell(self, plain: Reply | None) -> None:
         answered, self._answered = self._answered, None
         if answered is not None and not answered.done():
             answered.set_result(plain)
 
-    def _parse(self, data: bytes) -> PlainAnswer | None:
+    def _parse(self, data: bytes) -> Reply | None:
         """Return the plain answer that these bytes are; None if they are anything else."""
         parser = self._parsing = self._parsing or HttpResponseParser(self)
         self._begin()
@@ -73,17 +66,16 @@ class Receiver(ResponseHandler):
         except (HttpParserError, HttpParserUpgrade):
             self._is_whole = False
         body = b"".join(self._parts)
-        is_plain = self._is_whole and self._messages == 1 and self._headers <= MOST_HEADERS
-        if not is_plain or parser.get_status_code() != 200 or MAY_BE_THROTTLING in body:
+        is_plain = self._is_whole and self._messages == 1 and parser.get_status_code() == 200
+        if not is_plain or MAY_BE_THROTTLING in body:
             self._parsing = None  # it stands somewhere within an answer, or after the next one began
             return None
         content_type = self._content_type
         named = None if content_type is None else content_type.decode("utf-8", "surrogateescape")
-        return PlainAnswer(body, named)
+        return Reply(200, body, content_type=named)
 
     def _begin(self) -> None:
         self._messages = 0
-        self._headers = 0
         self._in_head = True
         self._content_type: bytes | None = None
         self._parts: list[bytes] = []
@@ -96,9 +88,8 @@ class Receiver(ResponseHandler):
         self._messages += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take note of a header."""
-        self._headers += 1
-        if self._in_head and self._content_type is None and name.lower() == b"content-type":
+        """Take note of the content type, which the others are quickly told from by their length."""
+        if len(name) == 12 and name.lower() == b"content-type" and self._in_head and self._content_type is None:
             self._content_type = value
 
     def on_headers_complete(self) -> None:
