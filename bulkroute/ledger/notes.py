@@ -5,7 +5,7 @@ Each status is left only from the state that it may be left from; a row that is 
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,14 +16,15 @@ from bulkroute.ledger.batches import QueuedRow
 from bulkroute.ledger.gates import GateNote
 from bulkroute.ledger.remarks import Remark, keep
 from bulkroute.ledger.waves import WaveNote
-from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Status, Verdict
+from bulkroute.model import UNCOUNTED, FailureKind, PaceCause, Ruling, Status, Verdict
 
 
 class Attempt(NamedTuple):
     """One call that was answered or given up, and where it leaves its row: `status`, and `error` for a failed one.
 
-    `number` is the try it belongs to, 1 for the first in this run. `uses_try` is False for one that is not held
-    against the row, since the service was down.
+    It has succeeded if that is the verdict, and only then; such a call uses up its try. `number` is the try it belongs
+    to, 1 for the first in this run. `uses_try` is False for one that is not held against the row, since the service was
+    down.
     """
 
     queued: QueuedRow
@@ -36,8 +37,8 @@ class Attempt(NamedTuple):
     uses_try: bool = True
 
 
-# While a rollback is under way, triggers let the rows of its batch follow the next three (`rollback.keep_true`).
-_SENT = f"UPDATE row SET status = '{Status.SENT}' WHERE row = ? AND status = '{Status.PENDING}'"
+# While a rollback is under way, triggers let the rows of its batch follow the next four (`rollback.keep_true`).
+_SENT = f"UPDATE row SET status = '{Status.SENT}' WHERE row BETWEEN ? AND ? AND status = '{Status.PENDING}'"
 
 _WITHDRAWN = f"UPDATE row SET status = '{Status.PENDING}' WHERE row = ? AND status = '{Status.SENT}'"
 
@@ -45,6 +46,16 @@ _ANSWERED = (
     "UPDATE row SET status = ?, error = ?, attempts = attempts + ?, given_back = given_back + ?, http_status = ?,"
     f" return_code = ?, description = ?, latency_ms = ?, finished_at = ? WHERE row = ? AND status = '{Status.SENT}'"
 )
+
+_SUCCEEDED = (
+    f"UPDATE row SET status = '{Status.SUCCEEDED}', error = NULL, attempts = row.attempts + 1,"
+    " http_status = call.http_status, return_code = call.return_code, description = call.description,"
+    " latency_ms = call.latency_ms, finished_at = call.started_at + call.latency_ms / 1000"
+    f" FROM attempt AS call WHERE call.attempt > ? AND call.verdict = '{Ruling.DONE.value}'"
+    f" AND row.row = call.row AND row.status = '{Status.SENT}'"
+)
+
+_LAST_ATTEMPT = "SELECT coalesce(max(attempt), 0) FROM attempt"
 
 _FAILED = f"UPDATE row SET status = '{Status.FAILED}', error = ?, finished_at = ? WHERE row = ? AND status = '{Status.PENDING}'"
 
@@ -118,24 +129,25 @@ def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) ->
     LedgerError for a row that is in another state than it must be in.
     """
 
-    def move(sql: str, rows: Sequence[tuple[object, ...]], doing: str) -> None:
-        moved = connection.executemany(sql, rows).rowcount if rows else 0
-        if moved != len(rows):
+    def require(moved: int, rows: int, doing: str) -> None:
+        if moved != rows:
             raise LedgerError(
-                f"{len(rows) - moved} rows were not in the state they must be in to be {doing}",
+                f"{rows - moved} rows were not in the state they must be in to be {doing}",
                 where=str(path),
                 hint="another program changed the ledger; run the same command again",
             )
 
+    def move(sql: str, rows: Sequence[tuple[object, ...]], doing: str) -> None:
+        require(_many(connection, sql, rows), len(rows), doing)
+
     if notes.attempts:
-        move(_ANSWERED, [_row_values(attempt) for attempt in notes.attempts], "answered")
-        connection.executemany(_ATTEMPT, [_attempt_values(attempt, run) for attempt in notes.attempts])
+        require(_write_answers(connection, run, notes.attempts), len(notes.attempts), "answered")
     if notes.failed:
         failed = [(attempt.error, notes.at, attempt.queued.number) for attempt in notes.failed]
         move(_FAILED, failed, "failed")
     if notes.given_back:
         connection.executemany(_GIVEN_BACK, notes.given_back)
-    move(_SENT, notes.sent, "sent")
+    require(_many(connection, _SENT, _stretches(notes.sent)), len(notes.sent), "sent")
     move(_WITHDRAWN, notes.withdrawn, "withdrawn")
     for wait in notes.waits:
         _write_wait(connection, run, wait)
@@ -149,6 +161,33 @@ def write(connection: sqlite3.Connection, path: Path, run: int, notes: Notes) ->
         gates.note(connection, run, notes.gates, notes.at)
 
 
+def _many(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> int:
+    """Do this for each of them; return how many rows of the ledger it changed."""
+    return connection.executemany(sql, rows).rowcount if rows else 0
+
+
+def _write_answers(connection: sqlite3.Connection, run: int, attempts: Iterable[Attempt]) -> int:
+    """Write how calls ended; return how many rows that brought on.
+
+    Nearly all succeed: their rows take that from what was just written, in one statement, a third cheaper than one each.
+    """
+    (last,) = connection.execute(_LAST_ATTEMPT).fetchone()
+    connection.executemany(_ATTEMPT, [_attempt_values(attempt, run) for attempt in attempts])
+    others = [_row_values(attempt) for attempt in attempts if attempt.verdict.ruling is not Ruling.DONE]
+    return connection.execute(_SUCCEEDED, (last,)).rowcount + _many(connection, _ANSWERED, others)
+
+
+def _stretches(rows: Iterable[tuple[int]]) -> list[tuple[int, int]]:
+    """Return the first and the last of each stretch of rows whose keys follow one another, as those sent mostly do."""
+    found: list[tuple[int, int]] = []
+    for (row,) in rows:
+        if found and found[-1][1] == row - 1:
+            found[-1] = (found[-1][0], row)
+        else:
+            found.append((row, row))
+    return found
+
+
 def _write_wait(connection: sqlite3.Connection, run: int, wait: Wait) -> None:
     if wait.number is None:
         began = (run, wait.started_at, wait.reason)
@@ -158,7 +197,10 @@ def _write_wait(connection: sqlite3.Connection, run: int, wait: Wait) -> None:
 
 
 def _row_values(attempt: Attempt) -> tuple[object, ...]:
-    """Return what is bound. sqlite3 asks around for an adapter for whatever is not exactly an int, a float or a str."""
+    """Return what is bound for a call that did not succeed.
+
+    sqlite3 asks around for an adapter for whatever is not exactly an int, a float or a str.
+    """
     queued, _number, started_at, latency_ms, verdict, status, error, uses_try = attempt
     is_pending = status is Status.PENDING
     may_have_changed_it = 0 if is_pending and verdict.ruling in UNCOUNTED else 1

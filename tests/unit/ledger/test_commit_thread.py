@@ -16,12 +16,12 @@ from bulkroute.ledger.commit_thread import CommitThread
 from bulkroute.ledger.journal import Journal
 from bulkroute.ledger.notes import Attempt
 from bulkroute.ledger.runs import RunStart
-from bulkroute.model import Row, Ruling, Status, Verdict
+from bulkroute.model import FailureKind, Row, Ruling, Status, Verdict
 from tests.ledgers import written
 from tests.slow_disk import SlowDisk
 
 IDS = "abcd"
-DONE = Verdict(Ruling.DONE, None, 200, "0", None)
+REFUSED = Verdict(Ruling.FAILED, FailureKind.BUSINESS, 200, "7", None)
 
 
 class Written:
@@ -49,7 +49,7 @@ class Written:
 
     def answered(self, row: int) -> asyncio.Future[None]:
         queued = QueuedRow(row, Row(2, IDS[row - 1], 1, 1), tried=False)
-        return self.journal.answered(Attempt(queued, 1, 1000.0, 20.0, DONE, Status.FAILED, None))
+        return self.journal.answered(Attempt(queued, 1, 1000.0, 20.0, REFUSED, Status.FAILED, FailureKind.BUSINESS))
 
     async def is_held(self) -> None:
         """Wait until a commit is held; only a loop that a commit does not keep waiting comes so far."""

@@ -130,10 +130,13 @@ class Night:
     def attempt(self, row: int) -> Attempt:
         draw = self.random
         verdict = self.verdict(draw.choice(list(Ruling)))
-        status = draw.choice([Status.SUCCEEDED, Status.FAILED, Status.PENDING])
+        is_done = verdict.ruling is Ruling.DONE
+        status = Status.SUCCEEDED if is_done else draw.choice([Status.FAILED, Status.PENDING])
         error = verdict.kind if status is Status.FAILED else None
         took_ms = draw.random() * 100
-        return Attempt(self.queued(row), 1, draw.random() * 1e9, took_ms, verdict, status, error, draw.random() < 0.8)
+        return Attempt(
+            self.queued(row), 1, draw.random() * 1e9, took_ms, verdict, status, error, is_done or draw.random() < 0.8
+        )
 
 
 @contextmanager
