@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import pace, reading, scale, sending
+from tests.bench import commands, pace, reading, scale, sending
 from tests.bench.figures import Finding, table
 from tests.bench.processes import BenchError
 from tests.bench.service import Nginx, nginx
@@ -36,10 +36,20 @@ class Size(NamedTuple):
     many: int
     yaml_rows: int
     csv_rows: int
+    routes: int
 
 
-FULL = Size(rounds=5, rows=20_000, pace_s=10, few=100_000, many=1_000_000, yaml_rows=50_000, csv_rows=1_000_000)
-QUICK = Size(rounds=1, rows=5_000, pace_s=2, few=10_000, many=50_000, yaml_rows=5_000, csv_rows=100_000)
+FULL = Size(
+    rounds=5,
+    rows=20_000,
+    pace_s=10,
+    few=100_000,
+    many=1_000_000,
+    yaml_rows=50_000,
+    csv_rows=1_000_000,
+    routes=10_000,
+)
+QUICK = Size(rounds=1, rows=5_000, pace_s=2, few=10_000, many=50_000, yaml_rows=5_000, csv_rows=100_000, routes=1_000)
 PACE_ROUNDS = 2
 
 
@@ -58,8 +68,14 @@ def measure(folder: Path, size: Size, lost: set[str], tell: Callable[[str], None
 def _sending(folder: Path, service: Nginx, size: Size, lost: set[str], tell: Callable[[str], None]) -> list[Finding]:
     tell(f"rows per second, {size.rounds} rounds of {size.rows:,} rows")
     found = sending.compare(folder, service, lost, rows=size.rows, rounds=size.rounds)
+    tell("commands")
+    found += commands.start_run(folder, service)
+    found += commands.plan(folder, rows=size.routes, rounds=min(size.rounds, 3))
     tell("pace")
-    found += pace.keep_pace(folder, service, seconds=size.pace_s, rounds=min(size.rounds, PACE_ROUNDS))
+    rounds = min(size.rounds, PACE_ROUNDS)
+    found += pace.keep_pace(folder, service, seconds=size.pace_s, rounds=rounds)
+    found += pace.cost(folder, service, seconds=size.pace_s, rounds=rounds)
+    found += pace.keep_many(folder, service, seconds=size.pace_s, rounds=rounds)
     tell(f"scale, {size.many:,} rows")
     return found + scale.grow(folder, service, few=size.few, many=size.many, rounds=min(size.rounds, 3))
 

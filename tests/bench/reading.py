@@ -33,7 +33,7 @@ def read(folder: Path, *, csv_rows: int, yaml_rows: int, rounds: int) -> list[Fi
             at_least(5),
         ),
         Finding("memory of reading ten times the YAML", spread([peaks_mib[0] / peaks_mib[1]]), at_most(1.1)),
-        Finding(f"reading {csv_rows:,} rows of CSV against csv.reader", ratios(ours_csv, theirs_csv), at_most(4)),
+        Finding(f"reading {csv_rows:,} rows of CSV against csv.reader", ratios(ours_csv, theirs_csv), at_most(3.5)),
     ]
 
 
@@ -43,4 +43,4 @@ def start(folder: Path) -> list[Finding]:
     for _ in range(START_ROUNDS):
         nothing_s.append(spend([sys.executable, "-c", "pass"], cwd=folder).wall_s)
         help_s.append(spend([SCRIPT, "--help"], cwd=folder).wall_s)
-    return [Finding("--help against python -c pass", ratios(help_s, nothing_s), at_most(5))]
+    return [Finding("--help against python -c pass", ratios(help_s, nothing_s), at_most(4))]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.bench import manifests
+from tests.bench import commands, manifests
 from tests.bench.figures import Finding, at_most, ratios, spread
 from tests.bench.processes import SCRIPT, Spent, spend
 from tests.bench.sending import fresh, run_command
@@ -24,6 +24,7 @@ def grow(folder: Path, service: Nginx, *, few: int, many: int, rounds: int) -> l
         ),
         Finding(f"peak memory of {many:,} rows", spread([peaks_mib[many] * 1.048576]), at_most(90, "MB")),
         *(Finding(f"ledger, bytes a row at {rows:,}", spread([size / rows])) for rows, size in ledger_bytes.items()),
+        *commands.status(folder, manifest.with_suffix(".ledger.db"), rows=many, rounds=rounds),
         *_repeat(folder, manifest, service, rows=many, rounds=rounds),
     ]
 

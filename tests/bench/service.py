@@ -1,6 +1,6 @@
 """nginx on loopback, answering every call with success: a service faster than any client here.
 
-No two heads of its answers are the same, as those of a real gateway are not.
+No two heads of its answers are the same, as those of a real gateway are not; but for those of its plain server.
 """
 
 import contextlib
@@ -20,16 +20,19 @@ CONFIGURATION = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
-  add_header X-Request-Id $request_id;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/fastcgi;
   uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-  keepalive_requests 10000000; default_type application/json; log_format arrivals $msec;
+  keepalive_requests 10000000; default_type application/json; log_format arrivals '$msec $http_x_tenant';
   server {{
-    listen 127.0.0.1:{port}; access_log off;
+    listen 127.0.0.1:{plain_port}; access_log off;
     location / {{ return 200 '{{"returnCode":"0","description":"data update success"}}'; }}
   }}
   server {{
-    listen 127.0.0.1:{logged_port}; access_log {folder}/arrivals.log arrivals;
+    listen 127.0.0.1:{port}; access_log off; add_header X-Request-Id $request_id;
+    location / {{ return 200 '{{"returnCode":"0","description":"data update success"}}'; }}
+  }}
+  server {{
+    listen 127.0.0.1:{logged_port}; access_log {folder}/arrivals.log arrivals; add_header X-Request-Id $request_id;
     location / {{ return 200 '{{"returnCode":"0","description":"data update success"}}'; }}
   }}
 }}
@@ -37,9 +40,11 @@ http {{
 
 
 class Nginx(NamedTuple):
-    """Two servers that answer alike; the second notes when each call came, in `arrivals`."""
+    """Servers that answer alike; `logged_root` notes when each call came, and from which X-Tenant, in `arrivals`."""
 
     root: str
+    plain_root: str
+    """Where each head is as the one before, up to its second."""
     logged_root: str
     arrivals: Path
 
@@ -54,9 +59,11 @@ def nginx(folder: Path) -> Iterator[Nginx]:
     """Start nginx on free ports, stop it at the end. Raises BenchError where it does not come up."""
     folder.mkdir()
     folder.chmod(0o755)
-    port, logged_port = _free_ports(2)
+    port, plain_port, logged_port = _free_ports(3)
     configuration = folder / "nginx.conf"
-    configuration.write_text(CONFIGURATION.format(folder=folder, port=port, logged_port=logged_port))
+    configuration.write_text(
+        CONFIGURATION.format(folder=folder, port=port, plain_port=plain_port, logged_port=logged_port)
+    )
     command = [
         path_of("nginx") or "nginx",
         "-p",
@@ -69,9 +76,13 @@ def nginx(folder: Path) -> Iterator[Nginx]:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         try:
             _wait_for(logged_port, process)
-            yield Nginx(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{logged_port}", folder / "arrivals.log")
+            yield Nginx(_root(port), _root(plain_port), _root(logged_port), folder / "arrivals.log")
         finally:
             process.terminate()
+
+
+def _root(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def _free_ports(count: int) -> list[int]:

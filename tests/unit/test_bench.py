@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import manifests
+from tests.bench import commands, manifests, pace
 from tests.bench.figures import Finding, Spread, Target, at_least, at_most, per_row, ratios, spread, table
 from tests.bench.pace import mean_per_s, most_in_a_second
-from tests.bench.processes import spend
+from tests.bench.processes import SCRIPT, spend
 from tests.bench.sending import parallel_command
-from tests.bench.tools import TOOLS, missing
+from tests.bench.service import Nginx, nginx
+from tests.bench.tools import TOOLS, missing, path_of
 
 
 def test_a_spread_is_the_median_with_the_extremes() -> None:
@@ -106,3 +107,38 @@ def test_gnu_parallel_posts_each_body_as_json(tmp_path: Path) -> None:
     with noting() as (url, came):
         spend(parallel_command(bodies, url), cwd=tmp_path)
     assert sorted(came) == sorted(("application/json", body) for body in bodies.read_text().splitlines())
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[Nginx]:
+    if path_of("nginx") is None:
+        pytest.skip("needs nginx")
+    tmp_path.chmod(0o755)  # nginx drops to another user
+    with nginx(tmp_path / "nginx") as service:
+        yield service
+
+
+@pytest.mark.slow
+def test_every_tenant_is_held_to_its_own_pace(tmp_path: Path, sink: Nginx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "TENANTS", 3)
+    found = {
+        finding.what.partition(": ")[2]: finding for finding in pace.keep_many(tmp_path, sink, seconds=1, rounds=1)
+    }
+    assert found["most calls in a second of any"].figure.median == pace.TENANT_RATE_PER_S
+    assert len(sink.arrivals.read_text().split()) == 3 * pace.TENANT_RATE_PER_S * 2, "when, and by whom"
+    assert found["peak memory"].figure.median > 20
+    assert found["time, starts included, against the rate alone"].figure.median > 1, "it takes no less"
+
+
+@pytest.mark.slow
+def test_commands_that_a_person_waits_for_are_timed(tmp_path: Path) -> None:
+    planned, checked = commands.plan(tmp_path, rows=20, rounds=1)
+    assert min(planned.figure.median, checked.figure.median) > 0
+    rows = tmp_path / "rows.csv"
+    rows.write_text("id,devicetype,deviceId\n" + "".join(f"{manifests.row_id(each)},3,201\n" for each in range(3)))
+    with commands.simulator(rows) as root:
+        spend([SCRIPT, "run", rows, "--base-url", root, "--yes"], cwd=tmp_path)
+    told, page = commands.status(tmp_path, rows.with_suffix(".ledger.db"), rows=3, rounds=1)
+    assert (told.what, page.what) == ("status of 3 rows", "report of 3 rows")
+    assert min(told.figure.median, page.figure.median) > 0
+    assert "<html" in (tmp_path / "report.html").read_text()
