@@ -60,6 +60,7 @@ class Relay:
         task.add_done_callback(self._tasks.discard)
         with contextlib.ExitStack() as exits:
             exits.callback(writer.transport.abort)
+            exits.enter_context(contextlib.suppress(asyncio.CancelledError))  # asyncio's server would complain
             await self._open.wait()
             exits.enter_context(contextlib.suppress(OSError))
             service = await asyncio.open_connection("127.0.0.1", self._upstream)
