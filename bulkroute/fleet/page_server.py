@@ -6,7 +6,8 @@ A tenant's page is that of `bulkroute watch`; what it needs is opened when someb
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from bulkroute.errors import NotRunning
 from bulkroute.fleet.feed import FleetFeed
 from bulkroute.fleet.page import LEAD_BACK, fleet_document
 from bulkroute.fleet.standing import TenantLedger
-from bulkroute.fleet.steering import tell
+from bulkroute.fleet.steering import Told
 from bulkroute.web.access import Access
 from bulkroute.web.connections import Connections
 from bulkroute.web.document import asset
@@ -27,6 +28,9 @@ MOST_KEPT = 8
 
 BUTTONS = ("pause", "resume", "stop")
 """What all tenants can be told at once."""
+
+
+TellAll = Callable[[str, str | None], Awaitable[Sequence[Told]]]
 
 
 class _Open:
@@ -45,25 +49,28 @@ class _Open:
 class FleetServer:
     """Serves a fleet's page and those of its tenants."""
 
-    def __init__(self, tenants: Sequence[TenantLedger], feed: FleetFeed, access: Access, *, may_control: bool) -> None:
+    def __init__(
+        self, tenants: Sequence[TenantLedger], feed: FleetFeed, access: Access, tell_all: TellAll | None
+    ) -> None:
+        """`tell_all` tells all runs a verb and its value; None: there are no buttons."""
         self._host = Host(access)
         self._tenants = {each.tenant: each for each in tenants}
         self._feed = feed
-        self._may_control = may_control
+        self._tell_all = tell_all
         self._open: dict[str, _Open] = {}
         """The tenants' pages, the one asked last at the end."""
 
     @contextlib.asynccontextmanager
     async def serving(self, listeners: list[socket.socket]) -> AsyncIterator[Connections]:
         """Serve at these sockets for the block, and give the connections."""
-        controls = asset("fleet_controls.html") if self._may_control else ""
+        controls = asset("fleet_controls.html") if self._tell_all else ""
         own = fleet_document(
             ("link.js", "fresh.js", "buttons.js", "fleet_live.js"),
             title="bulkroute fleet",
             live=asset("live.html"),
             controls=controls,
         )
-        of_tenant = live_document(may_control=self._may_control, lead_back=LEAD_BACK.format("../../"))
+        of_tenant = live_document(may_control=self._tell_all is not None, lead_back=LEAD_BACK.format("../../"))
         routes = [
             web.get("/", self._host.shell(own)),
             web.get("/events", self._events),
@@ -71,8 +78,9 @@ class FleetServer:
             web.get("/t/{tenant}/", self._host.shell(of_tenant)),
             web.get("/t/{tenant}/{what}", self._answer),
         ]
-        if self._may_control:
-            routes += [web.post("/control", self._control), web.post("/t/{tenant}/control", self._control_tenant)]
+        if self._tell_all:
+            routes.append(web.post("/control", partial(_control, self._tell_all)))
+            routes.append(web.post("/t/{tenant}/control", self._control_tenant))
         async with self._host.serving(listeners, routes) as connections:
             try:
                 yield connections
@@ -82,17 +90,6 @@ class FleetServer:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         return await self._host.stream(request, self._feed)
-
-    async def _control(self, request: web.Request) -> web.Response:
-        verb, value = await pressed(request)
-        if verb not in BUTTONS:
-            raise web.HTTPBadRequest(text=f"all tenants can be told: {', '.join(BUTTONS)}\n")
-        told = await tell(list(self._tenants.values()), verb, value, whole=True)
-        obeyed = [each for each in told if each.answer is not None and each.answer["ok"]]
-        if not obeyed:
-            raise web.HTTPConflict(text="no tenant has a run that answers\n")
-        refused = [each.tenant.tenant for each in told if each not in obeyed and not isinstance(each.error, NotRunning)]
-        return web.json_response({"told": len(obeyed), "refused": refused})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         async with self._page(request) as page:
@@ -126,3 +123,16 @@ class FleetServer:
         idle = [name for name, each in self._open.items() if not each.looking]
         for name in idle[: max(0, len(self._open) - MOST_KEPT)]:
             await self._open.pop(name).close()
+
+
+async def _control(tell_all: TellAll, request: web.Request) -> web.Response:
+    """Do what a button of the fleet's page asks for."""
+    verb, value = await pressed(request)
+    if verb not in BUTTONS:
+        raise web.HTTPBadRequest(text=f"all tenants can be told: {', '.join(BUTTONS)}\n")
+    told = await tell_all(verb, value)
+    obeyed = [each for each in told if each.answer is not None and each.answer["ok"]]
+    if not obeyed:
+        raise web.HTTPConflict(text="no tenant has a run that answers\n")
+    refused = [each.tenant.tenant for each in told if each not in obeyed and not isinstance(each.error, NotRunning)]
+    return web.json_response({"told": len(obeyed), "refused": refused})

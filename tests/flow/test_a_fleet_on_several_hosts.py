@@ -13,6 +13,7 @@ from tests.flow.engine import most_within
 from tests.flow.test_never_above_the_rate import ALMOST_A_SECOND_S
 from tests.harness import bulkroute, started
 from tests.postgres import Cluster
+from tests.watching import watching
 
 ROWS = 60
 NAMES = ["acme", "globex", "initech"]
@@ -36,6 +37,18 @@ def _all_right(fleet: Carrier) -> bool:
     return all(seen.bindings.items() >= fleet.wanted[name].items() for name, seen in fleet.seen().items())
 
 
+def _watched_and_resumed(file: Path, on: str) -> None:
+    """See all tenants on the page of a host that has none of their ledgers, and have all of them go on."""
+    with watching(file, "--on", on, "--control") as watch:
+        seen = watch.snapshot()
+        assert {(each["total"], each["href"]) for name, each in seen.items() if name.startswith("t/")} == {(ROWS, None)}
+        origin = {"Origin": f"http://127.0.0.1:{watch.port}", "Content-Type": "application/json"}
+        answer = watch.ask(
+            "POST", "/control", {**watch.key, **origin, "Host": origin["Origin"][7:]}, '{"verb": "resume"}'
+        )
+        assert (answer.status, json.loads(answer.body)) == (200, {"told": len(NAMES), "refused": []})
+
+
 def test_another_host_goes_on_and_all_of_it_is_seen_and_steered_from_a_third(tmp_path: Path, postgres: Cluster) -> None:
     on = postgres.url(postgres.new_database())
     first, second, third = (tmp_path / name for name in "abc")
@@ -53,6 +66,7 @@ def test_another_host_goes_on_and_all_of_it_is_seen_and_steered_from_a_third(tmp
                 told = bulkroute("fleet", "status", "fleet.yaml", "--on", on, "--json", cwd=third).summary["tenants"]
                 assert {each["tenant"] for each in told} == set(NAMES)
                 assert {(each["state"], each["total"]) for each in told} <= {("paused", ROWS), ("running", ROWS)}
+                _watched_and_resumed(third / "fleet.yaml", on)
                 one.kill()
                 out, err = other.communicate(timeout=90)
         assert other.returncode == 0, err.decode()

@@ -37,8 +37,12 @@ def threads() -> int:
 @pytest.mark.slow
 async def test_only_the_latest_few_stay_open(tenants: list[TenantLedger]) -> None:
     before = threads()
-    async with asyncio.timeout(60), FleetFeed(Standing(tenants), "fleet.yaml") as feed, ClientSession() as session:
-        server = FleetServer(tenants, feed, Access("127.0.0.1", None), may_control=False)
+    async with (
+        asyncio.timeout(60),
+        FleetFeed(Standing(tenants).read, tenants, "fleet.yaml") as feed,
+        ClientSession() as session,
+    ):
+        server = FleetServer(tenants, feed, Access("127.0.0.1", None), None)
         listeners = listen("127.0.0.1", 0)
         root = f"http://127.0.0.1:{listeners[0].getsockname()[1]}"
         async with server.serving(listeners):
@@ -56,7 +60,7 @@ async def test_only_the_lines_that_changed_go_out(tenants: list[TenantLedger], m
     monkeypatch.setattr(feeds, "FLEET_SHARE", 1.0)  # on a busy machine a reading may take long
     async with (
         asyncio.timeout(30),
-        FleetFeed(Standing(tenants), "fleet.yaml", tick_s=0.02) as feed,
+        FleetFeed(Standing(tenants).read, tenants, "fleet.yaml", tick_s=0.02) as feed,
         aclosing(feed.events()) as events,
     ):
         first = await anext(events)
