@@ -1,4 +1,5 @@
 # make run   demo against the embedded simulator
+# make fleet the same for many tenants, and where PostgreSQL is installed on two hosts
 # make test  lint, types, import layers and every test; then which lines no test reached
 # make quick lint and the tests that are not marked slow
 # make soak five times the nights of limits and outages, any order of commands and kills, then ten minutes of short nights and an hour of one cutover with everything on (SECONDS=600 SEED=7)
@@ -14,10 +15,13 @@ BIN := .venv/bin
 # Set, each of the thousands of commands that the tests start would compile all it imports anew: half of its start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test quick soak power-loss mutants bench docs lint clean lock
+.PHONY: run fleet test quick soak power-loss mutants bench docs lint clean lock
 
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/demo.sh
+
+fleet: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh manifests/fleet.sh
 
 # Whoever a test starts a command as must be able to write what it reached.
 test: lint
