@@ -231,18 +231,20 @@ def test_another_rate_asked_for_holds_at_once_and_what_was_learnt_stays() -> Non
 
 
 def test_a_faster_trial_is_not_made_while_answers_wait_in_a_queue() -> None:
-    def spend(took_s: float) -> float:
+    def spend(took_s: float, but_for_one_in: int = 1) -> float:
         rate = LearnedRate(50)
         rate.expect(20, 0.0)
         now_s, highest = 0.0, 0.0
         for number in range(1200):
             part = rate.started(now_s)
-            rate.accepted(now_s, part, now_s + (0.05 if number < 40 else took_s))
+            is_quick = number < 40 or number % but_for_one_in
+            rate.accepted(now_s, part, now_s + (0.05 if is_quick else took_s))
             now_s += 1 / 19
             highest = max(highest, rate.rate_per_s or 50)
         return highest
 
     assert spend(0.06) > 19 * (1 + 2 * STEP) > spend(2.0)
+    assert spend(2.0, but_for_one_in=2) > 19 * (1 + 2 * STEP), "the quickest answer of a round tells"
 
 
 ANSWERS = st.tuples(
