@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from bulkroute.fleet.views import TenantView, Totals, by_need, totals_of
+from bulkroute.model import escaped
 from bulkroute.output.tables import Column, Table, columns_of, say, show, width_of
 from bulkroute.output.words import duration, rate
 
@@ -60,7 +61,7 @@ def cells_of(view: TenantView) -> tuple[str, ...]:
 
 def why_of(view: TenantView) -> str:
     """Return why it does not go its way; of one that does, what failed last."""
-    return view.reason or (f"last failed: {view.last_failure}" if view.last_failure else "")
+    return escaped(view.reason or (f"last failed: {view.last_failure}" if view.last_failure else ""))
 
 
 def _draw(views: Sequence[TenantView], stream: TextIO, columns: int) -> None:
@@ -75,8 +76,9 @@ def _draw(views: Sequence[TenantView], stream: TextIO, columns: int) -> None:
     widths = [max(width_of(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
     widths[0] = min(widths[0], LONGEST_NAME)
     # All at one host need no column that says so, unless there is room for it.
-    hosts = {view.host for view in views if view.host}
-    shown = len(heads) if len(hosts) > 1 or sum(widths) + 2 * len(widths) + LEAST_WHY <= columns else len(heads) - 1
+    several = len({view.host for view in views if view.host}) > 1
+    needed = sum(widths) + 2 * len(widths)
+    shown = len(heads) if needed + (0 if several else LEAST_WHY) <= columns else len(heads) - 1
     taken = sum(widths[:shown]) + 2 * shown
     beside = columns - taken >= LEAST_WHY
 
@@ -93,7 +95,9 @@ def _draw(views: Sequence[TenantView], stream: TextIO, columns: int) -> None:
     console.print(head.append("why", "bold") if beside else head)
     for view, cells in zip(views, rows, strict=True):
         styles = {0: "bold", 1: STYLES.get(view.need, ""), 3: "red" if view.failed else ""}
-        margin, why = (taken, why_of(view)) if beside else (4, why_of(view))
+        margin, why = taken if beside else 4, why_of(view)
+        if several and shown < len(heads):
+            why = ": ".join(filter(None, (f"at {view.host}" * bool(view.host), why)))
         reasons = list(Text(why).wrap(console, columns - margin)) if why else []
         made = line(cells, styles)
         if beside and reasons:

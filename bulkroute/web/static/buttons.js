@@ -10,17 +10,18 @@ const Buttons = (() => {
   /**
    * @param {string} verb
    * @param {string | null} value
+   * @param {(answer: any) => string} [describe] what is said of the answer
    */
-  async function command(verb, value) {
+  async function command(verb, value, describe = () => "") {
     const said = byId("control-answer");
     said.textContent = `${verb} …`;
     try {
-      await Link.ask("control", {
+      const answer = await Link.ask("control", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ verb, value }),
       });
-      said.textContent = `${verb}: done at ${Format.time(Date.now())}`;
+      said.textContent = `${verb}: done at ${Format.time(Date.now())}${describe(await answer.json())}`;
     } catch (error) {
       const isSilent = error instanceof TypeError; // what fetch throws where no answer comes
       said.textContent = `${verb}: ${isSilent ? "the server does not answer" : `refused: ${/** @type {Error} */ (error).message}`}`;

@@ -25,10 +25,16 @@
     Buttons.enable(lines.some((line) => line.goes_on));
   }
 
+  /** @param {{told: number, refused: string[]}} answer */
+  function told({ told, refused }) {
+    const others = refused.length ? `, refused by ${refused.join(", ")}` : "";
+    return `, ${Format.count(told)} ${told === 1 ? "run" : "runs"} told${others}`;
+  }
   /** @param {string} verb */
   function pressed(verb) {
     if (verb in CAREFUL && !Buttons.isMeant(verb, CAREFUL[verb])) return;
-    Buttons.command(verb, verb === "pause" ? element("control-reason", HTMLInputElement).value || null : null);
+    const reason = verb === "pause" ? element("control-reason", HTMLInputElement).value || null : null;
+    Buttons.command(verb, reason, told);
   }
 
   Buttons.start(pressed);
