@@ -132,7 +132,7 @@ class Session:
         deadline_s = time.monotonic() + CONNECT_S + HUNG_S
         while self._thread.is_alive() and time.monotonic() < deadline_s:
             await asyncio.to_thread(self._thread.join, 0.5)
-        self._cut()
+        self.lose("it was closed here")
 
     def _work(self) -> None:
         try:

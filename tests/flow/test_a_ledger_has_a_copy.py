@@ -1,7 +1,11 @@
 """Where a ledger has a copy in a database, nothing leaves that the copy does not have, nor what it has had for a while."""
 
 import asyncio
+import shutil
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,11 +13,16 @@ import pytest
 from bulkroute.engine import Engine
 from bulkroute.errors import LedgerError, StopKind
 from bulkroute.ledger import fetched
+from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.copied import CopyMark, LedgerCopy
+from bulkroute.postgres.database import Database
 from bulkroute.settings import Settings
+from bulkroute.settings.wave_sizes import parse_waves
 from bulkroute.simulator import Faults, Simulator, routes_for
 from tests.flow.engine import KEY_PAIR
 from tests.harness import bulkroute, ids, serving, targets, write_csv
+from tests.postgres import Cluster
+from tests.unit.ledger.test_replay import content
 from tests.virtual_time import run_virtual
 
 GONE = LedgerError("another host has it", stop=StopKind.COPY)
@@ -113,3 +122,56 @@ def test_who_does_not_hold_the_copy_may_read_the_ledger_and_not_write_it(tmp_pat
             "run", "m.csv", "--base-url", service.url, "--ledger", "x.ledger.db", "--service-moved", cwd=tmp_path
         )
         assert done.code == 0, done.err
+
+
+async def fetched_in_the_middle(
+    url: str, settings: Settings, folder: Path, attempts: int, work: Callable[[Engine], Awaitable[object]]
+) -> None:
+    """Pause work on a ledger after so many calls, and compare the ledger with what another host makes of its copy."""
+    mine, other, kept = (folder / name for name in ("x.ledger.db", "other.db", "kept.db"))
+    async with Database(url) as one:
+        claim = await one.claim(Tenant.of(settings), "acme")
+        assert claim is not None
+        await claim.bring_up(mine)
+        async with Engine(settings, copy=claim.copy) as engine:
+            working = asyncio.ensure_future(work(engine))
+            while engine.current is None or engine.current.progress().attempts < attempts:
+                assert not working.done(), working
+                await asyncio.sleep(0.01)
+            engine.current.pause("to compare")
+            while engine.current.progress().in_flight:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)  # what was noted is on disk
+            with closing(sqlite3.connect(mine)) as source, closing(sqlite3.connect(kept)) as target:
+                source.backup(target)
+            await one._session.close()  # as one that is gone
+            async with Database(url) as two:
+                while (again := await two.claim(Tenant.of(settings), "acme")) is None:
+                    await asyncio.sleep(0.05)
+                await again.bring_up(other)
+                assert content(other) == content(kept)
+                await again.end(other, 4)
+            engine.current.abort()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+@pytest.mark.slow
+async def test_in_waves_and_on_the_way_back_another_host_has_the_very_ledger(tmp_path: Path, postgres: Cluster) -> None:
+    url = postgres.url(postgres.new_database())
+    wanted = targets(ids(120))
+    rows = [(row_id, *target) for row_id, target in wanted.items()]
+    async with Simulator(routes_for(wanted, 1), faults=Faults(fail_500=0.1)) as simulator:
+        settings = Settings(
+            base_url=simulator.url,
+            credentials=KEY_PAIR,
+            waves=parse_waves("10,20,rest"),
+            rate_per_s=200,
+            backoff_s=0.01,
+        )
+        ledger = tmp_path / "x.ledger.db"
+        await fetched_in_the_middle(url, settings, tmp_path, 60, lambda engine: engine.run(rows, ledger=ledger))
+        back = tmp_path / "back"
+        back.mkdir()
+        way_back = replace(settings, waves=())
+        shutil.copy(tmp_path / "other.db", back / "x.ledger.db")
+        await fetched_in_the_middle(url, way_back, back, 15, lambda engine: engine.rollback(back / "x.ledger.db"))
