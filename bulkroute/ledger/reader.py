@@ -42,7 +42,7 @@ from bulkroute.ledger.pair_queries import Pairs
 from bulkroute.ledger.queries import Counts, Reason
 from bulkroute.ledger.remarks import SaidOf
 from bulkroute.ledger.rollback import Touched
-from bulkroute.ledger.runs import RunEnd, RunRecord
+from bulkroute.ledger.runs import Calls, RunEnd, RunRecord
 from bulkroute.ledger.staging import FoundRow
 from bulkroute.ledger.stories import Found
 from bulkroute.ledger.waves import Wave
@@ -96,6 +96,8 @@ class BatchReader:
     @guarded(READ)
     def end_of(self, run: RunRecord) -> RunEnd:
         """Return how a run ended; of one that has not, how far it is."""
+        if run.attempts is not None:  # noted when it ended: no walk through all of its calls
+            return run.end(Calls(run.attempts, run.retries or 0, run.throttled or 0), None)
         return run.end(*runs.count_calls(self._connection, run.run))
 
     def export(self, statuses: Iterable[Status] = (), find: str = "") -> Iterator[dict[str, Any]]:

@@ -48,7 +48,8 @@ def read_status(ledger: LedgerReader, number: int | None = None, *, rollback: bo
     with ledger.at_one_moment():
         batch = ledger.pick(number, rollback=rollback)
         rolled_back = not rollback and ledger.find_batch(Which.ROLLBACK) is not None
-        counts, reasons, runs = batch.counts(), batch.reasons(), batch.runs()
+        counts, runs = batch.counts(), batch.runs()
+        reasons = batch.reasons() if counts.failures else []
         back_out = batch.back_out()
         end = batch.end_of(runs[-1]) if runs else RunEnd(0.0, Calls())
         waves = batch.waves()

@@ -53,7 +53,7 @@ def test_a_batch_that_cannot_be_read_is_a_ledger_error(tmp_path: Path, name: str
     ledger = made(tmp_path / "l.db", rows=3)
     with Ledger(ledger).read() as reader, LiveBindings() as live:
         batch = reader.require_batch()
-        (run,) = batch.runs()
+        run = batch.runs()[0]._replace(attempts=None)  # as of one that goes on: else its record has all there is
         with closing(sqlite3.connect(ledger)) as connection:
             connection.executescript(
                 "DROP TABLE attempt; DROP TABLE pace; DROP TABLE wait; DROP TABLE run; DROP TABLE row;DROP TABLE batch;DROP TABLE wanted_name;DROP TABLE target;DROP TABLE wave;DROP TABLE gate"

@@ -24,6 +24,7 @@ def test_an_ended_run_is_told_as_it_was_recorded(tmp_path: Path) -> None:
     ledger = made(tmp_path / "l.db", rows=100, failed=7, run_s=10)
     with closing(sqlite3.connect(ledger, isolation_level=None)) as connection:
         connection.execute("UPDATE run SET exit_code = 3, stop = 'max_failures', stopped = 'too many'")
+        connection.execute("DELETE FROM attempt")  # nobody goes through a million calls again for what is on record
     found = read(ledger)
     summary = found.summary
     assert (summary.total, summary.succeeded, summary.failed, summary.failures) == (100, 93, 7, {"business": 7})

@@ -156,4 +156,4 @@ def test_a_batch_knows_whose_routes_it_changes_from_its_first_row_on_and_when_th
         rollback.end_run(number, RunEnd(2.5, Calls(7, 3, 1), "stopped by hand", 4, StopKind.CTL))
         (run,) = rollback.runs()
         assert (run.process, run.seconds, run.attempts, run.retries, run.throttled) == (Process.own(), 2.5, 7, 3, 1)
-        assert rollback.end_of(run) == RunEnd(2.5, Calls(), "stopped by hand", 4, StopKind.CTL)
+        assert rollback.end_of(run) == RunEnd(2.5, Calls(7, 3, 1), "stopped by hand", 4, StopKind.CTL)
