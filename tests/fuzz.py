@@ -1,8 +1,8 @@
 """Feeds what reads foreign bytes with files and answers made up by dice: `python -m tests.fuzz plans [INPUTS] [SEED]`.
 
 Each kind is a module with `make`, which makes an input up, and `hold`, which reads it, raises AssertionError unless
-what came of it is what such bytes may come to, and tells whether they were taken for good. The manifest readers have
-fuzzers of their own: `tests/fuzz_manifests.py` and `tests/fuzz_numbers.py`.
+what came of it is what such bytes may come to, and tells whether they were taken for good. Of manifests by
+number `tests/fuzz_numbers.py` tries what they mean.
 """
 
 import random
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from tests import fuzz_answers, fuzz_fleets, fuzz_plans
+from tests import fuzz_answers, fuzz_fleets, fuzz_manifests, fuzz_plans
 
 
 class Kind(NamedTuple):
@@ -22,6 +22,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
+    "manifests": Kind(fuzz_manifests.make, fuzz_manifests.hold),
     "plans": Kind(fuzz_plans.make, fuzz_plans.hold),
     "answers": Kind(fuzz_answers.make, fuzz_answers.hold),
     "fleets": Kind(fuzz_fleets.make, fuzz_fleets.hold),

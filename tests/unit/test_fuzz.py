@@ -10,7 +10,8 @@ from tests.fuzz import KINDS, Kind, fuzz
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "inputs", "taken"), [("plans", 1500, 200), ("answers", 2000, 100), ("fleets", 500, 50)]
+    ("name", "inputs", "taken"),
+    [("manifests", 1500, 5), ("plans", 1500, 200), ("answers", 2000, 100), ("fleets", 500, 50)],
 )
 def test_nothing_made_up_breaks_a_reader(name: str, inputs: int, taken: int) -> None:
     found = fuzz(KINDS[name], inputs, random.SystemRandom().randrange(2**32))
