@@ -107,14 +107,14 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Make a cluster for the block."""
+def cluster(where: Path | None = None) -> Iterator[Cluster]:
+    """Make a cluster for the block; `where`: on a disk, for figures that mean something."""
     bin_folder = programs()
     if bin_folder is None:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    # In memory, where there is a place for that: it makes and drops databases all the time, and survives nothing anyway.
+    # Else in memory, if there is a place for that: it makes databases all the time, and survives nothing anyway.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > ROOM_BYTES else None
-    folder = Path(tempfile.mkdtemp(prefix="bulkroute-postgres-", dir=memory))
+    folder = Path(tempfile.mkdtemp(prefix="bulkroute-postgres-", dir=where or memory))
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody", "nogroup")

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import commands, pace, reading, scale, sending
+from tests.bench import commands, copied, pace, reading, scale, sending
 from tests.bench.figures import Finding, table
 from tests.bench.processes import BenchError
 from tests.bench.service import Nginx, nginx
@@ -71,6 +71,8 @@ def _sending(folder: Path, service: Nginx, size: Size, lost: set[str], tell: Cal
     tell("commands")
     found += commands.start_run(folder, service)
     found += commands.plan(folder, rows=size.routes, rounds=min(size.rounds, 3))
+    tell("a copy in PostgreSQL")
+    found += copied.cost(folder, service, rows=size.rows, rounds=min(size.rounds, 3))
     tell("pace")
     rounds = min(size.rounds, PACE_ROUNDS)
     found += pace.keep_pace(folder, service, seconds=size.pace_s, rounds=rounds)
