@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from bulkroute.rate import probing
 from tests.harness import ROOT, Result, environment
 
 KILLS = ("commit: before", "commit: after", "call: before its bytes leave", "call: bytes gone", "call: answered")
@@ -73,11 +74,13 @@ class Launcher:
         patience_s: int = 60,
         user: int | None = None,
         answer: str = "",
+        probe_gaps_s: tuple[float, float] = (probing.FIRST_GAP_S, probing.LONGEST_GAP_S),
     ) -> Struck:
         """Run one command; strike at the `nth` event of the kind `at`.
 
         With `file_limit` no file may grow beyond so many bytes. After `patience_s` it is killed by SIGALRM. With `user`
-        it has the rights of that user alone. With an `answer` it has a terminal, where this is typed.
+        it has the rights of that user alone. With an `answer` it has a terminal, where this is typed. `probe_gaps_s`:
+        how long a service that is down is left alone before the first probe, and at most before a later one.
         """
         job = {
             "argv": [*map(str, arguments)],
@@ -88,6 +91,7 @@ class Launcher:
             "patience_s": patience_s,
             "user": user,
             "answer": answer,
+            "probe_gaps_s": probe_gaps_s,
         }
         assert self._process.stdin
         assert self._process.stdout
@@ -220,6 +224,7 @@ def _child(job: Mapping[str, Any], mark: Callable[[], object]) -> int:
     strike = Strike(job["at"], job["nth"], mark)
     if job["nth"] // 2 % 2:  # half of the nights have a slow disk, whose commits go through a thread
         commit_thread.SLOW_S = 0.0
+    probing.FIRST_GAP_S, probing.LONGEST_GAP_S = job["probe_gaps_s"]
     watch_sqlite(strike)
     watch_calls(strike)
     signal.alarm(job["patience_s"])

@@ -16,10 +16,13 @@ FLAGS = ("--no-snapshot", "--rate", "50", "--concurrency", "2", "--max-attempts"
 DONE_FIRST = 10
 """Calls, more or less, that are let in before the outage begins."""
 
+PROBE_GAPS_S = {"withheld rows": (1.0, 10.0), "probing": (0.1, 0.4)}
+"""The first and the longest gap before a probe: as in a cutover where none may come, else a tenth."""
+
 AWAY = Faults(outages=(f"{DONE_FIRST / 50}s+1000s:503@modify", f"{DONE_FIRST / 50}s+1000s:503@read"))
 
 STATES = {
-    "withheld rows": {"call": (13, 15, 18), "commit": (27, 31)},
+    "withheld rows": {"call": (13, 15, 16), "commit": (27, 31)},
     "probing": {"call": (19, 20, 21), "commit": (46, 50)},
 }
 """At which call, or commit (more or less), a run is in which state; from the 19th call on each is a probe."""
@@ -49,7 +52,7 @@ def test_killed_in_an_outage_nothing_is_failed_and_the_run_resumes(
     write_csv(tmp_path / "night.csv", wanted)
     with serving(wanted, AWAY) as service:
         command = ("run", "night.csv", "--base-url", service.url, *FLAGS)
-        struck = launcher.run(*command, cwd=tmp_path, at=at, nth=nth)
+        struck = launcher.run(*command, cwd=tmp_path, at=at, nth=nth, probe_gaps_s=PROBE_GAPS_S[state])
         assert struck.struck, struck.result.err
         assert struck.result.code == -signal.SIGKILL
         assert service.all_received() <= nth + 1
