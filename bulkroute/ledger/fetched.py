@@ -82,11 +82,11 @@ def _set_aside(ledger: Path) -> Path:
     """Give a ledger a second name, with all that it holds in the one file."""
     with closing(open_for_writing(ledger)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    number = 1
+    number, real = 1, Path(os.path.realpath(ledger))
     while True:
-        aside = ledger.with_name(ledger.name + ASIDE.format(number))
+        aside = real.with_name(real.name + ASIDE.format(number))
         try:
-            os.link(ledger, aside)
+            os.link(real, aside)
         except FileExistsError:
             number += 1
         else:

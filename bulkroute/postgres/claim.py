@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bulkroute.errors import LedgerError
+from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger import fetched
 from bulkroute.ledger.copied import CopyMark, LedgerCopy
 from bulkroute.ledger.temp_db import scratch_folder
@@ -25,6 +25,9 @@ from bulkroute.postgres.stored import PART_BYTES, Held
 
 LEFT_TO_OTHERS_S = 5.0
 """So long a tenant that was handed over is left to who stood by for it."""
+
+TRIES, TRY_EVERY_S = 20, 0.1
+"""How long a ledger is waited for that another command holds: one that keeps what it found, say."""
 
 STALE_S = 1.0
 """A call may leave so long after it was noted as sent in the copy: whoever takes over waits for that."""
@@ -85,7 +88,7 @@ class Claim:
         held = self._held = await self._session.run(lambda connection: stored.take_over(connection, *about))
         tells = []
         if held.was_left:
-            tells.append(f"taken over from {held.host}, which is gone")
+            tells.append(f"taken over from {held.host}, where it had not ended")
         # What the one before us had noted as sent may still leave, but not after this.
         all_gone = asyncio.create_task(asyncio.sleep(STALE_S if held.was_left else 0))
         is_further = held.base is not None and (mine is None or (held.base_epoch, held.number) > mine.place)
@@ -137,10 +140,20 @@ class Claim:
             if await asyncio.to_thread(fetched.mark_of, ledger) is not None:
                 with scratch_folder("copy the ledger") as folder:
                     path = folder / "base.db"
-                    await self._upload(path, await asyncio.to_thread(fetched.save_as, ledger, path, self._mark))
+                    if (number := await self._save(ledger, path)) is not None:
+                        await self._upload(path, number)
             given = (self.tenant, self.epoch, exit_code, state)
             await self._session.run(lambda connection: stored.end(connection, *given))
         await self.give_back()
+
+    async def _save(self, ledger: Path, path: Path) -> int | None:
+        """Return the number of a saved ledger; None if somebody else holds it all the time: it lacks its run's end then."""
+        for _ in range(TRIES):
+            try:
+                return await asyncio.to_thread(fetched.save_as, ledger, path, self._mark)
+            except LedgerBusy:
+                await asyncio.sleep(TRY_EVERY_S)
+        return None
 
     async def detach(self, ledger: Path) -> None:
         """Make the ledger here, brought up before, an ordinary one, remove its copy and give the tenant back. Raises LedgerError."""

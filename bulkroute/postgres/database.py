@@ -108,7 +108,8 @@ class Database:
         It has a session of its own, since a slot is good for a moment only: no commit may keep it waiting.
         """
         async with self._opening:
-            if self._slots is None:
+            if self._slots is None or self._slots.lost is not None:
+                self._limits.clear()
                 self._slots = Session(self._url, say_nothing)
                 await self._slots.open()
                 self._tasks.append(asyncio.create_task(self._slots.watch(), name="postgres: watch slots"))

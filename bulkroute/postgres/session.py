@@ -146,8 +146,11 @@ class Session:
             self._in_loop(_fail, LedgerError(words(error), where=self.place, stop=StopKind.COPY), [self.opened])
             return
         self._in_loop(_end, [self.opened], None)
-        with self._connection:
-            self._serve(self._connection)
+        try:
+            with contextlib.closing(self._connection):
+                self._serve(self._connection)
+        finally:
+            self.lose("its session has ended")
 
     def _serve(self, connection: Connection) -> None:
         beat_at_s = time.monotonic()
@@ -189,6 +192,11 @@ class Session:
             result = work(connection)
         except BulkrouteError as error:
             self._in_loop(_fail, error, [done])
+        except psycopg.Error:
+            raise  # whatever it is: the session is lost by it
+        except BaseException as error:
+            self._in_loop(_fail, error, [done])
+            raise
         else:
             self._in_loop(_end, [done], result)
 

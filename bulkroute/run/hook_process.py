@@ -48,6 +48,9 @@ CHUNK_BYTES = 64 * 1024
 LAST_CHUNKS = 16
 """How much is read once the command has ended: all that a pipe can hold, never all that a runaway may print."""
 
+DATABASE_PASSWORD = "PGPASSWORD"  # noqa: S105 -- a name
+"""Where libpq looks for the one of `--on`."""
+
 OWN_PREFIX = "BULKROUTE_"
 
 MARK = "BULKROUTE_HOOK"
@@ -130,7 +133,9 @@ def environment_for(variables: Mapping[str, str], clean: CleanText) -> dict[str,
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.upper().startswith(OWN_PREFIX) and clean.blot_out(value) == value and not _LOGIN.search(value)
+        if not name.upper().startswith((OWN_PREFIX, DATABASE_PASSWORD))
+        and clean.blot_out(value) == value
+        and not _LOGIN.search(value)
     }
     return kept | dict(variables)
 

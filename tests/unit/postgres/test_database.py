@@ -10,6 +10,7 @@ from bulkroute.errors import LedgerError, NotRunning, StopKind
 from bulkroute.ledger import fetched
 from bulkroute.ledger.batches import Tenant
 from bulkroute.ledger.journal import Journal
+from bulkroute.ledger.ledger import Ledger
 from bulkroute.postgres import claim as claim_module
 from bulkroute.postgres import session as session_module
 from bulkroute.postgres import stored, words
@@ -140,6 +141,9 @@ async def test_a_record_of_an_earlier_epoch_is_refused_by_the_database_too(url: 
 
 
 async def test_a_copy_that_is_behind_is_left_alone_and_an_older_ledger_is_set_aside(url: str, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "first.db").symlink_to(tmp_path / "elsewhere" / "first.db")
+    (tmp_path / "elsewhere" / "first.db").touch()
     first = Host(tmp_path / "first.db")
     async with Database(url) as one:
         claim = await first.begin(one)
@@ -166,7 +170,7 @@ async def test_a_copy_that_is_behind_is_left_alone_and_an_older_ledger_is_set_as
         _, told = await taken(one, first.path)
         assert told is not None
         assert "kept as first.db.set-aside-1" in told
-        assert content(tmp_path / "first.db.set-aside-1") == older
+        assert content(tmp_path / "elsewhere" / "first.db.set-aside-1") == older
         assert content(first.path) == second
 
 
@@ -212,6 +216,30 @@ async def test_any_host_sees_how_far_a_tenant_is(url: str, tmp_path: Path) -> No
         seen = (await two.overview([claim.tenant]))[claim.tenant]
         assert (seen.is_held, seen.exit_code, seen.state) == (False, 1, {"done": 20})
         assert seen.ended_at is not None
+
+
+async def test_a_ledger_that_another_command_holds_for_good_is_given_back_all_the_same(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim_module, "TRY_EVERY_S", 0.01)
+    first = Host(tmp_path / "first.db")
+    async with Database(url) as one:
+        claim = await first.begin(one)
+        first.stop()
+        with Ledger(first.path).hold():
+            await claim.end(first.path, 4)
+        seen = (await one.overview([claim.tenant]))[claim.tenant]
+        assert (seen.is_held, seen.exit_code) == (False, 4)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_mistake_of_ours_in_the_session_is_no_hang(url: str) -> None:
+    async with Database(url) as one:
+        with pytest.raises(ZeroDivisionError):
+            await one._session.run(lambda _connection: 1 / 0)
+        one._session._thread.join()
+        with pytest.raises(LedgerError, match="out of reach"):
+            await one.overview([1])
 
 
 async def test_any_host_may_ask_the_run_of_a_tenant(url: str, tmp_path: Path) -> None:

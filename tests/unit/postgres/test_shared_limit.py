@@ -98,3 +98,5 @@ async def test_without_the_database_no_call_starts(url: str) -> None:
             )
         with pytest.raises(LedgerError, match="out of reach"):
             await asyncio.gather(*(pacer.start() for _ in range(100)))
+        again = await one.limit("a", 50)  # by a session of its own again, for who goes on
+        assert (await again.start()).leave()

@@ -171,10 +171,11 @@ async def test_no_secret_in_its_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("AS_URL", "https://hush%22of%2Fthe%20night@host")
     monkeypatch.setenv("HTTPS_PROXY", "http://user:pass@proxy:3128")
     monkeypatch.setenv("HARMLESS", "kept")
+    monkeypatch.setenv("PGPASSWORD", "of the database")
     found = environment_for({"BULKROUTE_EVENT": "ended"}, CLEAN)
     assert {name for name in found if name.startswith("BULKROUTE")} == {"BULKROUTE_EVENT"}
     assert found["HARMLESS"] == "kept"
-    assert not {"CI_PASSWORD", "AS_URL", "HTTPS_PROXY"} & found.keys()
+    assert not {"CI_PASSWORD", "AS_URL", "HTTPS_PROXY", "PGPASSWORD"} & found.keys()
     assert found["PATH"] == os.environ["PATH"]
     assert re.findall("BULKROUTE\\w*", (await ask("env")).output) == ["BULKROUTE_HOOK"]
 
