@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from bulkroute.manifest.faults import quote
+from bulkroute.manifest.faults import QUOTED_CHARS, quote
 from bulkroute.manifest.saved_plan import FORMAT
 from bulkroute.manifest.spelling import BY_ID, BY_NUMBER, fields_by_name, folded
 
@@ -113,7 +113,7 @@ def problems_of(
     if "target" not in fields and "deviceId" not in fields:
         if _PRESENT_TARGET in by_folded:
             problems.append(
-                f"{subject} has {by_folded[_PRESENT_TARGET]}, which names the present target, but no target; "
+                f"{subject} has {_shown(by_folded[_PRESENT_TARGET])}, which names the present target, but no target; "
                 "rename it to target if it is the wanted one"
             )
         else:
@@ -135,9 +135,14 @@ def _missing_beside_id(missing: list[str], by_folded: dict[str, str], subject: s
         if (field := _FIELDS[Kind.BY_NUMBER].get(key)) in missing
     ]
     if _PRESENT_TARGET in by_folded:
-        renamed.append(f"{by_folded[_PRESENT_TARGET]} names the present target and decides nothing")
+        renamed.append(f"{_shown(by_folded[_PRESENT_TARGET])} names the present target and decides nothing")
     hint = "; ".join(renamed) or "name the columns id, devicetype and deviceId in the first row"
     return f"{subject} has no {' and no '.join(missing)}; {hint}"
+
+
+def _shown(name: str) -> str:
+    """Return a name that is known however it is spelt, fit for a message: what cannot be seen may stand within."""
+    return name if name.isprintable() and len(name) <= QUOTED_CHARS else quote(name)
 
 
 def _no_kind(names: Sequence[str]) -> str:

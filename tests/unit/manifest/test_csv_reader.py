@@ -94,6 +94,7 @@ def test_a_column_there_twice(name: str) -> None:
             "the header has no devicetype and no deviceId; rename 'Skill Id' to deviceId; rename 'Type'",
         ),
         ("id,devicetype,deviceDesc", "has no deviceId; deviceDesc names the present target and decides nothing"),
+        ("id,devicetype,deviceDe\ufeffsc", "has no deviceId; 'deviceDe\\ufeffsc' names the present target and decides"),
     ],
 )
 def test_no_header(header: str, missing: str) -> None:
