@@ -21,10 +21,11 @@ class Idle:
         self._waiting: deque[tuple[Connection, float]] = deque()
         """Each with the time since when, the longest first."""
         self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     def keep(self, connection: Connection) -> None:
         """Keep a connection for the next call; one that must not be used again is closed."""
-        if not is_usable(connection):
+        if self._is_closed or not is_usable(connection):
             connection.close()
             return
         self._waiting.append((connection, self._loop.time()))
@@ -41,7 +42,8 @@ class Idle:
         return None
 
     def close(self) -> None:
-        """Close all of them."""
+        """Close all of them, and those that are still to come."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         while self._waiting:

@@ -107,3 +107,15 @@ def test_one_that_must_not_be_used_again_is_closed_at_once() -> None:
             assert done.closed
 
     run_virtual(scenario())
+
+
+def test_once_it_is_closed_nothing_is_kept() -> None:
+    async def scenario() -> None:
+        async with pool() as (idle, make):
+            before, after = make(), make()
+            idle.keep(before)
+            idle.close()
+            idle.keep(after)
+            assert (before.closed, after.closed, idle.take()) == (True, True, None)
+
+    run_virtual(scenario())
