@@ -76,11 +76,9 @@ def scene(folder: Path, postgres: Cluster) -> Iterator[Scene]:
         yield Scene(folder, postgres, exits)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_one_that_is_killed_is_replaced(tmp_path: Path, postgres: Cluster, seed: int) -> None:
+def test_one_that_is_killed_is_replaced(tmp_path: Path, postgres: Cluster) -> None:
     with scene(tmp_path, postgres) as it:
-        calls = random.Random(seed).randrange(5, 80)
-        it.until(lambda: len(it.ways[0].calls_at) >= calls)
+        it.until(lambda: len(it.ways[0].calls_at) >= 20)
         it.first.send(signal.SIGKILL)
         killed_at = time.time()
         assert it.taken_over_at() - killed_at < TAKES_OVER_S

@@ -105,3 +105,21 @@ def test_pgbouncer_with_pools_of_sessions_will_do(postgres: Cluster) -> None:
     name = postgres.new_database()
     with pgbouncer(postgres, "session") as port:
         connect(postgres.url(name, port)).close()
+
+
+def test_a_server_that_forgets_what_it_has_acknowledged_is_refused(postgres: Cluster) -> None:
+    name = postgres.new_database()
+
+    def turn(fsync: str) -> None:
+        postgres.ask(name, f"ALTER SYSTEM SET fsync = {fsync}")
+        postgres.ask(name, "SELECT pg_reload_conf()")
+        while postgres.ask(name, "SHOW fsync") != [(fsync,)]:
+            pass  # the server reads its settings in its own time
+
+    turn("off")
+    try:
+        with pytest.raises(UsageError, match="fsync off") as caught:
+            connect(postgres.url(name))
+        assert caught.value.hint == "turn fsync on"
+    finally:
+        turn("on")
