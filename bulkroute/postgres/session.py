@@ -30,13 +30,16 @@ HUNG_S = STATEMENT_S + 1.0
 """A statement that takes longer than the server allows: the way there is cut, or the server stands still."""
 
 _APPEND = (
-    "WITH given AS (SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])"
+    "WITH given AS (SELECT * FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[])"
     " AS given (tenant, epoch, number, record)),"
     " kept AS (INSERT INTO bulkroute.journal_commit (tenant, epoch, number, record)"
     " SELECT given.* FROM given JOIN bulkroute.tenant USING (tenant, epoch) RETURNING 1)"
     " SELECT count(*), pg_backend_pid() FROM kept"
 )
-"""Keeps records of tenants whose epoch is still theirs. The lock of this very session is why no other can come between."""
+"""Keeps records of tenants whose epoch is still theirs. The lock of this very session is why no other can come between.
+
+What it is given goes as bytes, which takes half of the time that texts take.
+"""
 
 
 class Record(NamedTuple):
