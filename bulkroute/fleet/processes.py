@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from bulkroute.errors import StopKind, StoppedEarly
+from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly
 from bulkroute.events import Event, Stopping
 from bulkroute.fleet.closing import TenantEnd, ended_without_run
 from bulkroute.fleet.one_process import FailedTenants, Verb
@@ -50,10 +50,12 @@ class Processes:
             tenant.name: TenantView(tenant.name, TO_COME, total=rows.get(tenant.name, 0)) for tenant in fleet.tenants
         }
         self._ends: dict[str, TenantEnd] = {}
+        self._refused: BulkrouteError | None = None
+        """Why a process could not begin."""
         self._all_gone = asyncio.Event()
 
     async def go(self) -> None:
-        """Work until every process has ended."""
+        """Work until every process has ended. Raises what kept all of them from their first tenant, as `OneProcess` does."""
         loop = asyncio.get_running_loop()
         context = multiprocessing.get_context("spawn")
         for number in range(self._count):
@@ -64,6 +66,8 @@ class Processes:
             self._workers[ours] = worker
             loop.add_reader(ours.fileno(), self._hear, ours)
         await self._all_gone.wait()
+        if self._refused is not None and not self._ends:
+            raise self._refused
 
     def _hear(self, pipe: Connection) -> None:
         try:
@@ -79,6 +83,8 @@ class Processes:
             self._on_event(tenant, event)
         elif what == "end":
             self._ended(said)
+        elif what == "refused":
+            self._refused = said
         else:
             self._views |= {view.tenant: view for view in said if view.is_here}
 
@@ -121,7 +127,7 @@ class Processes:
 
     def ends(self) -> list[TenantEnd]:
         """Return how each tenant ended; one that no process has brought to its end can be gone on with."""
-        died = StoppedEarly("the process that worked on it was killed", stop=StopKind.SIGNAL)
+        died = self._refused or StoppedEarly("the process that worked on it was killed", stop=StopKind.SIGNAL)
         missing: Any = {
             tenant.name: TenantEnd(tenant.name, own_host(), ended_without_run(tenant, died))
             for tenant in self._fleet.tenants

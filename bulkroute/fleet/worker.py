@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
 
+from bulkroute.errors import BulkrouteError
 from bulkroute.events import Event
 from bulkroute.fleet.closing import TenantEnd
 from bulkroute.fleet.one_process import OneProcess, Verb
@@ -51,7 +52,16 @@ class _Worker:
         self._job = job
 
     async def go(self) -> None:
-        """Work until every tenant has its outcome, here or elsewhere."""
+        """Work until every tenant has its outcome, here or elsewhere; why nothing begins is told as well."""
+        self._teller.start()
+        try:
+            await self._work()
+        except BulkrouteError as error:
+            self._says.put(("refused", error))
+        self._says.put(None)
+        await asyncio.get_running_loop().run_in_executor(None, self._teller.join)
+
+    async def _work(self) -> None:
         job, loop = self._job, asyncio.get_running_loop()
         self._walk = OneProcess(
             job.fleet,
@@ -64,7 +74,6 @@ class _Worker:
             on=job.on,
             is_taken=_is_taken,
         )
-        self._teller.start()
         loop.add_reader(self._pipe.fileno(), self._hear)
         loop.add_signal_handler(signal.SIGTERM, self._walk.interrupt, "interrupted by SIGTERM")
         viewer = asyncio.create_task(self._view())
@@ -74,8 +83,6 @@ class _Worker:
             viewer.cancel()
             loop.remove_reader(self._pipe.fileno())
         self._says.put(("views", self._walk.views()))
-        self._says.put(None)
-        await loop.run_in_executor(None, self._teller.join)
 
     def _on_event(self, tenant: str, event: Event) -> None:
         self._says.put(("event", (tenant, event)))

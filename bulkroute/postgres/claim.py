@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bulkroute.errors import LedgerBusy, LedgerError
+from bulkroute.errors import LedgerBusy, LedgerError, StopKind
 from bulkroute.ledger import fetched
 from bulkroute.ledger.copied import CopyMark, LedgerCopy
 from bulkroute.ledger.temp_db import scratch_folder
@@ -50,6 +50,8 @@ class Claim:
         self._base_number: int | None = None
         """How many commits the copy holds; None until the run's own is made, and nothing is sent before."""
         self._is_whole = False
+        self._broken: LedgerError | None = None
+        """Why that copy was not made: nothing can follow it."""
         self._backlog: deque[tuple[int, bytes, asyncio.Future[None]]] = deque()
         self.is_given_back = False
         self.is_wanted = False
@@ -122,17 +124,20 @@ class Claim:
 
     async def _begin(self, save_as: Callable[[Path], Awaitable[int]]) -> None:
         """Copy the ledger as a run begins it: when the run is recorded, before its first call. Raises LedgerError."""
-        self._base_number, self._is_whole = None, False
+        self._base_number, self._is_whole, self._broken = None, False, None
         with scratch_folder("copy the ledger") as folder:
             path = folder / "base.db"
             number = self._base_number = await save_as(path)
+            broken: LedgerError | None = LedgerError("the copy was broken off", where=self.name, stop=StopKind.COPY)
             try:
                 await self._upload(path, number)
+                broken = None
             except LedgerError as error:
-                self._catch_up(error)
+                broken = error
                 raise
-        self._is_whole = True
-        self._catch_up(None)
+            finally:
+                self._is_whole, self._broken = broken is None, broken
+                self._catch_up(broken)
 
     async def end(self, ledger: Path, exit_code: int | None, state: Mapping[str, Any] | None = None) -> None:
         """Copy the ledger as its run has left it, note how that ended, and give the tenant back. Raises LedgerError."""
@@ -188,7 +193,9 @@ class Claim:
         if self._is_whole:
             return self._session.add(self.tenant, self.epoch, number, record)
         kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._base_number is None:
+        if self._broken is not None:
+            kept.set_exception(self._broken)
+        elif self._base_number is None:
             kept.set_result(None)
         else:
             self._backlog.append((number, record, kept))

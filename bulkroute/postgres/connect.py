@@ -26,6 +26,9 @@ CONNECT_S = 5
 OLDEST_SERVER = 140000
 """PostgreSQL 14, the first that ends silent sessions by itself."""
 
+ENCODINGS = ("UTF8", "SQL_ASCII")
+"""Of databases that keep every text as it is; a cluster that was made in the locale C has the second."""
+
 SCHEMA = "bulkroute 1"
 """What the schema says that it is."""
 
@@ -102,6 +105,7 @@ def _connect(url: str) -> Connection:
     return psycopg.connect(
         url,
         autocommit=True,
+        client_encoding="UTF8",
         connect_timeout=CONNECT_S,
         keepalives=1,
         keepalives_idle=2,
@@ -145,8 +149,10 @@ def _prepare(connection: Connection, place: str) -> None:
         )
     for name, value in _SETTINGS.items():
         connection.execute(f"SET {name} = {value}")
-    fsync, commit, replica = one_row(
-        connection, "SELECT current_setting('fsync'), current_setting('synchronous_commit'), pg_is_in_recovery()"
+    fsync, commit, replica, encoding = one_row(
+        connection,
+        "SELECT current_setting('fsync'), current_setting('synchronous_commit'), pg_is_in_recovery(),"
+        " current_setting('server_encoding')",
     )
     if replica:
         raise UsageError(
@@ -155,6 +161,12 @@ def _prepare(connection: Connection, place: str) -> None:
     if fsync != "on":
         raise UsageError(
             "PostgreSQL runs with fsync off, and may forget what it has acknowledged", where=place, hint="turn fsync on"
+        )
+    if encoding not in ENCODINGS:
+        raise UsageError(
+            f"the database holds texts as {encoding}, which not every name and note fits into",
+            where=place,
+            hint="name one that was made with ENCODING 'UTF8'",
         )
     if commit != "remote_apply":
         connection.execute("SET synchronous_commit = on")

@@ -105,9 +105,11 @@ def test_without_the_database_nothing_is_sent_and_the_same_command_goes_on(tmp_p
                 assert process.returncode == 4, err.decode()
                 assert {each["stop"] for each in json.loads(out)["tenants"]} == {"copy"}
                 sent = _calls(fleet)
-                refused = bulkroute(*run, cwd=fleet.folder)
-                assert (refused.code, refused.summary["tenants"], _calls(fleet)) == (4, [], sent)
-                assert "PostgreSQL cannot be used" in refused.err
+                for more in ((), ("--processes", "2")):
+                    refused = bulkroute(*run, *more, cwd=fleet.folder)
+                    assert (refused.code, refused.summary["tenants"], _calls(fleet)) == (4, [], sent)
+                    assert refused.err.startswith("bulkroute: postgresql://")
+                    assert "PostgreSQL cannot be used" in refused.err
             finally:
                 postgres.start()
         assert sent < len(NAMES) * ROWS
@@ -128,9 +130,12 @@ def test_what_is_no_database_or_one_tenant_twice_is_said_before_anything(tmp_pat
             (on.replace("://", "://me:hush@").replace("hush@bulkroute", "hush"), "holds a password"),
             (on, "acme and globex have one service and one app key, so they are one tenant in the database"),
         ):
-            done = bulkroute("fleet", "run", "fleet.yaml", "--on", given, cwd=tmp_path)
-            assert done.code == 2
-            assert said in done.err
+            for more in ((), ("--processes", "2")):
+                done = bulkroute("fleet", "run", "fleet.yaml", "--on", given, "--json", *more, cwd=tmp_path)
+                assert done.code == 2
+                assert said in done.err
+                assert "Traceback" not in done.err
+                assert said in done.summary["stopped"]
         assert [seen.called_at for seen in fleet.seen().values()] == [[], []]
 
 

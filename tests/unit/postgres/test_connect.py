@@ -72,6 +72,19 @@ def test_a_schema_of_another_version_is_refused(url: str) -> None:
         connect(url)
 
 
+@pytest.mark.parametrize(("encoding", "why"), [("SQL_ASCII", ""), ("LATIN1", "as LATIN1")])
+def test_every_text_must_fit_into_the_database(postgres: Cluster, encoding: str, why: str) -> None:
+    name = f"in_{encoding.lower()}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0".encode())
+    if why:
+        with pytest.raises(UsageError, match=why):
+            connect(postgres.url(name))
+    else:
+        with connect(postgres.url(name)) as connection:
+            assert one_row(connection, "SELECT %s || 'x'", ("日本",)) == ("日本x",)
+
+
 class Pooled:
     """One client of a pooler: each of its statements goes to the next of these sessions."""
 

@@ -109,6 +109,22 @@ async def test_another_host_goes_on_with_the_very_ledger(
         assert told is None
 
 
+async def test_nothing_waits_for_a_copy_that_could_not_be_made(url: str, tmp_path: Path) -> None:
+    first = Host(tmp_path / "first.db")
+    async with Database(url) as one:
+        claim, _ = await taken(one, first.path)
+        run = ledger(first.path, back=False, marked=False)
+        first.connection = written(first.path)
+        first.journal = Journal(first.connection, first.path, run, lambda *_: None, claim.copy)
+        claim._session.lose("the way there is cut")
+        async with asyncio.timeout(10):
+            with pytest.raises(LedgerError, match="out of reach"):
+                await first.journal.begin()
+            with pytest.raises(LedgerError, match="out of reach"):
+                await first.work(1)
+    first.stop()
+
+
 async def test_who_has_lost_the_tenant_commits_nothing_more(url: str, tmp_path: Path) -> None:
     first = Host(tmp_path / "first.db")
     async with Database(url) as one, Database(url) as two:
