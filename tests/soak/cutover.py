@@ -275,8 +275,9 @@ def spend(folder: Path, seed: int, seconds: float) -> Iterator[str]:
         counts = dict(sorted(cutover.seen.items()))
         yield f"nothing lost: {service.modified:,} calls, {counts}, answers that were made to fail: {dict(outages_met)}"
         yield f"at the end, with `watch` still there: WAL {wal_kb} kB, ledger {(folder / LEDGER).stat().st_size // 1024} kB"
-        for name in ("run", "watch"):
-            yield cutover.readings.told(name)
+        names = ("run", "watch")
+        yield from map(cutover.readings.told, names)
+        for name in names:
             found = slope(cutover.readings.of[name])
             if found.minutes >= LONG_ENOUGH_MIN and found.kb_per_h - 2 * found.error > GROWTH_KB_PER_H:
                 raise PromiseBroken(f"the memory of {name} grows")
