@@ -271,3 +271,9 @@ def test_a_file_that_cannot_be_read_any_further_is_a_fault() -> None:
     faults = Faults("x.plan")
     assert len(list(PlanReader(broken, faults).rows())) == 1
     assert faults.kept == ["x.plan:2: cannot be read any further (Input/output error)"]
+
+
+@pytest.mark.parametrize(("chars", "is_read"), [(64, True), (65, False)])
+def test_an_id_has_64_characters_at_most(chars: int, is_read: bool) -> None:
+    _reader, rows, faults = read(written([row(2, route_id="7" * chars)]))
+    assert (len(rows) == 1, faults.total == 0) == (is_read, is_read)
