@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, LedgerBusy, StopKind, UsageError
-from bulkroute.fleet.ground import Footing
+from bulkroute.fleet.ground import EndedElsewhere, Footing
 from bulkroute.fleet.handover import hand_over_if_silent
 from bulkroute.fleet.tenants import FleetTenant
 from bulkroute.ledger.batches import Tenant
@@ -36,8 +36,8 @@ class Told(NamedTuple):
     """Returns how far a tenant is, as plain values; `summary` is that of its run once that has ended."""
     on_notice: Callable[[str, str], None]
     """Takes a tenant, and what people should know of it."""
-    on_end: Callable[[str, Seen], None]
-    """Takes a tenant that another process has brought to its end."""
+    on_end: Callable[[str, Seen], None] | None
+    """Takes a tenant that another process has brought to its end, which stands then; None: it is gone on with."""
 
 
 class LeftToAnother(LedgerBusy):
@@ -72,7 +72,9 @@ class Hosts:
         self._claims: dict[str, Claim] = {}
         self._seen: dict[int, Seen] = {}
         self._ended_at: dict[str, float | None] = {}
-        """When each tenant had ended that nothing more is to be told of."""
+        """When each tenant had ended as this process began, or as its end was told of."""
+        self._over: set[str] = set()
+        """Those whose end was told of."""
         self._database: Database | None = None
         self._opening = asyncio.Lock()
         self._failed: tuple[float, BulkrouteError] | None = None
@@ -119,6 +121,11 @@ class Hosts:
         claim = await database.claim(Tenant.of(tenant.settings), tenant.name)
         if claim is None:
             raise LedgerBusy("another process works on it", where=tenant.name, hint="this one stands by")
+        number = self._numbers[tenant.name]
+        self._note_end(tenant.name, (await database.overview([number])).get(number))
+        if tenant.name in self._over:
+            await claim.give_back()
+            raise EndedElsewhere("another process has brought it to its end", where=tenant.name)
         error = None
         try:
             if told := await claim.bring_up(tenant.ledger):
@@ -164,10 +171,17 @@ class Hosts:
                 self._seen = await (await self._open()).overview(list(self._numbers.values()))
             for name, number in self._numbers.items():
                 seen = self._seen.get(number)
-                if seen is not None and not seen.is_held and seen.ended_at not in (None, self._ended_at[name]):
-                    self._ended_at[name] = seen.ended_at
-                    if (seen.state or {}).get("stop") not in LEFT_TO_OTHERS:
-                        self._told.on_end(name, seen)
+                if seen is not None and not seen.is_held:
+                    self._note_end(name, seen)
+
+    def _note_end(self, name: str, seen: Seen | None) -> None:
+        """Tell of a tenant's end, if there is one since this process began that is not left to others."""
+        if self._told.on_end is None or seen is None or seen.ended_at in (None, self._ended_at[name]):
+            return
+        self._ended_at[name] = seen.ended_at
+        if (seen.state or {}).get("stop") not in LEFT_TO_OTHERS:
+            self._over.add(name)
+            self._told.on_end(name, seen)
 
 
 def _numbered(tenants: Iterable[FleetTenant]) -> dict[str, int]:

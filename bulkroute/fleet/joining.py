@@ -50,7 +50,7 @@ async def joining(
     def state_of(_name: str) -> dict[str, object]:
         return {"view": view_of(work).fields(), "summary": work.summary.fields() if work.summary else None}
 
-    told = Told(state_of, lambda _name, text: on_notice(text), lambda _name, _seen: None)
+    told = Told(state_of, lambda _name, text: on_notice(text), None)
     async with contextlib.AsyncExitStack() as exits:
         hosts = await exits.enter_async_context(Hosts(on, [tenant], dict([shared]) if shared else {}, told))
         yield Joined(await _enter(hosts, tenant, exits), work)

@@ -9,7 +9,7 @@ from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, StopKind
 from bulkroute.events import WARNING, Event, Notice
 from bulkroute.fleet.closing import TenantEnd, end_of, ended_without_run
-from bulkroute.fleet.ground import Here
+from bulkroute.fleet.ground import Here, Others
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.fleet.views import ENDED, TenantView, view_of
 from bulkroute.fleet.walk import NOBODY_MUST_ACT, TenantWork, Walk, own_host
@@ -70,9 +70,9 @@ class OneProcess:
         rows: Mapping[str, int],
         on: str | None = None,
         on_end: Callable[[TenantEnd], None] = lambda _end: None,
-        is_taken: Callable[[FleetTenant], bool] | None = None,
+        others: Others | None = None,
     ) -> None:
-        """`on`: the database that other hosts share; `is_taken`: what tells whether another process here has a tenant.
+        """`on`: the database that other hosts share; `others`: what is known of other processes here.
 
         Raises UsageError for an address that is none, and for two tenants that are one in the database.
         """
@@ -87,7 +87,7 @@ class OneProcess:
             on_event=lambda tenant, event: on_event(tenant.name, event),
             on_end=self._ended,
             rows=rows,
-            ground=self._hosts or Here(fleet.limits, is_taken),
+            ground=self._hosts or Here(fleet.limits, others),
         )
         self._works = {work.tenant.name: work for work in self._walk.works}
         self._there: dict[str, TenantEnd] = {}

@@ -21,6 +21,8 @@ from bulkroute.fleet.walk import NOBODY_MUST_ACT, own_host
 from bulkroute.fleet.worker import Job, work
 from bulkroute.run.verbs import FLEET_STOPPED
 
+CONTEXT = multiprocessing.get_context("spawn")
+
 
 class Processes:
     """Works on all tenants in several processes."""
@@ -43,7 +45,8 @@ class Processes:
         self._fleet = fleet
         self._on_event = on_event
         self._failed = FailedTenants(most_failed, self._close)
-        self._job = Job(fleet, verb, -(-at_once // count), rows, on)
+        ended = CONTEXT.RawArray("b", len(fleet.tenants))
+        self._job = Job(fleet, verb, -(-at_once // count), rows, on, ended)
         self._count = count
         self._workers: dict[Connection, BaseProcess] = {}
         self._views = {
@@ -57,10 +60,9 @@ class Processes:
     async def go(self) -> None:
         """Work until every process has ended. Raises what kept all of them from their first tenant, as `OneProcess` does."""
         loop = asyncio.get_running_loop()
-        context = multiprocessing.get_context("spawn")
         for number in range(self._count):
-            ours, theirs = context.Pipe()
-            worker = context.Process(target=work, args=(theirs, self._job), name=f"fleet-{number}")
+            ours, theirs = CONTEXT.Pipe()
+            worker = CONTEXT.Process(target=work, args=(theirs, self._job), name=f"fleet-{number}")
             worker.start()
             theirs.close()
             self._workers[ours] = worker

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, ExitCode, LedgerBusy, StopKind, StoppedEarly
 from bulkroute.events import Event, RowFailed, RunEnded, RunStarted, Stopping
-from bulkroute.fleet.ground import Ground
+from bulkroute.fleet.ground import EndedElsewhere, Ground
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.progress import Progress, Summary
 from bulkroute.run.verbs import FLEET_STOPPED
@@ -158,7 +158,8 @@ class Walk(Generic[T]):
         work.is_elsewhere = False
         if not task.cancelled() and self._may_try_again(work, task.exception()):
             work.engine, work.summary, work.is_elsewhere = None, None, True
-            self._elsewhere[work.tenant.name] = work
+            if not isinstance(task.exception(), EndedElsewhere):
+                self._elsewhere[work.tenant.name] = work
             return
         work.end(task, self._stopped)
         self._on_end(work)

@@ -9,13 +9,14 @@ import contextlib
 import queue
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from multiprocessing.connection import Connection
 from typing import Any
 
 from bulkroute.errors import BulkrouteError
-from bulkroute.events import Event
+from bulkroute.events import Event, RunEnded
 from bulkroute.fleet.closing import TenantEnd
+from bulkroute.fleet.ground import Others
 from bulkroute.fleet.one_process import OneProcess, Verb
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.ledger.lock import holder
@@ -27,8 +28,18 @@ VIEW_EVERY_S = 0.5
 class Job:
     """What a worker is given; pickled, so that no secret is an argument or lies in a file."""
 
-    def __init__(self, fleet: Fleet, verb: Verb, at_once: int, rows: Mapping[str, int], on: str | None) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        verb: Verb,
+        at_once: int,
+        rows: Mapping[str, int],
+        on: str | None,
+        ended: MutableSequence[int],
+    ) -> None:
+        """Take `ended` too, a number for each tenant in memory that the processes share: 1 once its end stands."""
         self.fleet = fleet
+        self.ended = ended
         self.verb = verb
         self.at_once = at_once
         self.rows = dict(rows)
@@ -50,6 +61,7 @@ class _Worker:
         # Whoever shows what goes on may be stopped by a terminal; the calls go on.
         self._teller = threading.Thread(target=self._tell, name="teller", daemon=True)
         self._job = job
+        self._places = {tenant.name: place for place, tenant in enumerate(job.fleet.tenants)}
 
     async def go(self) -> None:
         """Work until every tenant has its outcome, here or elsewhere; why nothing begins is told as well."""
@@ -72,7 +84,7 @@ class _Worker:
             on_end=self._on_end,
             rows=job.rows,
             on=job.on,
-            is_taken=_is_taken,
+            others=Others(lambda tenant: holder(tenant.ledger) is not None, self._has_ended),
         )
         loop.add_reader(self._pipe.fileno(), self._hear)
         loop.add_signal_handler(signal.SIGTERM, self._walk.interrupt, "interrupted by SIGTERM")
@@ -85,9 +97,15 @@ class _Worker:
         self._says.put(("views", self._walk.views()))
 
     def _on_event(self, tenant: str, event: Event) -> None:
+        if isinstance(event, RunEnded):  # its ledger is free after that, and nobody is to begin it again
+            self._job.ended[self._places[tenant]] = 1
         self._says.put(("event", (tenant, event)))
 
+    def _has_ended(self, tenant: FleetTenant) -> bool:
+        return bool(self._job.ended[self._places[tenant.name]])
+
     def _on_end(self, end: TenantEnd) -> None:
+        self._job.ended[self._places[end.tenant]] = 1
         self._says.put(("end", end))
 
     async def _view(self) -> None:
@@ -116,7 +134,3 @@ class _Worker:
             self._walk.stop_all(told)
         else:
             self._walk.interrupt(told)
-
-
-def _is_taken(tenant: FleetTenant) -> bool:
-    return holder(tenant.ledger) is not None

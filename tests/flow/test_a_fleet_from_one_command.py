@@ -154,6 +154,20 @@ def test_of_two_processes_one_is_killed_and_the_other_goes_on_with_its_tenants(t
 
 
 @pytest.mark.slow
+def test_what_one_of_several_processes_has_ended_no_other_begins_again(tmp_path: Path) -> None:
+    names = _names(6)
+    faults = {name: Faults(latency_ms=5, business_ids=1) for name in names[:3]}
+    with carrier(tmp_path, names, 10, faults, latency_ms=5) as fleet:
+        file = fleet.write({"rate": 40, "max-failures": 3, "canary": 0, "concurrency": 1})
+        done = bulkroute("fleet", "run", file.name, "--processes", "3", "--json", cwd=tmp_path)
+        assert done.code == 1, done.err
+        ends = {each["tenant"]: each for each in done.summary["tenants"]}
+        assert {(ends[name]["run"], ends[name]["stop"]) for name in names[:3]} == {(1, "max_failures")}
+        assert {(ends[name]["run"], ends[name]["attempts"]) for name in names[3:]} == {(1, 10)}
+        assert all(done.err.count(f" {name}: stopped: ") == 1 for name in names[:3])
+
+
+@pytest.mark.slow
 def test_with_the_first_process_gone_the_others_stop_in_good_order(tmp_path: Path) -> None:
     with carrier(tmp_path, _names(2), ROWS) as fleet:
         file = fleet.write({"rate": 5})
