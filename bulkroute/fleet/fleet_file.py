@@ -100,7 +100,8 @@ def _compose(path: Path, faults: Faults) -> yaml.Node | None:
         return None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        faults.add(mark.line + 1 if mark else 0, f"is not YAML: {error.problem or error.context}")
+        what = ", ".join(filter(None, (error.context, error.problem)))
+        faults.add(mark.line + 1 if mark else 0, f"is not YAML: {what}")
         return None
     except yaml.YAMLError as error:
         faults.add(0, f"is not YAML: {' '.join(str(error).split())}")
@@ -128,7 +129,11 @@ def _mapping(node: yaml.Node | None, what: str, faults: Faults) -> dict[str, tup
         return {}
     found: dict[str, tuple[int, yaml.Node]] = {}
     for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.value == "<<":
+        if isinstance(key, yaml.ScalarNode) and key.value == "<<":
+            faults.add(
+                _line(key), f"{what}: pairs are not merged by `<<`; what all tenants have stands under `defaults`"
+            )
+        elif not isinstance(key, yaml.ScalarNode):
             faults.add(_line(key), f"{what}: a name must be a plain text")
         elif key.value in found:
             faults.add(

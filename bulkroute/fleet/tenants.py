@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from bulkroute.errors import ManifestError
-from bulkroute.ledger.intake import check_form
+from bulkroute.errors import ManifestError, UsageError
+from bulkroute.ledger.intake import written
 from bulkroute.manifest import Faults
 from bulkroute.manifest.faults import FAULTS_KEPT
+from bulkroute.run.approval import require_approved, require_runnable
 from bulkroute.settings import Settings
 
 LEAST_NAMED = 3
@@ -70,19 +71,35 @@ def check_manifests(fleet: Fleet, on_notice: Callable[[FleetTenant, str], None])
     each = max(LEAST_NAMED, FAULTS_KEPT // len(fleet.tenants))
     for tenant in fleet.tenants:
         try:
-            form = check_form(tenant.manifest, tenant.format, partial(on_notice, tenant))
+            count = _check(tenant, partial(on_notice, tenant))
+        except UsageError as error:
+            total += 1
+            kept.append(f"{tenant.name}: {error}")
+            continue
         except ManifestError as error:
             total += error.total
             kept += [f"{tenant.name}: {fault}" for fault in error.faults[:each]]
             if error.total > each:
                 kept.append(f"{tenant.name}: {error.total - each:,} more; `bulkroute check` shows them")
             continue
-        rows[tenant.name] = form.rows
-        if tenant.settings.expect not in (None, form.rows):
+        rows[tenant.name] = count
+        if tenant.settings.expect not in (None, count):
             total += 1
             kept.append(
-                f"{tenant.name}: {tenant.manifest}: {form.rows:,} rows, and `expect` says {tenant.settings.expect:,}"
+                f"{tenant.name}: {tenant.manifest}: {count:,} rows, and `expect` says {tenant.settings.expect:,}"
             )
     if total:
         raise ManifestError(str(fleet.path), kept, total)
     return rows
+
+
+def _check(tenant: FleetTenant, on_notice: Callable[[str], None]) -> int:
+    """Return how many rows a manifest has. Raises ManifestError, and UsageError for a plan that may not be run.
+
+    Once a plan is begun it may be gone on with for as long as that takes: where there is a ledger, its run sees to that.
+    """
+    require_runnable(tenant.manifest, tenant.format, tenant.settings)
+    with written(tenant.manifest, tenant.format, on_notice) as found:
+        if not tenant.ledger.exists():
+            require_approved(found, tenant.settings, on_notice)
+        return found.rows.count

@@ -53,6 +53,24 @@ def test_every_tenant_is_served_within_its_rate(tmp_path: Path) -> None:
         assert bulkroute("status", "t01.ledger.db", "--json", cwd=tmp_path).summary["succeeded"] == ROWS
 
 
+@pytest.mark.slow
+def test_a_plan_that_may_not_be_run_keeps_all_from_being_sent(tmp_path: Path) -> None:
+    with carrier(tmp_path, _names(3), 4) as fleet:
+        for name, tenant in (("t00", "another"), ("t01", "t01")):
+            given = ("--base-url", fleet.urls[name], "--tenant", tenant)
+            saved = bulkroute("plan", f"{name}.csv", "-o", f"{name}.plan", *given, cwd=tmp_path)
+            assert saved.code == 0, saved.err
+        before = [len(seen.called_at) for seen in fleet.seen().values()]
+        own = {"t00": {"manifest": "t00.plan"}, "t01": {"manifest": "t01.plan", "approved": "0" * 12}}
+        file = fleet.write({"rate": RATE}, own=own)
+        for command in ("check", "run"):
+            done = bulkroute("fleet", command, file.name, cwd=tmp_path)
+            assert done.code == 65, done.err
+            assert "t00: t00.plan: this plan is of tenant another, not of tenant t00" in done.err
+            assert "and --approved says 0000 0000 0000" in done.err
+        assert [len(seen.called_at) for seen in fleet.seen().values()] == before
+
+
 def test_a_fault_in_one_manifest_keeps_all_from_being_sent(tmp_path: Path) -> None:
     with carrier(tmp_path, _names(3), 4) as fleet:
         file = fleet.write({"rate": RATE}, own={"t02": {"expect": 5}})

@@ -58,6 +58,8 @@ def test_a_tenant_has_its_own_over_the_defaults_and_texts_stay_texts(tmp_path: P
         ('tenants:\n  "a\\nb": {}', "f:2: tenant 'a\\nb': a name is one printable line"),
         ("tenants:\n  ? [a]\n  : {}", "f:2: tenants: a name must be a plain text"),
         ("x: &a {rate: 1}\ntenants:\n  b: {<<: *a}", "f:1: unknown key 'x'"),
+        ("tenants:\n  a: &a {rate: 1}\n  b: {<<: *a}", "f:3: tenant b: pairs are not merged by `<<`"),
+        ("tenants:\n  a: &a {rate: 1}\n  b: &a {}", "f:3: is not YAML: found duplicate anchor"),
         ("tenants: {a", "f:2: is not YAML"),
         ("a: 1\n\tb: 2", "f:2: is not YAML"),
         ("", "f: names no tenant"),
