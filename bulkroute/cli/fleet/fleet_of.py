@@ -89,7 +89,7 @@ def _tenant(entry: Entry, fleet: FleetFile, faults: Faults) -> FleetTenant | Non
     limit = entry.given.get("limit")
     if limit is not None and (not isinstance(limit.value, str) or limit.value not in fleet.limits):
         faults.add(limit.line, f"{entry.name}: there is no limit {limit.value} under `limits`")
-    options = _options(entry, fleet.path.parent, faults)
+    options = _options(entry, faults)
     if faults.total > before or options is None:
         return None
     given, beside = entry.given["credentials"], fleet.path.parent
@@ -110,7 +110,7 @@ def _tenant(entry: Entry, fleet: FleetFile, faults: Faults) -> FleetTenant | Non
     return FleetTenant(entry.name, entry.line, settings, manifest, options["format_"], ledger, shared)
 
 
-def _options(entry: Entry, beside: Path, faults: Faults) -> dict[str, Any] | None:
+def _options(entry: Entry, faults: Faults) -> dict[str, Any] | None:
     """Return what the flags that a tenant is given come to; None, and faults, where one is no good."""
     flags = _flags()
     values: dict[str, Any] = {}
