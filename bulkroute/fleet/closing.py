@@ -14,6 +14,8 @@ from bulkroute.progress import Summary
 ADDED = ("total", "succeeded", "unchanged", "skipped", "failed", "refused", "pending", "in_doubt", "attempts")
 """What the totals add up, of the tenants' summaries."""
 
+STANDING = "`bulkroute fleet status` shows how far it is"
+
 
 class TenantEnd(NamedTuple):
     """How a tenant ended, and where it was worked on."""
@@ -47,9 +49,9 @@ def end_of(work: TenantWork[Any], host: str) -> TenantEnd:
 def ended_without_run(tenant: FleetTenant, error: BaseException | None) -> Summary:
     """Return how a tenant's ledger stands that an error has kept from a run."""
     if error is None:
-        error = LedgerBusy("another process works on it", where=tenant.name)
+        error = LedgerBusy("another process works on it", where=tenant.name, hint=STANDING)
     if not isinstance(error, BulkrouteError):
-        error = BulkrouteError(f"a bug in bulkroute: {error!r}", stop=StopKind.BUG)
+        error = BulkrouteError(f"a bug in bulkroute: {error!r}", hint="please report it", stop=StopKind.BUG)
     return ended_by(error, tenant.ledger, tenant=tenant.name, note=tenant.settings.note)
 
 

@@ -71,7 +71,7 @@ class Here:
     async def enter(self, tenant: FleetTenant) -> AsyncIterator[Footing]:
         """Give the limit; the engine takes the ledger's lock."""
         if self.is_taken(tenant):
-            raise LedgerBusy("another process works on it", where=tenant.name)
+            raise LedgerBusy("another process works on it", where=tenant.name, hint="this one stands by")
         if self._others is not None and self._others.has_ended(tenant):
             raise EndedElsewhere("another process has brought it to its end", where=tenant.name)
         yield Footing(self._limits[tenant.limit] if tenant.limit else None)

@@ -161,4 +161,6 @@ def _summary_of(tenant: FleetTenant, seen: "Seen") -> Summary:
     if state.get("summary"):
         return Summary.from_fields(state["summary"])
     stop = next((kind for kind in StopKind if kind == state.get("stop")), StopKind.BUG)
-    return ended_without_run(tenant, BulkrouteError(state.get("stopped") or f"ended at {seen.host}", stop=stop))
+    said = state.get("stopped")  # with what to do next
+    error = BulkrouteError(said or f"ended at {seen.host}", hint="" if said else "see its ledger there", stop=stop)
+    return ended_without_run(tenant, error)

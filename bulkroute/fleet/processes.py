@@ -129,7 +129,9 @@ class Processes:
 
     def ends(self) -> list[TenantEnd]:
         """Return how each tenant ended; one that no process has brought to its end can be gone on with."""
-        died = self._refused or StoppedEarly("the process that worked on it was killed", stop=StopKind.SIGNAL)
+        died = self._refused or StoppedEarly(
+            "the process that worked on it was killed", hint="the same command goes on", stop=StopKind.SIGNAL
+        )
         missing: Any = {
             tenant.name: TenantEnd(tenant.name, own_host(), ended_without_run(tenant, died))
             for tenant in self._fleet.tenants

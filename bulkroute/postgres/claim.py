@@ -128,7 +128,9 @@ class Claim:
         with scratch_folder("copy the ledger") as folder:
             path = folder / "base.db"
             number = self._base_number = await save_as(path)
-            broken: LedgerError | None = LedgerError("the copy was broken off", where=self.name, stop=StopKind.COPY)
+            broken: LedgerError | None = LedgerError(
+                "the copy was broken off", where=self.name, hint="the same command goes on", stop=StopKind.COPY
+            )
             try:
                 await self._upload(path, number)
                 broken = None

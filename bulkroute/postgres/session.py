@@ -146,7 +146,11 @@ class Session:
             self._in_loop(_fail, error, [self.opened])
             return
         except psycopg.Error as error:
-            self._in_loop(_fail, LedgerError(words(error), where=self.place, stop=StopKind.COPY), [self.opened])
+            self._in_loop(
+                _fail,
+                LedgerError(words(error), where=self.place, hint="the same command goes on", stop=StopKind.COPY),
+                [self.opened],
+            )
             return
         self._in_loop(_end, [self.opened], None)
         try:

@@ -133,4 +133,9 @@ def errors() -> str:
 
 
 def _below(error: type[BulkrouteError], depth: int) -> list[tuple[int, type[BulkrouteError]]]:
-    return [(depth, error), *(each for below in error.__subclasses__() for each in _below(below, depth + 1))]
+    return [(depth, error), *(each for below in _own(error) for each in _below(below, depth + 1))]
+
+
+def _own(error: type[BulkrouteError]) -> list[type[BulkrouteError]]:
+    """Return the errors below one that callers see; those of a package that is loaded by chance are its own affair."""
+    return [below for below in error.__subclasses__() if below.__module__ == BulkrouteError.__module__]
