@@ -9,7 +9,7 @@ import multiprocessing
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly
 from bulkroute.events import Event, Stopping
@@ -22,6 +22,13 @@ from bulkroute.fleet.worker import Job, work
 from bulkroute.run.verbs import FLEET_STOPPED
 
 CONTEXT = multiprocessing.get_context("spawn")
+
+
+class Worker(NamedTuple):
+    """One of the processes, and the way to it."""
+
+    process: BaseProcess
+    to_it: Connection
 
 
 class Processes:
@@ -48,7 +55,8 @@ class Processes:
         ended = CONTEXT.RawArray("b", len(fleet.tenants))
         self._job = Job(fleet, verb, -(-at_once // count), rows, on, ended)
         self._count = count
-        self._workers: dict[Connection, BaseProcess] = {}
+        self._workers: dict[Connection, Worker] = {}
+        """By the way on which each tells. One way each: a socket's end with something unread in it would break the other."""
         self._views = {
             tenant.name: TenantView(tenant.name, TO_COME, total=rows.get(tenant.name, 0)) for tenant in fleet.tenants
         }
@@ -61,12 +69,14 @@ class Processes:
         """Work until every process has ended. Raises what kept all of them from their first tenant, as `OneProcess` does."""
         loop = asyncio.get_running_loop()
         for number in range(self._count):
-            ours, theirs = CONTEXT.Pipe()
-            worker = CONTEXT.Process(target=work, args=(theirs, self._job), name=f"fleet-{number}")
-            worker.start()
-            theirs.close()
-            self._workers[ours] = worker
-            loop.add_reader(ours.fileno(), self._hear, ours)
+            from_it, tells = CONTEXT.Pipe(duplex=False)
+            hears, to_it = CONTEXT.Pipe(duplex=False)
+            process = CONTEXT.Process(target=work, args=(hears, tells, self._job), name=f"fleet-{number}")
+            process.start()
+            hears.close()
+            tells.close()
+            self._workers[from_it] = Worker(process, to_it)
+            loop.add_reader(from_it.fileno(), self._hear, from_it)
         await self._all_gone.wait()
         if self._refused is not None and not self._ends:
             raise self._refused
@@ -94,7 +104,9 @@ class Processes:
         """Take note that a process has ended."""
         asyncio.get_running_loop().remove_reader(pipe.fileno())
         pipe.close()
-        self._workers.pop(pipe).join()
+        worker = self._workers.pop(pipe)
+        worker.to_it.close()
+        worker.process.join()
         if not self._workers:
             self._all_gone.set()
 
@@ -106,9 +118,9 @@ class Processes:
             self._failed.ended(must_act=end.exit_code not in NOBODY_MUST_ACT)
 
     def _tell(self, verb: str, text: str) -> None:
-        for pipe in self._workers:
+        for worker in self._workers.values():
             try:
-                pipe.send((verb, text))
+                worker.to_it.send((verb, text))
             except OSError:
                 continue  # it has just died; `_hear` takes note
 

@@ -46,17 +46,18 @@ class Job:
         self.on = on
 
 
-def work(pipe: Connection, job: Job) -> None:
+def work(hears: Connection, tells: Connection, job: Job) -> None:
     """Work on the fleet; the body of a process."""
     # A terminal tells all its processes: who began this one tells it too, and once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    run_in_loop(_Worker(pipe, job).go())
+    run_in_loop(_Worker(hears, tells, job).go())
 
 
 class _Worker:
-    def __init__(self, pipe: Connection, job: Job) -> None:
-        self._pipe = pipe
+    def __init__(self, hears: Connection, tells: Connection, job: Job) -> None:
+        self._hears = hears
+        self._tells = tells
         self._says: queue.SimpleQueue[tuple[str, Any] | None] = queue.SimpleQueue()
         # Whoever shows what goes on may be stopped by a terminal; the calls go on.
         self._teller = threading.Thread(target=self._tell, name="teller", daemon=True)
@@ -86,14 +87,14 @@ class _Worker:
             on=job.on,
             others=Others(lambda tenant: holder(tenant.ledger) is not None, self._has_ended),
         )
-        loop.add_reader(self._pipe.fileno(), self._hear)
+        loop.add_reader(self._hears.fileno(), self._hear)
         loop.add_signal_handler(signal.SIGTERM, self._walk.interrupt, "interrupted by SIGTERM")
         viewer = asyncio.create_task(self._view())
         try:
             await self._walk.go()
         finally:
             viewer.cancel()
-            loop.remove_reader(self._pipe.fileno())
+            loop.remove_reader(self._hears.fileno())
         self._says.put(("views", self._walk.views()))
 
     def _on_event(self, tenant: str, event: Event) -> None:
@@ -117,13 +118,13 @@ class _Worker:
     def _tell(self) -> None:
         while (said := self._says.get()) is not None:
             with contextlib.suppress(OSError):  # nobody is there to be told; `_hear` ends the work then
-                self._pipe.send(said)
+                self._tells.send(said)
 
     def _hear(self) -> None:
         try:
-            verb, told = self._pipe.recv()
+            verb, told = self._hears.recv()
         except (EOFError, OSError):
-            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            asyncio.get_running_loop().remove_reader(self._hears.fileno())
             self._walk.interrupt("the process that began this one is gone")
             return
         if verb == "ended":

@@ -1,5 +1,6 @@
 """A fleet through the command line: all or nothing at the start, an outcome for each tenant, killed and resumed."""
 
+import asyncio
 import json
 import os
 import signal
@@ -8,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from bulkroute.cli.fleet.fleet_of import fleet_of
+from bulkroute.events import Event
+from bulkroute.fleet.one_process import Verb
+from bulkroute.fleet.processes import Processes
+from bulkroute.run.loop import run_in_loop
 from bulkroute.simulator import Faults
 from tests.carrier import Carrier, carrier
 from tests.flow.engine import most_within
@@ -210,3 +216,27 @@ def test_several_processes_keep_no_shared_limit(tmp_path: Path) -> None:
         assert done.code == 2
         assert "tenants share the limit x, which several processes on their own do not keep together" in done.err
         assert [seen.called_at for seen in fleet.seen().values()] == [[], []]
+
+
+@pytest.mark.slow
+def test_a_process_that_is_killed_with_words_unheard_is_not_waited_for(tmp_path: Path) -> None:
+    with carrier(tmp_path, _names(2), ROWS) as fleet:
+        found = fleet_of(fleet.write({"rate": 5}), [])
+
+        async def main() -> list[int]:
+            def show(_tenant: str, _event: Event) -> None:
+                """Have said something to each process, and something of each still to hear, when it is killed."""
+                time.sleep(1.5)  # as a terminal may take: each tells how far it is meanwhile
+                victims = _workers(os.getpid())
+                for victim in victims:
+                    os.kill(victim, signal.SIGSTOP)
+                both.interrupt("interrupted")
+                for victim in victims:
+                    os.kill(victim, signal.SIGKILL)
+
+            both = Processes(2, found, Verb.RUN, at_once=2, most_failed=None, on_event=show, rows={})
+            async with asyncio.timeout(40):
+                await both.go()
+            return [end.exit_code for end in both.ends()]
+
+        assert run_in_loop(main()) == [4, 4]
