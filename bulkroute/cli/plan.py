@@ -86,6 +86,7 @@ def plan(manifest: str, ledger: Path | None, output: Path | None, force: bool, *
                 told = f"{output}: {plan.head().rows:,} rows saved, fingerprint {grouped(plan.save(output))}"
             streamed = output is not None and is_stream(output) and is_standard_output(output)
             _print(plan, options, sys.stderr if streamed else sys.stdout)
+            sys.stdout.flush()
             if told:
                 click.echo(told, err=True)
             return ExitCode.DIFFERENT if options["exit_code"] and plan.counts.to_change else ExitCode.DONE

@@ -28,6 +28,10 @@ def mark_of(path: Path) -> CopyMark | None:
 
 def require_free(path: Path) -> None:
     """Refuse a ledger that has a copy, to whoever does not hold that. Raises LedgerError."""
+    with ledger_errors(path, "open the ledger"):
+        if path.exists():
+            with path.open("r+b"):
+                pass  # as `file.checked`: SQLite would make read-only files beside one that may not be written
     if mark_of(path) is not None:
         raise LedgerError(
             "this ledger has a copy in PostgreSQL, and another host may be at work on it",

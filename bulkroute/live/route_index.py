@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bulkroute.ledger.live_bindings import LiveRoute
 from bulkroute.manifest.numbers import normalised
 from bulkroute.manifest.rows import NumberedRow
-from bulkroute.model import Binding, MediaType, number_text, printable
+from bulkroute.model import Binding, MediaType, escaped, number_text, printable
 
 MOST_NAMED = 3
 """Candidates and near misses that a text names; nobody reads fifty."""
@@ -185,7 +185,7 @@ def _lost(dialled: str, near: Sequence[str]) -> str:
         return "has a leading 0 or + been lost?"
     other = near[0]
     if other.endswith(dialled):
-        return f"has a leading {other.removesuffix(dialled)} been lost?"
+        return f"has a leading {escaped(other.removesuffix(dialled))} been lost?"
     if dialled.endswith(other):
         return f"is the leading {dialled.removesuffix(other)} one too many?"
     return "is it written with another prefix?"

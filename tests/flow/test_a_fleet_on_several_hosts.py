@@ -61,8 +61,9 @@ def test_another_host_goes_on_and_all_of_it_is_seen_and_steered_from_a_third(tmp
             _until(lambda: _calls(fleet) > 10)
             with started(*run, cwd=second) as other:
                 _until(lambda: _calls(fleet) > 30)
-                paused = bulkroute("fleet", "ctl", "fleet.yaml", "--on", on, "pause", "a", "moment", cwd=third)
-                assert paused.code == 0, paused.err
+                # On a machine that is busy, the first word may not be heard within the seconds that it is good for.
+                pause = ("fleet", "ctl", "fleet.yaml", "--on", on, "pause", "a", "moment")
+                _until(lambda: bulkroute(*pause, cwd=third).code == 0)
                 told = bulkroute("fleet", "status", "fleet.yaml", "--on", on, "--json", cwd=third).summary["tenants"]
                 assert {each["tenant"] for each in told} == set(NAMES)
                 assert {(each["state"], each["total"]) for each in told} <= {("paused", ROWS), ("running", ROWS)}

@@ -23,10 +23,18 @@ STRICT = ("-W", "error", "-W", "ignore:Binding:DeprecationWarning")
 """All warnings are errors, but for one: Python 3.12.0 to 3.12.3 take ?1 in SQL for a name (CPython's gh-117995)."""
 IMPORT_ALL = """
 import importlib, pkgutil, bulkroute
+lacking = []
 for found in pkgutil.walk_packages(bulkroute.__path__, "bulkroute."):
     if not found.name.endswith("__main__"):
-        importlib.import_module(found.name)
+        try:
+            importlib.import_module(found.name)
+        except ModuleNotFoundError as error:
+            assert error.name == "psycopg", error
+            lacking.append(found.name)
+print(*lacking)
 """
+WITH_POSTGRES = re.compile(r"bulkroute\.(postgres\.\w+|fleet\.(hosts|handover|joining|from_database))")
+"""What only the extra `postgres` can import."""
 NOT_TO_BE_HAD = ("No matching distribution", "ResolutionImpossible")
 """What pip says where no index can be reached, or has no wheel for that Python."""
 LATER = re.findall(r":: (3\.1[2-9])\"", (ROOT / "pyproject.toml").read_text("utf-8"))
@@ -95,7 +103,10 @@ def test_the_demo_runs_where_nothing_but_the_wheel_and_what_it_requires_is_insta
     offline = {**plain, "PIP_CONFIG_FILE": os.devnull}
     done = install(python, "--no-index", "--no-cache-dir", package.wheel, env=offline)
     assert done.returncode == 0, done.stderr
-    subprocess.run([python, "-c", IMPORT_ALL], cwd=tmp_path, env=plain, check=True, timeout=60)
+    imported = subprocess.run(
+        [python, "-c", IMPORT_ALL], cwd=tmp_path, env=plain, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert [name for name in imported.stdout.split() if not WITH_POSTGRES.fullmatch(name)] == []
     shutil.copytree(package.unpacked / "manifests", tmp_path / "manifests")
     demo = subprocess.run(
         ["sh", tmp_path / "manifests" / "demo.sh"], cwd=tmp_path, env=plain, capture_output=True, text=True, timeout=120,
