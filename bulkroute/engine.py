@@ -294,11 +294,7 @@ class Engine:
             return
         proposal = prepared.proposal(self._settings, self._allowed_per_s)._replace(ends_at=self._deadlines.ends_at)
         if not await self._confirm(proposal):
-            raise StoppedEarly(
-                "nothing was sent: it was not agreed to",
-                hint="the same command asks again; with --yes it does not ask",
-                stop=StopKind.DECLINED,
-            )
+            raise StoppedEarly.declined()
 
     async def _work_through(self, prepared: Prepared) -> tuple[Run, Summary]:
         """Run the batch to its end."""

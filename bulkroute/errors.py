@@ -187,6 +187,15 @@ class StoppedEarly(BulkrouteError):
             stop=StopKind.OUTAGE,
         )
 
+    @classmethod
+    def declined(cls) -> "StoppedEarly":
+        """Return why a command ends whose question somebody has answered with no."""
+        return cls(
+            "nothing was sent: it was not agreed to",
+            hint="the same command asks again; with --yes it does not ask",
+            stop=StopKind.DECLINED,
+        )
+
 
 class NotRunning(BulkrouteError):
     """No run is working on this ledger: there is nobody to control."""

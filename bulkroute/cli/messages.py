@@ -28,15 +28,16 @@ STAMP = "%Y-%m-%d %H:%M:%S%z"
 """In the file: it holds many nights."""
 
 
-def open_log(file: "Path", ledger: "Path", *others: "Path") -> None:
+def open_log(file: "Path", ledger: "Path | None", *others: "Path") -> None:
     """Open the file of --log-file to append to it; it is made (mode 0600) if there is none.
 
-    Raises UsageError for a ledger, and for the `others` that the command needs otherwise.
+    Raises UsageError for a ledger, that of the command above all, and for the `others` that it needs otherwise.
     """
     from bulkroute.ledger.paths import of_a_ledger, require_apart, same_file  # here, since help must not wait for it
 
     hint = "name another file with --log-file"
-    require_apart(file, ledger, hint=hint)
+    if ledger is not None:
+        require_apart(file, ledger, hint=hint)
     if of_a_ledger(file) or any(same_file(file, other) for other in others):
         raise UsageError("is needed otherwise", where=str(file), hint=hint)
     try:

@@ -3,15 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from bulkroute.errors import BulkrouteError, LedgerBusy
+from bulkroute.errors import LedgerBusy
 from bulkroute.fleet.standing import TenantLedger
-from bulkroute.fleet.steering import Told
+from bulkroute.fleet.steering import Told, told, words_of
 from bulkroute.fleet.tenants import FleetTenant
 from bulkroute.fleet.views import BROKE_OFF, ENDED, TO_COME, TenantView
 from bulkroute.ledger.batches import Tenant
 from bulkroute.postgres.database import Database, tenant_number
 from bulkroute.postgres.stored import Seen
-from bulkroute.run.verbs import WHOLE_FLEET
 
 
 async def views(url: str, tenants: Sequence[FleetTenant]) -> list[TenantView]:
@@ -36,16 +35,12 @@ def _view(tenant: FleetTenant, seen: Seen | None) -> TenantView:
 
 async def tell(url: str, tenants: Sequence[FleetTenant], verb: str, value: str | None, *, whole: bool) -> list[Told]:
     """Ask the run of each tenant, on whatever host; `whole`: as of `steering.tell`. Raises UsageError, StoppedEarly."""
+    words = words_of(verb, value, whole=whole)
     async with Database(url) as database:
 
         async def ask(tenant: FleetTenant) -> Told:
-            told = TenantLedger(tenant.name, tenant.ledger)
-            try:
-                words = WHOLE_FLEET if whole and verb == "stop" else value
-                answer = await database.ask(Tenant.of(tenant.settings), tenant.name, verb, words)
-            except BulkrouteError as error:
-                return Told(told, None, error)
-            return Told(told, answer, None)
+            answer = database.ask(Tenant.of(tenant.settings), tenant.name, verb, words)
+            return await told(TenantLedger(tenant.name, tenant.ledger), answer)
 
         return list(await asyncio.gather(*map(ask, tenants)))
 

@@ -11,7 +11,7 @@ from bulkroute.events import Event, RunEnded
 from bulkroute.fleet.ground import Footing
 from bulkroute.fleet.hosts import Hosts, Told
 from bulkroute.fleet.tenants import FleetTenant
-from bulkroute.fleet.views import view_of
+from bulkroute.fleet.views import state_of
 from bulkroute.fleet.walk import TenantWork
 from bulkroute.progress import Summary
 from bulkroute.run.holding import TRY_LOCK_EVERY_S
@@ -39,18 +39,14 @@ class Joined:
 async def joining(
     on: str, settings: Settings, ledger: Path, shared: tuple[str, float] | None, on_notice: Callable[[str], None]
 ) -> AsyncIterator[Joined]:
-    """Take a tenant for a run, for the block; `shared`: a rate in calls per second, and its name.
+    """Take a tenant for a run, for the block; `shared`: the name of a rate, and its calls per second.
 
     Raises LedgerBusy where another process has it, UsageError, StoppedEarly.
     """
     name = settings.tenant or settings.service_name
     tenant = FleetTenant(name, 0, settings, Path(), None, ledger, shared[0] if shared else None)
     work = TenantWork[Summary](tenant, 0)
-
-    def state_of(_name: str) -> dict[str, object]:
-        return {"view": view_of(work).fields(), "summary": work.summary.fields() if work.summary else None}
-
-    told = Told(state_of, lambda _name, text: on_notice(text), None)
+    told = Told(lambda _name: state_of(work), lambda _name, text: on_notice(text), None)
     async with contextlib.AsyncExitStack() as exits:
         hosts = await exits.enter_async_context(Hosts(on, [tenant], dict([shared]) if shared else {}, told))
         yield Joined(await _enter(hosts, tenant, exits), work)

@@ -1,9 +1,10 @@
 """The whole work on a fleet in this process: what is done for each tenant, and when no further one is begun."""
 
 import contextlib
+import socket
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkroute.engine import Engine
 from bulkroute.errors import BulkrouteError, StopKind
@@ -11,8 +12,8 @@ from bulkroute.events import WARNING, Event, Notice
 from bulkroute.fleet.closing import TenantEnd, end_of, ended_without_run
 from bulkroute.fleet.ground import Here, Others
 from bulkroute.fleet.tenants import Fleet, FleetTenant
-from bulkroute.fleet.views import ENDED, TenantView, view_of
-from bulkroute.fleet.walk import NOBODY_MUST_ACT, TenantWork, Walk, own_host
+from bulkroute.fleet.views import TenantView, ended_view, state_of, view_of
+from bulkroute.fleet.walk import NOBODY_MUST_ACT, TenantWork, Walk
 from bulkroute.progress import Summary
 
 if TYPE_CHECKING:
@@ -25,6 +26,21 @@ class Verb(StrEnum):
 
     RUN = "run"
     ROLLBACK = "rollback"
+
+
+class Order(NamedTuple):
+    """What is to be done for a fleet."""
+
+    fleet: Fleet
+    verb: Verb
+    at_once: int
+    """Tenants that are worked on at the same time."""
+    rows: dict[str, int]
+    """Of each tenant's manifest, as far as they are known."""
+    most_failed: int | None = None
+    """So many tenants for which somebody must act end the work; None: none do."""
+    on: str | None = None
+    """The database that other hosts share."""
 
 
 async def run_tenant(engine: Engine, tenant: FleetTenant) -> tuple[int, Summary]:
@@ -61,39 +77,34 @@ class OneProcess:
 
     def __init__(
         self,
-        fleet: Fleet,
-        verb: Verb,
-        *,
-        at_once: int,
-        most_failed: int | None,
+        order: Order,
         on_event: Callable[[str, Event], None],
-        rows: Mapping[str, int],
-        on: str | None = None,
+        *,
         on_end: Callable[[TenantEnd], None] = lambda _end: None,
         others: Others | None = None,
     ) -> None:
-        """`on`: the database that other hosts share; `others`: what is known of other processes here.
+        """`others`: what is known of other processes here.
 
         Raises UsageError for an address that is none, and for two tenants that are one in the database.
         """
-        self._fleet = fleet
+        fleet = self._fleet = order.fleet
         self._tell_end = on_end
         self._on_event = on_event
-        self._hosts = self._on_hosts(on) if on else None
+        self._hosts = self._on_hosts(order.on) if order.on else None
         self._walk = Walk(
             fleet,
-            run_tenant if verb is Verb.RUN else roll_back_tenant,
-            at_once=at_once,
+            run_tenant if order.verb is Verb.RUN else roll_back_tenant,
+            at_once=order.at_once,
             on_event=lambda tenant, event: on_event(tenant.name, event),
             on_end=self._ended,
-            rows=rows,
+            rows=order.rows,
             ground=self._hosts or Here(fleet.limits, others),
         )
         self._works = {work.tenant.name: work for work in self._walk.works}
         self._there: dict[str, TenantEnd] = {}
         """How tenants ended that other hosts have worked on."""
-        self._failed = FailedTenants(most_failed, self._walk.close)
-        self._host = own_host()
+        self._failed = FailedTenants(order.most_failed, self._walk.close)
+        self._host = socket.gethostname()
         self.close = self._walk.close
         self.interrupt = self._walk.interrupt
         self.stop_all = self._walk.stop_all
@@ -121,10 +132,7 @@ class OneProcess:
         there = self._there.get(work.tenant.name)
         if there is None or work.exit_code is not None:
             return view_of(work)
-        found = there.summary
-        failed = found.failed + found.refused
-        shown = TenantView(work.tenant.name, ENDED, found.stopped or "", found.total, found.done, failed)
-        return shown._replace(exit_code=there.exit_code, host=there.host)
+        return ended_view(work.tenant.name, there.summary, there.exit_code)._replace(host=there.host)
 
     def ends(self) -> list[TenantEnd]:
         """Return how each tenant ended."""
@@ -150,9 +158,7 @@ class OneProcess:
 
     def _state_of(self, name: str) -> Mapping[str, Any]:
         """Return how far a tenant is, for other hosts."""
-        work = self._works[name]
-        summary = work.summary.fields() if work.summary else None
-        return {"view": view_of(work).fields(), "summary": summary}
+        return state_of(self._works[name])
 
 
 def _summary_of(tenant: FleetTenant, seen: "Seen") -> Summary:

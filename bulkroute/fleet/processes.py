@@ -6,18 +6,18 @@ flight, and another one goes on with its tenants.
 
 import asyncio
 import multiprocessing
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly
 from bulkroute.events import Event, Stopping
 from bulkroute.fleet.closing import TenantEnd, ended_without_run
-from bulkroute.fleet.one_process import FailedTenants, Verb
-from bulkroute.fleet.tenants import Fleet
+from bulkroute.fleet.one_process import FailedTenants, Order
 from bulkroute.fleet.views import TO_COME, TenantView
-from bulkroute.fleet.walk import NOBODY_MUST_ACT, own_host
+from bulkroute.fleet.walk import NOBODY_MUST_ACT
 from bulkroute.fleet.worker import Job, work
 from bulkroute.run.verbs import FLEET_STOPPED
 
@@ -36,29 +36,18 @@ class Processes:
 
     reading = False
 
-    def __init__(
-        self,
-        count: int,
-        fleet: Fleet,
-        verb: Verb,
-        *,
-        at_once: int,
-        most_failed: int | None,
-        on_event: Callable[[str, Event], None],
-        rows: Mapping[str, int],
-        on: str | None = None,
-    ) -> None:
-        """`on`: the database that other hosts share."""
-        self._fleet = fleet
+    def __init__(self, count: int, order: Order, on_event: Callable[[str, Event], None]) -> None:
+        fleet = self._fleet = order.fleet
         self._on_event = on_event
-        self._failed = FailedTenants(most_failed, self._close)
-        ended = CONTEXT.RawArray("b", len(fleet.tenants))
-        self._job = Job(fleet, verb, -(-at_once // count), rows, on, ended)
+        self._failed = FailedTenants(order.most_failed, self._close)
+        share = order._replace(at_once=-(-order.at_once // count), most_failed=None)  # failed ones are counted here
+        self._job = Job(share, CONTEXT.RawArray("b", len(fleet.tenants)))
         self._count = count
         self._workers: dict[Connection, Worker] = {}
         """By the way on which each tells. One way each: a socket's end with something unread in it would break the other."""
         self._views = {
-            tenant.name: TenantView(tenant.name, TO_COME, total=rows.get(tenant.name, 0)) for tenant in fleet.tenants
+            tenant.name: TenantView(tenant.name, TO_COME, total=order.rows.get(tenant.name, 0))
+            for tenant in fleet.tenants
         }
         self._ends: dict[str, TenantEnd] = {}
         self._refused: BulkrouteError | None = None
@@ -144,8 +133,8 @@ class Processes:
         died = self._refused or StoppedEarly(
             "the process that worked on it was killed", hint="the same command goes on", stop=StopKind.SIGNAL
         )
-        missing: Any = {
-            tenant.name: TenantEnd(tenant.name, own_host(), ended_without_run(tenant, died))
+        missing = {
+            tenant.name: TenantEnd(tenant.name, socket.gethostname(), ended_without_run(tenant, died))
             for tenant in self._fleet.tenants
             if tenant.name not in self._ends
         }

@@ -1,7 +1,7 @@
 """The runs of a fleet told something all together, each at its own control socket."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, NamedTuple
 
 from bulkroute.errors import BulkrouteError
@@ -28,14 +28,23 @@ async def tell(tenants: Sequence[TenantLedger], verb: str, value: str | None, *,
 
     `whole`: they are all of the fleet, so that a stop is one of those tenants too that are still to come.
     """
-    places = asyncio.Semaphore(AT_ONCE)
+    places, words = asyncio.Semaphore(AT_ONCE), words_of(verb, value, whole=whole)
 
     async def ask(each: TenantLedger) -> Told:
         async with places:
-            try:
-                answer = await control.ask(each.ledger, verb, WHOLE_FLEET if whole and verb == "stop" else value)
-            except BulkrouteError as error:
-                return Told(each, None, error)
-            return Told(each, answer, None)
+            return await told(each, control.ask(each.ledger, verb, words))
 
     return list(await asyncio.gather(*map(ask, tenants)))
+
+
+def words_of(verb: str, value: str | None, *, whole: bool) -> str | None:
+    """Return what is told beside the verb."""
+    return WHOLE_FLEET if whole and verb == "stop" else value
+
+
+async def told(tenant: TenantLedger, answer: Awaitable[dict[str, Any]]) -> Told:
+    """Wait for a run's answer, or take note why there is none."""
+    try:
+        return Told(tenant, await answer, None)
+    except BulkrouteError as error:
+        return Told(tenant, None, error)

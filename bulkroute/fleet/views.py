@@ -85,20 +85,29 @@ class TenantView(NamedTuple):
         return {name: value for name, value in found.items() if name not in ("progress", "summary")}
 
 
+def ended_view(tenant: str, summary: Summary, exit_code: int) -> TenantView:
+    """Return how a tenant stands whose run has ended so."""
+    failed = summary.failed + summary.refused
+    ended = TenantView(tenant, ENDED, summary.stopped or "", summary.total, summary.done, failed)
+    return ended._replace(exit_code=exit_code)
+
+
+def state_of(work: TenantWork[Summary]) -> dict[str, Any]:
+    """Return how far the work on a tenant is, for other hosts."""
+    return {"view": view_of(work).fields(), "summary": work.summary.fields() if work.summary else None}
+
+
 def view_of(work: TenantWork[Any]) -> TenantView:
     """Return how far the work on a tenant is."""
     name, progress, ledger = work.tenant.name, work.progress, str(work.tenant.ledger)
     failure = work.last_failure
     last = f"{route_text(failure.id, failure.number)}: {failure.error}" if failure else ""
     if work.exit_code is not None:
-        ended = TenantView(name, ENDED, str(work.error or ""), work.rows, last_failure=last, exit_code=work.exit_code)
-        ended = ended._replace(ledger=ledger)
-        if (found := work.summary) is None:
-            return ended
-        failed = found.failed + found.refused
-        return ended._replace(
-            reason=found.stopped or "", total=found.total, done=found.done, failed=failed, summary=found
-        )
+        if work.summary is None:
+            ended = TenantView(name, ENDED, str(work.error or ""), work.rows, exit_code=work.exit_code)
+        else:
+            ended = ended_view(name, work.summary, work.exit_code)
+        return ended._replace(last_failure=last, ledger=ledger, summary=work.summary)
     if progress is None:
         waiting = ELSEWHERE if work.is_elsewhere else TO_COME
         return TenantView(name, waiting if work.engine is None else PREPARING, total=work.rows, ledger=ledger)

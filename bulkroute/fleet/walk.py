@@ -6,8 +6,7 @@ works on it; the others stand by, and go on with it should that process die.
 """
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -237,14 +236,9 @@ class Walk(Generic[T]):
         return True
 
 
-def exit_code_of(codes: Sequence[int] | Iterator[int]) -> ExitCode:
+def exit_code_of(codes: Iterable[int]) -> ExitCode:
     """Return the exit code of a fleet whose tenants ended with these: 0, 4 where nobody must act, else 1."""
     found = set(codes)
     if found <= {ExitCode.DONE}:
         return ExitCode.DONE
     return ExitCode.STOPPED if found <= NOBODY_MUST_ACT else ExitCode.SOME_FAILED
-
-
-def own_host() -> str:
-    """Return the name of this machine."""
-    return socket.gethostname()

@@ -9,41 +9,28 @@ import contextlib
 import queue
 import signal
 import threading
-from collections.abc import Mapping, MutableSequence
+from collections.abc import MutableSequence
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkroute.errors import BulkrouteError
 from bulkroute.events import Event, RunEnded
 from bulkroute.fleet.closing import TenantEnd
 from bulkroute.fleet.ground import Others
-from bulkroute.fleet.one_process import OneProcess, Verb
-from bulkroute.fleet.tenants import Fleet, FleetTenant
+from bulkroute.fleet.one_process import OneProcess, Order
+from bulkroute.fleet.tenants import FleetTenant
 from bulkroute.ledger.lock import holder
 from bulkroute.run.loop import run_in_loop
 
 VIEW_EVERY_S = 0.5
 
 
-class Job:
+class Job(NamedTuple):
     """What a worker is given; pickled, so that no secret is an argument or lies in a file."""
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        verb: Verb,
-        at_once: int,
-        rows: Mapping[str, int],
-        on: str | None,
-        ended: MutableSequence[int],
-    ) -> None:
-        """Take `ended` too, a number for each tenant in memory that the processes share: 1 once its end stands."""
-        self.fleet = fleet
-        self.ended = ended
-        self.verb = verb
-        self.at_once = at_once
-        self.rows = dict(rows)
-        self.on = on
+    order: Order
+    ended: MutableSequence[int]
+    """A number for each tenant in memory that the processes share: 1 once its end stands."""
 
 
 def work(hears: Connection, tells: Connection, job: Job) -> None:
@@ -62,7 +49,7 @@ class _Worker:
         # Whoever shows what goes on may be stopped by a terminal; the calls go on.
         self._teller = threading.Thread(target=self._tell, name="teller", daemon=True)
         self._job = job
-        self._places = {tenant.name: place for place, tenant in enumerate(job.fleet.tenants)}
+        self._places = {tenant.name: place for place, tenant in enumerate(job.order.fleet.tenants)}
 
     async def go(self) -> None:
         """Work until every tenant has its outcome, here or elsewhere; why nothing begins is told as well."""
@@ -75,16 +62,11 @@ class _Worker:
         await asyncio.get_running_loop().run_in_executor(None, self._teller.join)
 
     async def _work(self) -> None:
-        job, loop = self._job, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         self._walk = OneProcess(
-            job.fleet,
-            job.verb,
-            at_once=job.at_once,
-            most_failed=None,
-            on_event=self._on_event,
+            self._job.order,
+            self._on_event,
             on_end=self._on_end,
-            rows=job.rows,
-            on=job.on,
             others=Others(lambda tenant: holder(tenant.ledger) is not None, self._has_ended),
         )
         loop.add_reader(self._hears.fileno(), self._hear)

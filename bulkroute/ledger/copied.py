@@ -38,6 +38,10 @@ class CopyMark(NamedTuple):
         return self.epoch, self.number
 
 
+LEAVES_WITHIN_S = 1.0
+"""So long a call may leave after its SENT was given to the copy: whoever takes a tenant over waits for that."""
+
+
 class LedgerCopy(NamedTuple):
     """Where each commit of a run goes to as well."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import copied, new_file, replay
 from bulkroute.ledger.copied import CopyMark
-from bulkroute.ledger.file import has_ledgers_header, open_for_reading, open_for_writing
+from bulkroute.ledger.file import has_ledgers_header, make_whole, open_for_reading, open_for_writing, require_writable
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.ledger import Ledger
 
@@ -30,8 +30,7 @@ def require_free(path: Path) -> None:
     """Refuse a ledger that has a copy, to whoever does not hold that. Raises LedgerError."""
     with ledger_errors(path, "open the ledger"):
         if path.exists():
-            with path.open("r+b"):
-                pass  # as `file.checked`: SQLite would make read-only files beside one that may not be written
+            require_writable(path)
     if mark_of(path) is not None:
         raise LedgerError(
             "this ledger has a copy in PostgreSQL, and another host may be at work on it",
@@ -85,7 +84,7 @@ def put_in_place(ledger: Path, base: Path, records: Iterable[bytes]) -> Path | N
 def _set_aside(ledger: Path) -> Path:
     """Give a ledger a second name, with all that it holds in the one file."""
     with closing(open_for_writing(ledger)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        make_whole(connection)
     number, real = 1, Path(os.path.realpath(ledger))
     while True:
         aside = real.with_name(real.name + ASIDE.format(number))

@@ -76,8 +76,7 @@ def checked(path: Path) -> Iterator[sqlite3.Connection]:
     with ledger_errors(path, "open the ledger"):
         size_bytes = path.stat().st_size if path.exists() else 0
         if size_bytes:
-            with path.open("r+b"):
-                pass  # SQLite would make read-only files beside one that may not be written, which stay in the way
+            require_writable(path)
             _check_header(path)
     with contextlib.ExitStack() as exits:
         with ledger_errors(path, "open the ledger"):
@@ -92,6 +91,15 @@ def checked(path: Path) -> Iterator[sqlite3.Connection]:
         search = exits.enter_context(ThreadPoolExecutor(1)).submit(_search_for_damage, path)
         yield connection
         search.result()
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a file that may not be written: SQLite would make read-only files beside it, which stay in the way.
+
+    Raises OSError.
+    """
+    with path.open("r+b"):
+        pass
 
 
 def open_for_writing(path: Path) -> sqlite3.Connection:

@@ -16,7 +16,7 @@ from typing import Any
 
 from bulkroute.errors import LedgerBusy, LedgerError, StopKind
 from bulkroute.ledger import fetched
-from bulkroute.ledger.copied import CopyMark, LedgerCopy
+from bulkroute.ledger.copied import LEAVES_WITHIN_S, CopyMark, LedgerCopy
 from bulkroute.ledger.temp_db import scratch_folder
 from bulkroute.postgres import stored
 from bulkroute.postgres.connect import Connection
@@ -28,9 +28,6 @@ LEFT_TO_OTHERS_S = 5.0
 
 TRIES, TRY_EVERY_S = 20, 0.1
 """How long a ledger is waited for that another command holds: one that keeps what it found, say."""
-
-STALE_S = 1.0
-"""A call may leave so long after it was noted as sent in the copy: whoever takes over waits for that."""
 
 
 class Claim:
@@ -92,7 +89,7 @@ class Claim:
         if held.was_left:
             tells.append(f"taken over from {held.host}, where it had not ended")
         # What the one before us had noted as sent may still leave, but not after this.
-        all_gone = asyncio.create_task(asyncio.sleep(STALE_S if held.was_left else 0))
+        all_gone = asyncio.create_task(asyncio.sleep(LEAVES_WITHIN_S if held.was_left else 0))
         is_further = held.base is not None and (mine is None or (held.base_epoch, held.number) > mine.place)
         aside = await self._fetch(ledger, held, held.base) if held.base is not None and is_further else None
         await all_gone

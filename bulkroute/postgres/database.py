@@ -4,8 +4,9 @@
         claim = await database.claim(Tenant.of(settings), "acme")   # None: another process works on it
         if claim is not None:
             told = await claim.bring_up(ledger)
-            summary = await Engine(settings, copy=claim.copy).run(..., ledger=ledger)
-            await claim.end(ledger, summary.exit_code, summary.to_json())
+            async with Engine(settings, copy=claim.copy) as engine:
+                summary = await engine.run("manifest.csv", ledger=ledger)
+            await claim.end(ledger, summary.exit_code, summary.fields())
 
 Once the session is `lost`, every claim of it is: nothing more is sent, and whoever wants to go on opens another database.
 """

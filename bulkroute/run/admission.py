@@ -11,13 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from bulkroute.cec.token import TokenSource
 from bulkroute.errors import LedgerError
+from bulkroute.ledger.copied import LEAVES_WITHIN_S
 from bulkroute.ledger.journal import Journal
 from bulkroute.rate.pacer import Pacer, Slot
 
 T = TypeVar("T")
-
-FENCED_S = 1.0
-"""So long a call may leave after its SENT was given to the ledger's copy. Who takes a tenant over waits as long (postgres/claim.py)."""
 
 LEAD_S = 0.02
 """How far ahead of their slot in time calls are noted as SENT: a commit then serves all calls of the next 20 ms."""
@@ -243,7 +241,7 @@ class Gate:
 
         Another host may hold the tenant by now, as after a freeze: it is told so there, and nothing leaves.
         """
-        if self._pacer.clock() - noted_s[0] < FENCED_S:
+        if self._pacer.clock() - noted_s[0] < LEAVES_WITHIN_S:
             return depart()
         noted_s[0] = self._pacer.clock()
         return self.while_open(self._journal.flush())

@@ -11,7 +11,7 @@ import pytest
 
 from bulkroute.cli.fleet.fleet_of import fleet_of
 from bulkroute.events import Event
-from bulkroute.fleet.one_process import Verb
+from bulkroute.fleet.one_process import Order, Verb
 from bulkroute.fleet.processes import Processes
 from bulkroute.run.loop import run_in_loop
 from bulkroute.simulator import Faults
@@ -47,6 +47,8 @@ def test_every_tenant_is_served_within_its_rate(tmp_path: Path) -> None:
         for name, seen in fleet.seen().items():
             assert _is_right(fleet, name)
             assert most_within(seen.called_at, ALMOST_A_SECOND_S) <= RATE
+        metrics = (tmp_path / "fleet.prom").read_text()
+        assert all(f'tenant="{name}"' in metrics for name in _names(8))
         again = bulkroute("fleet", "run", file.name, "--json", cwd=tmp_path)
         assert (again.code, again.summary["totals"]["attempts"]) == (0, 0)
         verified = bulkroute("fleet", "verify", file.name, "--json", cwd=tmp_path)
@@ -75,6 +77,15 @@ def test_a_plan_that_may_not_be_run_keeps_all_from_being_sent(tmp_path: Path) ->
             assert "t00: t00.plan: this plan is of tenant another, not of tenant t00" in done.err
             assert "and --approved says 0000 0000 0000" in done.err
         assert [len(seen.called_at) for seen in fleet.seen().values()] == before
+
+
+def test_the_fleet_file_is_not_written_to_as_a_log(tmp_path: Path) -> None:
+    with carrier(tmp_path, _names(1), 1) as fleet:
+        file = fleet.write({"rate": RATE})
+        before = file.read_text()
+        done = bulkroute("fleet", "run", file.name, "--log-file", file.name, cwd=tmp_path)
+        assert (done.code, file.read_text()) == (2, before)
+        assert "is needed otherwise" in done.err
 
 
 def test_a_fault_in_one_manifest_keeps_all_from_being_sent(tmp_path: Path) -> None:
@@ -234,7 +245,7 @@ def test_a_process_that_is_killed_with_words_unheard_is_not_waited_for(tmp_path:
                 for victim in victims:
                     os.kill(victim, signal.SIGKILL)
 
-            both = Processes(2, found, Verb.RUN, at_once=2, most_failed=None, on_event=show, rows={})
+            both = Processes(2, Order(found, Verb.RUN, at_once=2, rows={}), show)
             async with asyncio.timeout(40):
                 await both.go()
             return [end.exit_code for end in both.ends()]

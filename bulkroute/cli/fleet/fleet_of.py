@@ -5,7 +5,6 @@ Neither the environment nor bulkroute.toml has a say in what a tenant gets: the 
 
 import contextvars
 import difflib
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,7 @@ def _limits(given: Mapping[str, Given], faults: Faults) -> dict[str, float]:
         except ValueError as error:
             faults.add(line, f"limit {name}: {error}")
             continue
-        if rate_per_s is None or rate_per_s == math.inf:
+        if rate_per_s is None:
             faults.add(line, f"limit {name} must be a rate: 20, or 600/m")
         else:
             limits[name] = rate_per_s

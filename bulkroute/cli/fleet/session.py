@@ -17,12 +17,12 @@ from bulkroute.cli.fleet.fleet_of import fleet_of
 from bulkroute.cli.messages import STAMP, log_file, open_log, streams
 from bulkroute.cli.session import can_draw
 from bulkroute.cli.signals import Interrupts
-from bulkroute.errors import BulkrouteError, StopKind, StoppedEarly, UsageError
+from bulkroute.errors import BulkrouteError, StoppedEarly, UsageError
 from bulkroute.events import Event
 from bulkroute.fleet.closing import FleetEnd, closing_line, never_begun, print_closing
 from bulkroute.fleet.faces import FleetFace, FleetLines, FleetRecords
 from bulkroute.fleet.ground import Here
-from bulkroute.fleet.one_process import OneProcess, Verb
+from bulkroute.fleet.one_process import OneProcess, Order, Verb
 from bulkroute.fleet.tenants import Fleet, check_manifests
 from bulkroute.fleet.walk import TenantWork, Walk, Work
 from bulkroute.fleet.workforce import Workforce
@@ -67,7 +67,7 @@ def work_to_the_end(checked: Callable[[], Checked], path: Path, options: dict[st
     """Do the work that changes routes for all tenants, print how they ended, return the exit code."""
     interrupts = Interrupts()
     if options["log_file"]:
-        open_log(options["log_file"], path, *filter(None, [options["metrics_file"]]))
+        open_log(options["log_file"], None, path, *filter(None, [options["metrics_file"]]))
     try:
         with interrupts.taken():
             interrupts.blocking = True
@@ -167,13 +167,12 @@ def _workforce(
 ) -> Workforce:
     """Return who does the work."""
     at_once = within_descriptors(checked.fleet, options["at_once"])
-    given: dict[str, Any] = {"most_failed": options["max_failed_tenants"], "on_event": on_event, "rows": checked.rows}
-    given["on"] = options["on"]
+    order = Order(checked.fleet, verb, at_once, checked.rows, options["max_failed_tenants"], options["on"])
     if options["processes"] == 1:
-        return OneProcess(checked.fleet, verb, at_once=at_once, **given)
+        return OneProcess(order, on_event)
     from bulkroute.fleet.processes import Processes  # here, since only who asks for it needs them
 
-    return Processes(options["processes"], checked.fleet, verb, at_once=at_once, **given)
+    return Processes(options["processes"], order, on_event)
 
 
 async def _tick(workforce: Workforce, face: FleetFace) -> None:
@@ -223,11 +222,7 @@ async def _agree(checked: Checked, options: dict[str, Any], verb: Verb) -> None:
         *(("warning", text) for text in checked.notices),
     ]
     if not await ask(facts, QUESTIONS[verb]):
-        raise StoppedEarly(
-            "nothing was sent: it was not agreed to",
-            hint="the same command asks again; with --yes it does not ask",
-            stop=StopKind.DECLINED,
-        )
+        raise StoppedEarly.declined()
 
 
 def within_descriptors(fleet: Fleet, at_once: int) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -55,12 +54,6 @@ class Written:
         """Wait until a commit is held; only a loop that a commit does not keep waiting comes so far."""
         while not self.disk.held.is_set():
             await asyncio.sleep(0)
-
-
-@pytest.fixture
-def exits() -> Iterator[ExitStack]:
-    with ExitStack() as exits:
-        yield exits
 
 
 @pytest.fixture

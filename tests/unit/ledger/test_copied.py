@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -51,12 +51,6 @@ class Written:
     async def has_added(self, count: int) -> None:
         while len(self.added) < count:
             await asyncio.sleep(0)
-
-
-@pytest.fixture
-def exits() -> Iterator[ExitStack]:
-    with ExitStack() as exits:
-        yield exits
 
 
 @pytest.fixture
