@@ -1,8 +1,8 @@
 """The service's texts without secrets: it may echo a token, the app secret or a header that it was sent.
 
 A secret that stands there as it is, as JSON writes it or as a URL does becomes `***`, and the words around it stay. In
-any other disguise (escapes within escapes, split over lines, in base64) it takes the whole text with it: what is left
-of such a text would not be worth the risk.
+any other disguise (escapes within escapes, split over lines, in base64), and where a service cut its text in the midst
+of one, it takes the whole text with it: what is left of such a text would not be worth the risk.
 """
 
 import base64
@@ -43,10 +43,11 @@ _NO_SIGN = re.compile(r"[^0-9A-Za-z]+")
 
 
 class _Known(NamedTuple):
-    """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise."""
+    """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise, cut or whole."""
 
     spellings: tuple[str, ...]
     signs: tuple[str, ...]
+    """The first half of them, in each disguise: a service may have cut its text anywhere."""
 
 
 class CleanText:
@@ -129,7 +130,8 @@ def _known(secret: str) -> _Known:
     bare = _NO_SIGN.sub("", secret)
     if len(bare) < FEWEST_SIGNS:
         return _Known(spellings, ())
-    return _Known(spellings, (bare, secret.encode().hex(), secret.encode().hex().upper(), *_base64(secret)))
+    forms = (bare, secret.encode().hex(), secret.encode().hex().upper(), *_base64(secret))
+    return _Known(spellings, tuple(form[: max(FEWEST_SIGNS, len(form) // 2)] for form in forms))
 
 
 def _base64(secret: str) -> list[str]:

@@ -42,6 +42,15 @@ def test_no_disguise_keeps_a_secret(disguise: str, secret: str) -> None:
         assert not made_out(clean(shown), secret)
 
 
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_a_secret_in_a_text_that_the_service_has_cut_is_none_to_be_kept(disguise: str) -> None:
+    secret = "eyJhbGciOi.hush-token-of-the-night_123"
+    clean = CleanText([secret])
+    shown = DISGUISES[disguise](f"no {secret}")
+    for kept in range(len(shown)):
+        assert not made_out(clean(shown[:kept]), secret[:24])
+
+
 @pytest.mark.parametrize(
     "text",
     [
