@@ -10,6 +10,7 @@ Promises that a commit that fails is rolled back before anybody hears of it.
 
 import asyncio
 import sqlite3
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,18 +38,20 @@ class CommitThread:
         Either raises sqlite3.Error, and all that was written is rolled back. Until the future ends nothing may be written.
         """
         if self._fast_in_a_row >= FAST_IN_A_ROW:
-            self._commit()
+            self._commit(SLOW_S)
             return None
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit)
+        # There a commit seems to take longer than it does: Python may let the thread wait so long until it goes on.
+        slow_s = SLOW_S + sys.getswitchinterval()
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._commit, slow_s)
 
-    def _commit(self) -> None:
+    def _commit(self, slow_s: float) -> None:
         began_s = time.perf_counter()
         try:
             self._connection.execute("COMMIT")
         except BaseException:
             roll_back(self._connection)
             raise
-        is_slow = time.perf_counter() - began_s > SLOW_S
+        is_slow = time.perf_counter() - began_s > slow_s
         self._fast_in_a_row = 0 if is_slow else self._fast_in_a_row + 1

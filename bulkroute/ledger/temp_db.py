@@ -7,6 +7,7 @@ unlinked while it is in use.)
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import sqlite3
@@ -38,7 +39,7 @@ def temp_errors(doing: str, where: str) -> Iterator[None]:
 def scratch_folder(doing: str) -> Iterator[Path]:
     """Give a new folder that is this user's alone, for the block. Raises LedgerError where TMPDIR is of no use."""
     with temp_errors(doing, "temporary folder"):
-        _remove_leftovers()
+        _remove_leftovers(tempfile.gettempdir())
         folder, lock = _make_folder()
     try:
         yield folder
@@ -54,7 +55,7 @@ class Scratch:
         """Make the temporary file; `doing` is what it is for. Raises LedgerError where its folder (TMPDIR) is of no use."""
         self._doing = doing
         with self.errors("temporary folder"):
-            _remove_leftovers()
+            _remove_leftovers(tempfile.gettempdir())
             self._folder, self._lock = _make_folder()
         self.path = self._folder / name
         try:
@@ -109,9 +110,10 @@ def _make_folder() -> tuple[Path, int]:
             return folder, lock
 
 
-def _remove_leftovers() -> None:
-    """Remove folders whose process is gone: those of this user that nobody holds the lock of."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+@functools.cache
+def _remove_leftovers(among: str) -> None:
+    """Remove folders whose process is gone: those of this user that nobody holds the lock of. Looks once a process."""
+    for folder in Path(among).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):  # it belongs to another user, is in use, or has just been removed
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:

@@ -23,7 +23,7 @@ from bulkroute.ledger import commit_thread
 from bulkroute.output.json_log import Records
 Records.every_s = 0.01
 if sys.argv.pop(1) == "slow":
-    commit_thread.SLOW_S = 0.0
+    commit_thread.SLOW_S, commit_thread.FAST_IN_A_ROW = 0.0, 1_000_000
 main(sys.argv[1:])
 """
 """The command line, which tells how far it is a hundred times a second, on a disk that is slow or not."""

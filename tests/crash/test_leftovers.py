@@ -16,9 +16,11 @@ SLOW = Faults(latency_ms=400)
 
 MANY = """
 import sqlite3, sys
+from bulkroute.ledger import temp_db
 from bulkroute.ledger.live_bindings import LiveBindings, LiveRoute, attached
 connection = sqlite3.connect(":memory:", isolation_level=None)
 for _ in range(int(sys.argv[1])):
+    temp_db._remove_leftovers.cache_clear()
     with LiveBindings() as live:
         live.take([LiveRoute("1", 1, 101, "", "", None, "", "")], 1)
         with attached(connection, seen=live.path):
