@@ -6,7 +6,8 @@ works on it; the others stand by, and go on with it should that process die.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -25,6 +26,12 @@ Work = Callable[[Engine, FleetTenant], Awaitable[tuple[int, T]]]
 
 NOBODY_MUST_ACT = frozenset({ExitCode.DONE, ExitCode.STOPPED, ExitCode.BUSY})
 """Exit codes after which the same command goes on by itself."""
+
+BEGIN_EVERY_S = 0.01
+"""How long a tenant is given to get ready before the next one begins.
+
+Begun at once, all would go on in step, be ready when the last one is, and end together.
+"""
 
 LOOK_EVERY_S = 0.5
 """How often it is looked whether a tenant that others work on is free."""
@@ -112,12 +119,17 @@ class Walk(Generic[T]):
 
     async def go(self) -> None:
         """Work until every tenant has its outcome, here or elsewhere."""
-        to_come = iter(self.works)
+        to_come = deque(self.works)
+        is_time_to_look = True
         while True:
-            self._begin(to_come)
+            if is_time_to_look:
+                self._take_over()
+            self._begin_next(to_come)
             if not self._at_work and not self._elsewhere:
                 break
-            await self._wait()
+            begins_more = bool(to_come) and self._has_room()
+            most_s = BEGIN_EVERY_S if begins_more else LOOK_EVERY_S if self._elsewhere else None
+            is_time_to_look = await self._wait(most_s) or not begins_more
             for task in [task for task in self._at_work if task.done()]:
                 self._take_end(task)
         for work in to_come:
@@ -125,28 +137,35 @@ class Walk(Generic[T]):
                 work.refuse(self._stopped)
                 self._on_end(work)
 
-    async def _wait(self) -> None:
-        """Wait until a task has ended, or it is time to look after those that others work on."""
+    async def _wait(self, most_s: float | None) -> bool:
+        """Wait so long at most until a task has ended or the walk is stirred; tell whether one of them was so."""
         self._stirred.clear()
         stirred = asyncio.ensure_future(self._stirred.wait())
-        timeout_s = LOOK_EVERY_S if self._elsewhere else None
         try:
-            await asyncio.wait((*self._at_work, stirred), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            done, _pending = await asyncio.wait(
+                (*self._at_work, stirred), timeout=most_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            return bool(done)
         finally:
             stirred.cancel()
 
-    def _begin(self, to_come: Iterator[TenantWork[T]]) -> None:
-        """Begin as many tenants as there is room for: those first that others have left, for they were begun."""
+    def _has_room(self) -> bool:
+        return not self._stopped and len(self._at_work) < self._at_once
+
+    def _take_over(self) -> None:
+        """Go on with tenants that others have left, as far as there is room: before new ones, for they were begun."""
         for work in list(self._elsewhere.values()):
-            if self._stopped or (len(self._at_work) < self._at_once and not self._ground.is_taken(work.tenant)):
+            if self._stopped or (self._has_room() and not self._ground.is_taken(work.tenant)):
                 del self._elsewhere[work.tenant.name]
                 if not self._stopped:
                     self._start(work)
-        while not self._stopped and len(self._at_work) < self._at_once:
-            if (next_work := next(to_come, None)) is None:
-                return
-            if not next_work.is_elsewhere:
-                self._start(next_work)
+
+    def _begin_next(self, to_come: "deque[TenantWork[T]]") -> None:
+        """Begin one more tenant if there is room for it."""
+        while to_come and to_come[0].is_elsewhere:
+            to_come.popleft()
+        if to_come and self._has_room():
+            self._start(to_come.popleft())
 
     def _start(self, work: TenantWork[T]) -> None:
         work.is_elsewhere = False
