@@ -1,8 +1,9 @@
 """One cutover with everything on, for as long as you say: waves with a gate command and a person's go, `watch` with
 three browsers, `ctl`, faults, random refusals for pace, outages, kills and resumes.
 
-In the first half runs are killed, most of them by SIGKILL, and begun again; in the second half they go slowly and live as
-long as they can, so that the slope of their memory means something. When the batch is done, the next one leads back.
+In the first half runs are killed, most of them by SIGKILL, and begun again; when the batch is done, the next one leads
+back. From the middle on nothing is killed, and the next batch has so many rows that its run goes on to the end, so that the
+slope of its memory means something.
 """
 
 import json
@@ -18,22 +19,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from playwright.sync_api import Page, expect
 
 from bulkroute.simulator import Faults
 from tests.browser import ARGUMENTS, CHROMIUM, chromium, opened
-from tests.harness import Service, bulkroute, command, environment, ids, serving, targets, write_csv
+from tests.harness import Service, Target, bulkroute, command, environment, ids, serving, targets, write_csv
 from tests.soak import PromiseBroken
 from tests.soak.readings import Readings, slope
 from tests.watching import Watch, watching
 
 ROWS = 10_000
-RATE, SLOW_RATE = 40, 8
+LONG_ROWS = 60_000
+"""More than go out in the second half of an hour."""
+RATE = 40
 LEDGER = "cutover.ledger.db"
 WAVES = ",".join(["20", "1%", *["10%"] * 9, "rest"])
-FLAGS = ("--waves", WAVES, "--gate-interval", "2s", "--max-attempts", 20, "--timeout", 5, "--backoff", "0.1")
+LONG_WAVES = ",".join(["20", *["1%"] * 99, "rest"])
+FLAGS = ("--gate-interval", "2s", "--max-attempts", 20, "--timeout", 5, "--backoff", "0.1")
 PERSON = ("--gate-hold", "--gate-timeout", "1h")
 TROUBLE = Faults(
     latency_ms=20, jitter_ms=30, fail_500=0.01, fail_502=0.005, reset_before=0.01, reset_after=0.005, half_answer=0.003,
@@ -69,19 +73,23 @@ def outages(dice: random.Random, seconds: float) -> tuple[str, ...]:
     return tuple(found)
 
 
+class Way(NamedTuple):
+    """Where routes are to lead."""
+
+    manifest: str
+    wanted: dict[str, Target]
+    waves: str
+
+
 class Cutover:
     """The service, the ledger, the run of the moment, and those who look on and meddle."""
 
-    def __init__(self, folder: Path, dice: random.Random, rows: int, service: Service) -> None:
+    def __init__(self, folder: Path, dice: random.Random, rows: int, long_rows: int, service: Service) -> None:
         self.folder, self.dice, self.service = folder, dice, service
         self.ledger = folder / LEDGER
-        there = targets(ids(rows))
-        back = {row_id: (devicetype, device_id + 20) for row_id, (devicetype, device_id) in there.items()}
-        self._ways = cycle((("there.csv", there), ("back.csv", back)))
-        for name, wanted in (("there.csv", there), ("back.csv", back)):
-            write_csv(folder / name, wanted)
-        self.manifest, self.wanted = next(self._ways)
-        self._before: Counter[str] = Counter()
+        self._ways = self._there_and_back("", rows, WAVES)
+        self._long_ways = self._there_and_back("long-", long_rows, LONG_WAVES)
+        self._go_on(next(self._ways))
         gate = folder / "gate.py"
         gate.write_text(GATE)
         gate_command = shlex.join([sys.executable, str(gate)])
@@ -90,12 +98,24 @@ class Cutover:
         self.readings = Readings()
         self._run: subprocess.Popen[bytes] | None = None
         self._deed: signal.Signals | None = None
-        self.rate = RATE
         self._paused = False
+
+    def _there_and_back(self, name: str, rows: int, waves: str) -> Iterator[Way]:
+        """Return the ways to lead so many routes to other targets, by turns."""
+        ways = []
+        for way, further in (("there", 0), ("back", 20)):
+            wanted = {row_id: (kind, device + further) for row_id, (kind, device) in targets(ids(rows)).items()}
+            ways.append(Way(write_csv(self.folder / f"{name}{way}.csv", wanted).name, wanted, waves))
+        return cycle(ways)
+
+    def go_long(self) -> None:
+        """Let what comes after the batch of the moment last."""
+        self._ways = self._long_ways
 
     def begin(self) -> None:
         """Start the command that starts, or resumes, the batch."""
-        words = command("run", self.manifest, *self._flags, *PERSON, "--rate", self.rate, "--log-file", "run.log")
+        pace = ("--waves", self._waves, "--rate", RATE)
+        words = command("run", self.manifest, *self._flags, *PERSON, *pace, "--log-file", "run.log")
         with (self.folder / "run.err").open("ab") as said:
             self._run = subprocess.Popen(
                 words,
@@ -132,9 +152,13 @@ class Cutover:
         if code == 0:
             self.check_end()
             self.seen["batches done"] += 1
-            self._before = Counter(self.service.simulator.calls_per_id)
-            self.manifest, self.wanted = next(self._ways)
+            self._go_on(next(self._ways))
         self.begin()
+
+    def _go_on(self, way: Way) -> None:
+        """Let the next run begin another batch."""
+        self._before = Counter(self.service.simulator.calls_per_id)
+        self.manifest, self.wanted, self._waves = way
 
     def check(self) -> None:
         """Hold the ledger against the service: each call on record or in doubt, nothing claimed that is not so."""
@@ -188,7 +212,7 @@ class Cutover:
         elif (draw := self.dice.random()) < 0.1:
             self._paused = bool(self.ctl("pause", "somebody", "calls"))
         elif draw < 0.3:
-            self.ctl("rate", self.dice.choice((self.rate, self.rate, self.rate / 2, 2 * self.rate)))
+            self.ctl("rate", self.dice.choice((RATE, RATE, RATE / 2, 2 * RATE)))
         elif draw < 0.4:
             self.ctl("concurrency", self.dice.choice((4, 16, MOST_SLOTS)))
 
@@ -198,7 +222,8 @@ class Cutover:
         self.end(signal.SIGTERM)
         self.check()
         for _ in range(3):
-            done = bulkroute("run", self.manifest, *self._flags, "--rate", "unlimited", cwd=self.folder, timeout_s=900)
+            pace = ("--waves", self._waves, "--rate", "unlimited")
+            done = bulkroute("run", self.manifest, *self._flags, *pace, cwd=self.folder, timeout_s=900)
             if done.code == 0:
                 break
         else:
@@ -254,13 +279,13 @@ def spend(folder: Path, seed: int, seconds: float) -> Iterator[str]:
     dice = random.Random(seed)
     faults = Faults(**{**vars(TROUBLE), "outages": outages(dice, seconds)})
     yield f"outages: {', '.join(faults.outages)}"
-    rows = min(ROWS, int(seconds * RATE / 3))
+    rows, long_rows = min(ROWS, int(seconds * RATE / 8)), min(LONG_ROWS, int(seconds * RATE))
     with (
-        serving(ids(rows), faults, seed=seed % 2**31, keep_calls=False) as service,
+        serving(ids(long_rows), faults, seed=seed % 2**31, keep_calls=False) as service,
         watching(folder / LEDGER, "--control") as watch,
         ExitStack() as stack,
     ):
-        cutover = Cutover(folder, dice, rows, service)
+        cutover = Cutover(folder, dice, rows, long_rows, service)
         cutover.begin()
         cutover.readings.follow("watch", watch.process.pid)
         visitors = Visitors(stack, watch)
@@ -290,9 +315,8 @@ def _meddle_and_kill(cutover: Cutover, visitors: Visitors, seconds: float) -> It
     while (now_s := time.monotonic() - began_s) < seconds:
         visitors.wait(1)
         cutover.look()
-        if now_s >= seconds / 2 and cutover.rate != SLOW_RATE:
-            cutover.rate = SLOW_RATE
-            cutover.end(signal.SIGTERM)
+        if now_s >= seconds / 2:
+            cutover.go_long()
         if now_s >= kill_s and kill_s < seconds / 2:
             cutover.end(dice.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)))
             kill_s = now_s + dice.uniform(0.4, 1.6) * each_s

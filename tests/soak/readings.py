@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 EACH_S = 5
-WARM_S = 120
+WARM_S = 300
 """So long a process reads, lays out and fills what it keeps: no part of the slope."""
 SPAN_S = 60
 """Readings are averaged over so long before a line is laid through them."""
