@@ -20,7 +20,7 @@ def test_each_life_has_a_level_of_its_own_and_all_one_slope() -> None:
     found = slope([*life(1, 50_000, 6000, 12), *life(2, 60_000, 6000, 30)])
     assert found.kb_per_h == pytest.approx(6000, rel=0.01)
     assert found.error < 60
-    assert (found.minutes, found.lives) == (38, 2), "without the first two minutes of each"
+    assert (found.minutes, found.lives) == (32, 2), "without the first five minutes of each"
 
 
 def test_noise_is_no_slope() -> None:
