@@ -8,6 +8,7 @@ import pytest
 from bulkroute.ledger.staging import Staging
 from bulkroute.manifest import Faults, check_rows, open_manifest
 from bulkroute.manifest.faults import FAULTS_KEPT, quote
+from bulkroute.manifest.row_rules import whole
 from bulkroute.model import Row, escaped
 
 LONG = "1125397061153369092"
@@ -301,7 +302,9 @@ def test_a_file_cut_off_is_said_among_any_number_of_other_faults(tmp_path: Path)
         ("a.csv", b"id,devicetype,deviceId\n" + b"x y,1,1\n" * 60, b"1,1", "cut off in this row"),
         ("b.csv", b"id,devicetype,deviceId\n" + b"x y,1,1\n" * 60, b'1,"1', "never closed"),
         ("c.csv", b"id,devicetype,deviceId\n" + b"x y,1,1\n" * 60, b"\xff", "is not UTF-8"),
+        ("c.yaml", b"- {id: x y, devicetype: 1, deviceId: 1}\n" * 60, b"\xff", "is not UTF-8"),
         ("d.yaml", b"- {id: x y, devicetype: 1, deviceId: 1}\n" * 60, b"- {id: 1", "not valid YAML"),
+        ("e.yaml", b"- {id: x y, devicetype: 1, deviceId: 1}\n" * 6000, b"- {id: \7}", "is not allowed in YAML"),
     ):
         (tmp_path / name).write_bytes(rows + end)
         faults = Faults()
@@ -326,3 +329,8 @@ def test_quoted_text_is_harmless_and_short() -> None:
     assert len(quote("x" * 1_000_000)) == 42
     assert quote("x" * 40) == repr("x" * 40)
     assert escaped("cut\nover\x1b.csv") == r"cut\nover\x1b.csv"
+
+
+def test_zeros_alone_are_the_number_0() -> None:
+    assert (whole("000"), whole("0"), whole("")) == (0, 0, 0)
+    assert whole("0" * 5000 + "12") == 12

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkroute.manifest import Faults
-from bulkroute.manifest.spreadsheet import FloatTrace, LostDigits
+from bulkroute.manifest.spreadsheet import FloatTrace, LostDigits, damage_to_id, damage_to_number
 
 
 def judged(ids: list[str]) -> Faults:
@@ -129,3 +129,18 @@ def test_a_search_that_found_nothing_is_over(wanted: bool) -> None:
     trace = FloatTrace("id")
     trace.note(1, "1125397061153369088" if wanted else "1125397061153369092")
     assert trace.possible is wanted
+
+
+@pytest.mark.parametrize("number", ["0755.0", "0755,00", "+49 755 12.0", "1.0.0"])
+def test_a_number_with_a_point_and_zeros_was_taken_for_a_quantity(number: str) -> None:
+    assert str(damage_to_number(number)).startswith("has a decimal point")
+
+
+@pytest.mark.parametrize("number", ["0755.12", "+49 755.01", "12.000", "0755"])
+def test_points_are_nothing_unusual_in_a_number(number: str) -> None:
+    assert damage_to_number(number) is None
+
+
+@pytest.mark.parametrize("id_", ["123.", "123.0", "123,00000"])
+def test_an_id_with_a_point_and_zeros_was_taken_for_a_quantity(id_: str) -> None:
+    assert str(damage_to_id(id_)).startswith("has a decimal point")

@@ -173,11 +173,26 @@ def test_ever_new_unknown_keys_are_not_all_remembered() -> None:
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        b"- {notes: [number, accessCode], id: 0123, devicetype: 1, deviceId: 101}",
+        b"- {notes: {number: 1, target: x}, id: 0123, devicetype: 1, deviceId: 101}",
+        b"- {id: 0123, devicetype: 1, deviceId: 101, notes: {number: 1, target: x}}",
+        b"- {notes: number, id: 0123, devicetype: 1, deviceId: 101}",
+    ],
+)
+def test_the_kind_is_told_by_the_keys_of_the_row_alone(row: bytes) -> None:
+    rows, faults = read(row + b"\n- {id: 0124, devicetype: 1, deviceId: 101}")
+    assert [each.id for each in rows] == ["0123", "0124"], faults.kept
+
+
+@pytest.mark.parametrize(
     ("row", "says"),
     [
         (b"- {id: a, devicetype: 1}", "1: deviceId missing in this row"),
         (b"- {}", "1: id and devicetype and deviceId missing in this row"),
         (b"- {id: a, devicetype: 1, deviceId: 1, id: a}", "1: id is there twice in one row; keep one"),
+        (b"- {id: a, devicetype: 1, deviceId: 1, id: {a: [b]}}", "1: id is there twice in one row; keep one"),
         (b"- {id: a, devicetype: 1, deviceId: 1,\n   device_id: 1}", "2: deviceId is there twice in one row; keep one"),
         (b"- {id: a, devicetype: 1,\n deviceId: [1]}", "2: deviceId is a list or a mapping; write one value"),
         (b"- {id: {a: b}, devicetype: 1, deviceId: 1}", "1: id is a list or a mapping; write one value"),
