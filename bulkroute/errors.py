@@ -92,13 +92,17 @@ class StopKind(StrEnum):
     BEFORE_RUN = "before_run", ExitCode.LIMIT, "--before-run did not say go"
     CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"
     PROXY = "proxy", ExitCode.REFUSED, "the proxy lets no call through"
-    UNREACHABLE = "unreachable", ExitCode.UNREACHABLE, "no connection to the service came about"
+    UNREACHABLE = (
+        "unreachable",
+        ExitCode.UNREACHABLE,
+        "no connection to the service came about (4 once rows were tried)",
+    )
     READING_REFUSED = "reading_refused", ExitCode.UNREACHABLE, "the service does not let its bindings be read"
     USAGE = "usage", ExitCode.USAGE, "wrong usage or settings"
     TARGETS = (
         "targets",
         ExitCode.USAGE,
-        "--strict-targets: a target that calls cannot reach; exit code 3 before a later wave",
+        "--strict-targets: a target that calls cannot reach (3 before a later wave)",
     )
     DRIFT = (
         "drift",

@@ -63,7 +63,7 @@ from bulkroute.cli.wave_options import require_somebody, wave_options
 @ask_nothing
 @hook_options
 @telling_options
-@click.option("--simulate", is_flag=True, help="Run against the embedded simulator; nothing leaves this machine.")
+@click.option("--simulate", is_flag=True, help="Run against the embedded simulator; no call leaves this machine.")
 def run(manifest: str, **options: Any) -> int:
     """Send what is not done yet of MANIFEST; the same command again resumes.
 

@@ -96,7 +96,7 @@ def check_manifests(fleet: Fleet, on_notice: Callable[[FleetTenant, str], None])
 def _check(tenant: FleetTenant, on_notice: Callable[[str], None]) -> int:
     """Return how many rows a manifest has. Raises ManifestError, and UsageError for a plan that may not be run.
 
-    Once a plan is begun it may be gone on with for as long as that takes: where there is a ledger, its run sees to that.
+    A plan that was begun, and is too old by now, keeps no other tenant from being sent: its own run refuses it.
     """
     require_runnable(tenant.manifest, tenant.format, tenant.settings)
     with written(tenant.manifest, tenant.format, on_notice) as found:

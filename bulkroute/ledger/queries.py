@@ -27,7 +27,7 @@ EXPORT_COLUMNS = {
     "devicetype": "Wanted: 1 skill queue, 3 IVR flow.",
     "deviceId": "Wanted: the number of the queue or flow.",
     "status": "Where the row stands.",
-    "error": "Why it failed; empty for rows that did not.",
+    "error": "Why it failed, or was skipped; else empty.",
     "attempts": "Tries used up, over all runs since the row was last retargeted; calls that were throttled, or made while"
     " the service was down, use up none.",
     "http_status": "Of the last answer; empty where none came or none was needed.",

@@ -137,7 +137,7 @@ CREATE TABLE attempt (
     number      INTEGER NOT NULL,           -- the row's try in that run, from 1
     started_at  REAL NOT NULL,              -- when
     latency_ms  REAL NOT NULL,              -- how long it took
-    verdict     TEXT NOT NULL,              -- done, a failure kind, throttled, refused
+    verdict     TEXT NOT NULL,              -- done, a failure kind, throttled, refused, barred
     http_status INTEGER,                    -- of the answer; NULL: none came
     return_code TEXT,                       -- the service's code
     description TEXT                        -- the service's words, or what went wrong

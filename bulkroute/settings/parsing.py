@@ -89,7 +89,17 @@ NO_VALUE = "***"
 """What stands for a header's value, or a ping's URL, wherever a command is shown."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host", "transfer-encoding", "connection"})
+_OWN_HEADERS = frozenset(
+    {
+        "accept-encoding",  # answers that are compressed are not read
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+    }
+)
 
 
 def parse_header(text: str) -> tuple[str, str]:

@@ -92,7 +92,8 @@ def _rows(cls: type, shown: Mapping[str, object]) -> list[tuple[str, str, str]]:
     rows = []
     for name, value in shown.items():
         hint = types.get(name, type(value))
-        rows.append((f"`{name}`", json_type(hint, value), re.sub(r"\bNone\b", "null", lines[name])))
+        kind, text = json_type(hint, value), re.sub(r"\bNone\b", "null", lines[name])
+        rows.append((f"`{name}`", kind, text.replace(", in seconds since the epoch", "") if "ISO" in kind else text))
     return rows
 
 

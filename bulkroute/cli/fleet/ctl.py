@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bulkroute.cli.ctl import VERB_LINES, verb_of
-from bulkroute.cli.fleet.options import fleet_file, on_hosts
+from bulkroute.cli.fleet.options import fleet_file, of_hosts
 from bulkroute.cli.options import CONTEXT
 from bulkroute.errors import ExitCode, NotRunning, UsageError
 
@@ -48,7 +48,7 @@ Example: bulkroute fleet ctl fleet.yaml pause --tenant acme the switch is reboot
     allow_from_autoenv=False,
     callback=lambda ctx, _option, names: ctx.meta.update({NAMED: names}),
 )
-@on_hosts
+@of_hosts
 @click.option("--json", "json_", is_flag=True, help="Print each answer as one JSON object.")
 @click.pass_context
 def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], on: str | None, json_: bool) -> int:

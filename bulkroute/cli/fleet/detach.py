@@ -4,13 +4,13 @@ from pathlib import Path
 
 import click
 
-from bulkroute.cli.fleet.options import fleet_file, on_hosts
+from bulkroute.cli.fleet.options import fleet_file, of_hosts
 from bulkroute.cli.options import CONTEXT
 
 
 @click.command(context_settings=CONTEXT)
 @fleet_file
-@on_hosts
+@of_hosts
 @click.argument("tenants", nargs=-1, metavar="[TENANT]...")
 def detach(fleet: Path, on: str | None, tenants: tuple[str, ...]) -> int:
     """Bring the ledgers of FLEET up to date here, and end their copies in PostgreSQL; of these tenants, if any are named.

@@ -28,6 +28,9 @@ on_hosts = on_database(
     "Work on as many hosts as give this same command and PostgreSQL database, postgresql://host/database."
 )
 
+of_hosts = on_database("The PostgreSQL database that the fleet is worked on with, postgresql://host/database.")
+"""Of commands that look, steer, or end the copies."""
+
 run_options = together(
     which_options,
     click.option(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkroute.cli.fleet.options import fleet_file, on_hosts
+from bulkroute.cli.fleet.options import fleet_file, of_hosts
 from bulkroute.cli.options import CONTEXT
 from bulkroute.cli.watch import require_private, serve, watch_options
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.command(context_settings=CONTEXT)
 @fleet_file
 @watch_options
-@on_hosts
+@of_hosts
 def watch(fleet: Path, listen: tuple[str, int], open_: bool, control: bool, public: bool, on: str | None) -> None:
     """Serve a page that shows all tenants of FLEET live, a line each, those first that need somebody, until Ctrl-C.
 

@@ -139,7 +139,7 @@ def test_what_is_no_share(text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["Authorization", "Content-Length", "CONTENT-TYPE", "host", "Transfer-Encoding", "connection"],
+    ["Authorization", "Content-Length", "CONTENT-TYPE", "host", "Transfer-Encoding", "Accept-Encoding", "connection"],
 )
 def test_headers_that_decide_how_a_call_is_read_are_not_to_be_given(name: str) -> None:
     with pytest.raises(ValueError, match=f"the header {name} is set by bulkroute itself"):
