@@ -39,7 +39,7 @@ from bulkroute.run.back_out import BackOut, unfinished
 from bulkroute.run.back_out_watch import require_room
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
-from bulkroute.run.holding import closed_in_thread, existing, hold, keep_check
+from bulkroute.run.holding import existing, hold, keep_check
 from bulkroute.run.hooks import Hooks
 from bulkroute.run.pauses import Pauses
 from bulkroute.run.prepare import Blocking, Preparation
@@ -128,14 +128,14 @@ class Engine:
         path = Path(ledger) if ledger is not None else intake.default_ledger(source)
         async with self._hooked(path) as hooks:
             require_runnable(source, format, self._settings)
-            async with closed_in_thread() as exits:
+            with contextlib.ExitStack() as exits:
                 held = await self._hold(Ledger(path, self._copy), exits)
                 if (decided := unfinished(held)) is not None:
                     return await self._back_out(held, decided)
                 await hooks.before_run()
-                async with closed_in_thread() as closing:
+                with contextlib.ExitStack() as inputs:
                     async with self._deadlines.entering(
-                        self._preparation.take_in(source, format, held, closing)
+                        self._preparation.take_in(source, format, held, inputs)
                     ) as prepared:
                         require_room(prepared, self._settings, self._allowed_per_s, self._deadlines, self._said.notice)
                         await self._agree(prepared)
@@ -164,7 +164,7 @@ class Engine:
         self._require_open()
         async with self._hooked(Path(ledger)) as hooks:
             found = existing(ledger, self._copy)
-            async with closed_in_thread() as exits:
+            with contextlib.ExitStack() as exits:
                 held = await self._hold(found, exits)
                 if (decided := unfinished(held)) and way in (LATEST_BATCH, WayBack(batch=decided.batch)):
                     return await self._back_out(held, decided)

@@ -1,8 +1,8 @@
 """The service's texts without secrets: it may echo a token, the app secret or a header that it was sent.
 
 A secret that stands there as it is, as JSON writes it or as a URL does becomes `***`, and the words around it stay. In
-any other disguise (escapes within escapes, split over lines, in base64), and where a service cut its text in the midst
-of one, it takes the whole text with it: what is left of such a text would not be worth the risk.
+any other disguise (escapes within escapes, split over lines, in base64), and where a text ends in the midst of a long
+one, it takes the whole text with it: what is left of such a text would not be worth the risk.
 """
 
 import base64
@@ -37,17 +37,23 @@ WIDEST_ESCAPE = 12
 FEWEST_SIGNS = 8
 """Letters and digits from which on a secret is looked for in disguise: fewer are found in many an innocent text."""
 
-_ESCAPE = re.compile(r"\\+(?:u00|x)([0-9a-fA-F]{2})")
-_LINE_END = re.compile(r"\\+[nrt]")
+FEWEST_CUT = 16
+"""Likewise for one that a text ends within, because the service has cut it: the first half of them is enough then."""
+# Looked for from the first of its backslashes on, and in one go: an answer may be a MiB of them.
+_SLASHES = r"(?<!\\)\\++"
+_ESCAPE = re.compile(_SLASHES + r"(?:u00|x)([0-9a-fA-F]{2})")
+_CUT_ESCAPE = re.compile(
+    rf"(?:{_SLASHES}(?:u[0-9a-fA-F]{{0,3}}|x[0-9a-fA-F]?)?|%[0-9a-fA-F]?|&[a-z;]{{0,12}}#?x?[0-9a-fA-F]{{0,6}})\Z"
+)
+_LINE_END = re.compile(_SLASHES + "[nrt]")
 _NO_SIGN = re.compile(r"[^0-9A-Za-z]+")
 
 
 class _Known(NamedTuple):
-    """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise, cut or whole."""
+    """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise."""
 
     spellings: tuple[str, ...]
     signs: tuple[str, ...]
-    """The first half of them, in each disguise: a service may have cut its text anywhere."""
 
 
 class CleanText:
@@ -107,10 +113,13 @@ class CleanText:
     def _has_disguised(self, text: str) -> bool:
         if not (self._fixed or self._tokens):
             return False
-        undone = _undone(text)
+        undone = _CUT_ESCAPE.sub("", _undone(text))
         seen = {_NO_SIGN.sub("", undone), _NO_SIGN.sub("", _LINE_END.sub("", undone))}
         return any(
-            signs in shown for known in chain(self._fixed, self._tokens) for signs in known.signs for shown in seen
+            signs in shown or _ends_within(shown, signs)
+            for known in chain(self._fixed, self._tokens)
+            for signs in known.signs
+            for shown in seen
         )
 
 
@@ -130,8 +139,15 @@ def _known(secret: str) -> _Known:
     bare = _NO_SIGN.sub("", secret)
     if len(bare) < FEWEST_SIGNS:
         return _Known(spellings, ())
-    forms = (bare, secret.encode().hex(), secret.encode().hex().upper(), *_base64(secret))
-    return _Known(spellings, tuple(form[: max(FEWEST_SIGNS, len(form) // 2)] for form in forms))
+    return _Known(spellings, (bare, secret.encode().hex(), secret.encode().hex().upper(), *_base64(secret)))
+
+
+def _ends_within(shown: str, signs: str) -> bool:
+    """Tell whether a text ends in the second half of these letters and digits."""
+    if len(signs) < FEWEST_CUT:
+        return False
+    began = shown.rfind(signs[: len(signs) // 2])
+    return began >= 0 and signs.startswith(shown[began:])
 
 
 def _base64(secret: str) -> list[str]:

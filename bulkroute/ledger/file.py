@@ -119,6 +119,9 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
             # A run goes through the rows in order; more pages would only add to its memory.
             connection.execute("PRAGMA cache_size=-1000")
             if _is_blank(connection):
+                # To copy into a file that another program writes would be tried for ever; this gives up in time.
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
                 _make(connection)
         except BaseException:
             connection.close()

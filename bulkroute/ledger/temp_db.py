@@ -1,7 +1,7 @@
 """A private temporary database, so that memory stays flat; thrown away at the end, whatever happened.
 
 Nothing of it reaches a ledger by itself: whoever compares or merges attaches it for a moment. A killed process leaves
-its folder behind; whoever makes the next one removes it. (SQLite attaches files by name alone, so that it cannot be
+its folder behind; the next process that makes one removes it. (SQLite attaches files by name alone, so that it cannot be
 unlinked while it is in use.)
 """
 

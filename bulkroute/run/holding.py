@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from bulkroute.errors import LedgerBusy, LedgerError
@@ -54,17 +54,6 @@ async def hold(
     if not settings.is_rehearsal:
         exits.enter_context(neighbours.announced(Tenant.of(settings), ledger.path, on_notice))
     return held
-
-
-@contextlib.asynccontextmanager
-async def closed_in_thread() -> AsyncIterator[contextlib.ExitStack]:
-    """Give what closes a ledger after the block, in a thread: its log is brought into its file then, and that synced.
-
-    Whoever is cancelled meanwhile does not wait for it; after an error it is closed on the spot.
-    """
-    with contextlib.ExitStack() as exits:
-        yield exits
-        await asyncio.to_thread(exits.pop_all().close)
 
 
 def existing(ledger: str | Path, copy: LedgerCopy | None = None) -> Ledger:

@@ -2,7 +2,7 @@
 three browsers, `ctl`, faults, random refusals for pace, outages, kills and resumes.
 
 In the first half runs are killed, most of them by SIGKILL, and begun again; when the batch is done, the next one leads
-back. From the middle on nothing is killed, and the next batch has so many rows that its run goes on to the end, so that the
+back. After two fifths of the time nothing is killed any more, and the next batch has so many rows that its run goes on to the end, so that the
 slope of its memory means something.
 """
 
@@ -315,9 +315,9 @@ def _meddle_and_kill(cutover: Cutover, visitors: Visitors, seconds: float) -> It
     while (now_s := time.monotonic() - began_s) < seconds:
         visitors.wait(1)
         cutover.look()
-        if now_s >= seconds / 2:
+        if now_s >= 0.4 * seconds:
             cutover.go_long()
-        if now_s >= kill_s and kill_s < seconds / 2:
+        if now_s >= kill_s and kill_s < 0.4 * seconds:
             cutover.end(dice.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)))
             kill_s = now_s + dice.uniform(0.4, 1.6) * each_s
         if now_s >= meddle_s:

@@ -43,7 +43,7 @@ def test_no_disguise_keeps_a_secret(disguise: str, secret: str) -> None:
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
-def test_a_secret_in_a_text_that_the_service_has_cut_is_none_to_be_kept(disguise: str) -> None:
+def test_a_long_secret_that_a_text_ends_within_takes_the_text_with_it(disguise: str) -> None:
     secret = "eyJhbGciOi.hush-token-of-the-night_123"
     clean = CleanText([secret])
     shown = DISGUISES[disguise](f"no {secret}")
@@ -58,10 +58,13 @@ def test_a_secret_in_a_text_that_the_service_has_cut_is_none_to_be_kept(disguise
         "100% of a&b, C:\\new\\table, caf\u00e9 应用 &amp; \uff21",
         "hush, secret of the night",
         "aHVzaC1zZWNyZXQ",
+        "Hush Token of the day",
+        "PATH=/usr/bin:/opt/hush-token-of/bin",
+        "the password has expired",
     ],
 )
 def test_innocent_texts_stay_as_they_are(text: str) -> None:
-    clean = CleanText(["hush-token-of-the-night", "seven77", "a/b"])
+    clean = CleanText(["hush-token-of-the-night", "seven77", "a/b", "password2026!"])
     assert clean(text) == text
     assert clean.fields({"name": text}, text) == {"name": text}
 
@@ -93,3 +96,14 @@ def test_a_text_that_was_clean_is_looked_at_again_once_a_token_is_known() -> Non
     assert clean("it said tok-1234567890") == "it said tok-1234567890"
     clean.learn("tok-1234567890")
     assert clean("it said tok-1234567890") == "it said ***"
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\", "\\\\u00", "&", "&amp;", "&a", "a", "%", "%25", "\\n", "\\\\x4", "0", "\u200b"]
+)
+def test_a_long_text_of_anything_is_looked_through_in_one_go(piece: str) -> None:
+    text = piece * (2**18 // len(piece))
+    clean = CleanText(["hush-token-of-the-night"])
+    for hostile in (text, f"{text}!", f"!{text}"):
+        assert clean.blot_out(hostile) == hostile
+        assert len(clean(hostile)) <= TEXT_LIMIT

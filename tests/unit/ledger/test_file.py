@@ -327,3 +327,16 @@ def test_another_programs_unfinished_journal_is_left_alone(tmp_path: Path) -> No
     with pytest.raises(LedgerError, match="not a ledger"):
         written(path)
     assert (path.read_bytes(), wal.read_bytes()) == before
+
+
+def test_a_blank_ledger_that_another_program_writes_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, connect = tmp_path / "x.ledger.db", sqlite3.connect
+    with closing(connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(sqlite3, "connect", lambda *where, **how: connect(*where, **{**how, "timeout": 0.1}))
+        with pytest.raises(LedgerError, match="locked"):
+            file.open_for_writing(path)
+    file.open_for_writing(path).close()
