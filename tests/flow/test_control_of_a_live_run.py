@@ -25,6 +25,8 @@ from bulkroute.ledger import lock
 from bulkroute.ledger.paths import lock_file
 from bulkroute.run.control import ask, socket_path
 from bulkroute.simulator import Faults
+from tests.flow.engine import most_within
+from tests.flow.test_never_above_the_rate import ALMOST_A_SECOND_S
 from tests.flow.test_signals_stop_in_good_order import wait_for
 from tests.harness import Service, bulkroute, ids, serving, started, targets, write_csv
 
@@ -57,15 +59,6 @@ def stamps(service: Service) -> list[float]:
     return [call.at for call in service.simulator.calls if call.endpoint == "modifyCalledRoute"]
 
 
-def most_in_a_second(arrivals: list[float]) -> int:
-    most = first = 0
-    for last, at in enumerate(arrivals):
-        while at - arrivals[first] >= 1:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
-
-
 def test_pause_resume_rate_concurrency_stop(tmp_path: Path) -> None:
     with running(tmp_path) as (process, service):
         path = tmp_path / "night.ledger.db.ctl"
@@ -90,7 +83,7 @@ def test_pause_resume_rate_concurrency_stop(tmp_path: Path) -> None:
         wait_for(lambda: time.monotonic() > settled_at + 4)
         late = [at for at in stamps(service) if at >= settled_at]
         assert len(late) > 20
-        assert most_in_a_second(late) <= 20
+        assert most_within(late, ALMOST_A_SECOND_S) <= 20
 
         assert ctl(tmp_path, "concurrency", "3")["concurrency"] == 3
         assert ctl(tmp_path, "rate", "unlimited")["rate_per_s"] is None
