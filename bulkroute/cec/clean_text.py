@@ -39,6 +39,7 @@ FEWEST_SIGNS = 8
 
 FEWEST_CUT = 16
 """Likewise for one that a text ends within, because the service has cut it: the first half of them is enough then."""
+
 # Looked for from the first of its backslashes on, and in one go: an answer may be a MiB of them.
 _SLASHES = r"(?<!\\)\\++"
 _ESCAPE = re.compile(_SLASHES + r"(?:u00|x)([0-9a-fA-F]{2})")
@@ -113,13 +114,13 @@ class CleanText:
     def _has_disguised(self, text: str) -> bool:
         if not (self._fixed or self._tokens):
             return False
-        undone = _CUT_ESCAPE.sub("", _undone(text))
-        seen = {_NO_SIGN.sub("", undone), _NO_SIGN.sub("", _LINE_END.sub("", undone))}
+        undone = _undone(text)
+        seen = _signs_of(undone)
+        ends = seen | _signs_of(_CUT_ESCAPE.sub("", undone))  # which may be no escape, but a part of the secret
         return any(
-            signs in shown or _ends_within(shown, signs)
+            any(signs in shown for shown in seen) or any(_ends_within(shown, signs) for shown in ends)
             for known in chain(self._fixed, self._tokens)
             for signs in known.signs
-            for shown in seen
         )
 
 
@@ -134,12 +135,22 @@ def _undone(text: str) -> str:
     return text
 
 
+def _signs_of(text: str) -> set[str]:
+    """Return the letters and digits of a text, with those of its escaped line ends and without."""
+    return {_NO_SIGN.sub("", text), _NO_SIGN.sub("", _LINE_END.sub("", text))}
+
+
 def _known(secret: str) -> _Known:
     spellings = tuple(dict.fromkeys((secret, json.dumps(secret)[1:-1], quote(secret, safe=""))))
     bare = _NO_SIGN.sub("", secret)
     if len(bare) < FEWEST_SIGNS:
         return _Known(spellings, ())
-    return _Known(spellings, (bare, secret.encode().hex(), secret.encode().hex().upper(), *_base64(secret)))
+    coded = secret.encode().hex()
+    undone = _NO_SIGN.sub("", _undone(secret))  # one may hold what looks like an escape
+    signs = dict.fromkeys(
+        (bare, undone if len(undone) >= FEWEST_SIGNS else bare, coded, coded.upper(), *_base64(secret))
+    )
+    return _Known(spellings, tuple(signs))
 
 
 def _ends_within(shown: str, signs: str) -> bool:

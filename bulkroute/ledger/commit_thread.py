@@ -2,8 +2,9 @@
 
 A commit syncs the disk; the statements before it only write to memory and stay on the loop. As long as commits take no
 longer than a way to a thread and back, they stay there too. After a slow one they go to the thread, one at a time, until
-so many in a row were fast again, as far as that can be told from there. So a slow disk costs a loop with many ledgers one slow commit each, not all of them. A
-read over the same connection waits for the commit all the same: one in `batches.CHUNK_ROWS` rows, and each that is drawn.
+so many in a row were fast again, as far as that can be told from there. So a slow disk costs a loop with many ledgers
+few slow commits each, not all of them. A read over the same connection waits for the commit all the same: one in
+`batches.CHUNK_ROWS` rows, and each that is drawn.
 
 Promises that a commit that fails is rolled back before anybody hears of it.
 """

@@ -39,7 +39,6 @@ def temp_errors(doing: str, where: str) -> Iterator[None]:
 def scratch_folder(doing: str) -> Iterator[Path]:
     """Give a new folder that is this user's alone, for the block. Raises LedgerError where TMPDIR is of no use."""
     with temp_errors(doing, "temporary folder"):
-        _remove_leftovers(tempfile.gettempdir())
         folder, lock = _make_folder()
     try:
         yield folder
@@ -55,7 +54,6 @@ class Scratch:
         """Make the temporary file; `doing` is what it is for. Raises LedgerError where its folder (TMPDIR) is of no use."""
         self._doing = doing
         with self.errors("temporary folder"):
-            _remove_leftovers(tempfile.gettempdir())
             self._folder, self._lock = _make_folder()
         self.path = self._folder / name
         try:
@@ -95,6 +93,7 @@ class Scratch:
 
 def _make_folder() -> tuple[Path, int]:
     """Return a new folder of our own and its open descriptor, which holds the kernel's lock as long as we live."""
+    _remove_leftovers(tempfile.gettempdir())
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         # Before it is locked, somebody may have taken it for a leftover.

@@ -1,9 +1,9 @@
 """One cutover with everything on, for as long as you say: waves with a gate command and a person's go, `watch` with
 three browsers, `ctl`, faults, random refusals for pace, outages, kills and resumes.
 
-In the first half runs are killed, most of them by SIGKILL, and begun again; when the batch is done, the next one leads
-back. After two fifths of the time nothing is killed any more, and the next batch has so many rows that its run goes on to the end, so that the
-slope of its memory means something.
+At first runs are killed, most of them by SIGKILL, and begun again; when the batch is done, the next one leads back. After
+two fifths of the time nothing is killed any more, and the next batch has so many rows that its run goes on to the end, so
+that the slope of its memory means something.
 """
 
 import json
@@ -32,7 +32,9 @@ from tests.watching import Watch, watching
 
 ROWS = 10_000
 LONG_ROWS = 60_000
-"""More than go out in the second half of an hour."""
+"""More than go out in the part of an hour in which nothing is killed."""
+KILLED_SHARE = 0.4
+"""Of the time."""
 RATE = 40
 LEDGER = "cutover.ledger.db"
 WAVES = ",".join(["20", "1%", *["10%"] * 9, "rest"])
@@ -315,9 +317,9 @@ def _meddle_and_kill(cutover: Cutover, visitors: Visitors, seconds: float) -> It
     while (now_s := time.monotonic() - began_s) < seconds:
         visitors.wait(1)
         cutover.look()
-        if now_s >= 0.4 * seconds:
+        if now_s >= KILLED_SHARE * seconds:
             cutover.go_long()
-        if now_s >= kill_s and kill_s < 0.4 * seconds:
+        if now_s >= kill_s and kill_s < KILLED_SHARE * seconds:
             cutover.end(dice.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)))
             kill_s = now_s + dice.uniform(0.4, 1.6) * each_s
         if now_s >= meddle_s:
