@@ -52,6 +52,11 @@ class Receiver(ResponseHandler):
         super().set_exception(exc, *cause)
         self._tell(None)
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Let go of the parser, which calls this object: else both would stay until Python looks for cycles."""
+        super().connection_lost(exc)
+        self._parsing = None
+
     def _tell(self, plain: Reply | None) -> None:
         answered, self._answered = self._answered, None
         if answered is not None and not answered.done():

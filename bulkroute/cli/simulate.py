@@ -105,6 +105,9 @@ def _serve_until_stopped(simulator: "Simulator", host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM. Raises click.UsageError where the address cannot be listened on."""
     import asyncio  # here, as above
 
+    from bulkroute.run.loop import mind_the_new
+
+    mind_the_new()
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         runner.run(_serve(simulator, host, port))
 

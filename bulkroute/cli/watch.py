@@ -116,9 +116,11 @@ async def serve(
     import secrets
     import signal
 
+    from bulkroute.run.loop import mind_the_new
     from bulkroute.web import connections
     from bulkroute.web.access import Access
 
+    mind_the_new()
     token = None if public else secrets.token_urlsafe(24)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

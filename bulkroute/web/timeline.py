@@ -114,6 +114,8 @@ class Timeline:
         self.stretches: dict[int, Stretch] = {}
         self.latencies_ms: Counter[float] = Counter()
         """How often each latency (to two digits) was seen."""
+        self._same: dict[float, float] = {}
+        """Each latency once, for hundreds of buckets to share."""
         self.changes: deque[PaceChange] = deque(maxlen=MOST_CHANGES)
         """What changed the pace, the latest last; what the rate in force does by itself is left out."""
 
@@ -152,11 +154,12 @@ class Timeline:
         stretch = self.stretches[cell.run]
         stretch.calls += cell.calls
         stretch.retries += cell.retries
-        stretch.buckets.setdefault(cell.bucket, Bucket()).add(cell.outcome, cell.latency_ms, cell.calls)
+        latency_ms = self._same.setdefault(cell.latency_ms, cell.latency_ms)
+        stretch.buckets.setdefault(cell.bucket, Bucket()).add(cell.outcome, latency_ms, cell.calls)
         if cell.outcome == THROTTLED:
             stretch.throttled += cell.calls
         else:
-            self.latencies_ms[cell.latency_ms] += cell.calls
+            self.latencies_ms[latency_ms] += cell.calls
 
     def series(self) -> dict[str, Any]:
         """Return the columns to draw: `x` in seconds of working time, rates per second, latencies in ms.

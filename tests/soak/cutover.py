@@ -86,9 +86,13 @@ class Way(NamedTuple):
 class Cutover:
     """The service, the ledger, the run of the moment, and those who look on and meddle."""
 
-    def __init__(self, folder: Path, dice: random.Random, rows: int, long_rows: int, service: Service) -> None:
-        self.folder, self.dice, self.service = folder, dice, service
+    def __init__(
+        self, folder: Path, dice: random.Random, rows: int, long_rows: int, service: Service, watch: int
+    ) -> None:
+        """`watch`: the process id of who looks on."""
+        self.folder, self.dice, self.service, self._watch = folder, dice, service, watch
         self.ledger = folder / LEDGER
+        self.readings = Readings()
         self._ways = self._there_and_back("", rows, WAVES)
         self._long_ways = self._there_and_back("long-", long_rows, LONG_WAVES)
         self._go_on(next(self._ways))
@@ -97,7 +101,6 @@ class Cutover:
         gate_command = shlex.join([sys.executable, str(gate)])
         self._flags = ("--ledger", LEDGER, "--base-url", service.url, *FLAGS, "--gate-command", gate_command)
         self.seen: Counter[str] = Counter()
-        self.readings = Readings()
         self._run: subprocess.Popen[bytes] | None = None
         self._deed: signal.Signals | None = None
         self._paused = False
@@ -158,7 +161,8 @@ class Cutover:
         self.begin()
 
     def _go_on(self, way: Way) -> None:
-        """Let the next run begin another batch."""
+        """Let the next run begin another batch: other rows to keep, for who looks on as well."""
+        self.readings.follow("watch", self._watch)
         self._before = Counter(self.service.simulator.calls_per_id)
         self.manifest, self.wanted, self._waves = way
 
@@ -287,9 +291,8 @@ def spend(folder: Path, seed: int, seconds: float) -> Iterator[str]:
         watching(folder / LEDGER, "--control") as watch,
         ExitStack() as stack,
     ):
-        cutover = Cutover(folder, dice, rows, long_rows, service)
+        cutover = Cutover(folder, dice, rows, long_rows, service, watch.process.pid)
         cutover.begin()
-        cutover.readings.follow("watch", watch.process.pid)
         visitors = Visitors(stack, watch)
         yield from _meddle_and_kill(cutover, visitors, seconds)
         outages_met = service.simulator.faults_met

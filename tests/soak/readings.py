@@ -5,7 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -21,7 +21,8 @@ class Reading(NamedTuple):
     """What a process held at a moment."""
 
     life: int
-    """Its process id: a line is laid through each life on its own level."""
+    """A number of its own for each process, and for each thing it is set to do: a line is laid through each life on its own
+    level."""
     lived_s: float
     rss_kb: int
     descriptors: int
@@ -46,15 +47,16 @@ class Readings:
     """Readings of what goes by one name, `run` say, whatever process that is at the time."""
 
     def __init__(self) -> None:
-        self._pids: dict[str, tuple[int, float]] = {}
+        self._lives = count()
+        self._followed: dict[str, tuple[int, int, float]] = {}
         self.of: defaultdict[str, list[Reading]] = defaultdict(list)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def follow(self, name: str, pid: int) -> None:
-        """Read this process from now on."""
-        self._pids[name] = (pid, time.monotonic())
+        """Read this process from now on; one that is followed already begins another life."""
+        self._followed[name] = (pid, next(self._lives), time.monotonic())
 
     def stop(self) -> None:
         """Read no more."""
@@ -63,7 +65,7 @@ class Readings:
 
     def _read(self) -> None:
         while not self._ended.wait(EACH_S):
-            for name, (pid, since_s) in list(self._pids.items()):
+            for name, (pid, life, since_s) in list(self._followed.items()):
                 try:
                     said = Path(f"/proc/{pid}/status").read_text()
                     descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
@@ -72,7 +74,7 @@ class Readings:
                 figures = dict(line.split(":", 1) for line in said.splitlines())
                 if "VmRSS" in figures:  # not of one that has ended and is waited for
                     rss, threads = (int(figures[each].split()[0]) for each in ("VmRSS", "Threads"))
-                    self.of[name].append(Reading(pid, time.monotonic() - since_s, rss, descriptors, threads))
+                    self.of[name].append(Reading(life, time.monotonic() - since_s, rss, descriptors, threads))
 
     def told(self, name: str) -> str:
         """Return the means of the first and the last third, the most, and the slope, in words."""

@@ -1,7 +1,9 @@
 """Whichever way an answer takes, it comes to the same; and a plain one takes the short way."""
 
 import asyncio
+import gc
 import random
+import weakref
 from typing import Any
 
 import aiohttp
@@ -176,3 +178,16 @@ async def test_a_200_that_throttles_keeps_its_headers() -> None:
         reply = await client.modify(ROW, "t")
     assert isinstance(reply, Reply)
     assert reply.says_when
+
+
+async def test_a_connection_that_ended_leaves_nothing_for_the_garbage_collector() -> None:
+    receiver = Receiver(asyncio.get_running_loop())
+    assert await heard(receiver, [PLAIN], ends=False) == (200, BODY, "application/json; charset=utf-8", False)
+    receiver.connection_lost(None)
+    left = weakref.ref(receiver)
+    gc.disable()
+    try:
+        del receiver
+        assert left() is None
+    finally:
+        gc.enable()
