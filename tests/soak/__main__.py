@@ -9,6 +9,7 @@ import argparse
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +31,7 @@ def main() -> int:
     try:
         for line in spend(folder, options.seed, options.seconds):
             print(line, flush=True)
-    except (PromiseBroken, AssertionError) as broken:
+    except (PromiseBroken, AssertionError, subprocess.TimeoutExpired) as broken:
         print(f"BROKEN: {broken}\nits files: {folder}", flush=True)
         return 1
     shutil.rmtree(folder)

@@ -76,6 +76,8 @@ def test_what_is_read_in_parts_equals_what_is_read_at_once(tmp_path: Path) -> No
     assert parts.latencies_ms == whole.latencies_ms
     assert len(expected["x"]) <= MOST_BUCKETS
     assert whole.stretches[1].calls == 4000
+    latencies_ms = [each for bucket in whole.stretches[1].buckets.values() for each in bucket.latencies_ms]
+    assert len(set(map(id, latencies_ms))) == len(set(latencies_ms)) < len(latencies_ms)  # each is kept once
 
 
 def test_runs_follow_one_another_with_a_gap(tmp_path: Path) -> None:
