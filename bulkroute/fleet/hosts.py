@@ -71,6 +71,7 @@ class Hosts:
         self._told = told
         self._claims: dict[str, Claim] = {}
         self._seen: dict[int, Seen] = {}
+        """How tenants were when it was last looked; empty while the database is out of reach."""
         self._ended_at: dict[str, float | None] = {}
         """When each tenant had ended as this process began, or as its end was told of."""
         self._over: set[str] = set()
@@ -110,6 +111,7 @@ class Hosts:
                 self._seen = await database.overview(list(self._numbers.values()))
             except BulkrouteError as error:
                 self._failed = asyncio.get_running_loop().time(), error
+                self._seen = {}  # who had a tenant then says nothing of now
                 raise
             self._database = database
             return database
@@ -157,7 +159,7 @@ class Hosts:
                 await claim.end(tenant.ledger, code, {**state, "stop": stop, "stopped": str(error) if error else None})
 
     def is_taken(self, tenant: FleetTenant) -> bool:
-        """Tell whether another process worked on a tenant when it was last looked."""
+        """Tell whether a process worked on a tenant when it was last looked; nobody does while that cannot be known."""
         seen = self._seen.get(self._numbers[tenant.name])
         return seen is not None and seen.is_held
 

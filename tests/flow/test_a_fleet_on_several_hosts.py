@@ -99,7 +99,7 @@ def test_without_the_database_nothing_is_sent_and_the_same_command_goes_on(tmp_p
         fleet.write({"rate": 15, "max-throttle-wait": 3})
         run = ("fleet", "run", "fleet.yaml", "--on", on, "--json")
         with started(*run, cwd=fleet.folder) as process:
-            _until(lambda: _calls(fleet) > 20)
+            _until(lambda: _calls(fleet) > 80)  # so long that it has looked who works on what
             postgres.kill()
             try:
                 out, err = process.communicate(timeout=60)
