@@ -303,7 +303,9 @@ class Engine:
         )
         with self._said.kept_by(run):
             async with control.serving(prepared.batch.path, run, self._said.notice):
-                return run, await run.execute()
+                summary = await run.execute()
+        await asyncio.to_thread(Ledger(prepared.batch.path).make_whole)
+        return run, summary
 
     async def _back_out(self, held: HeldLedger, decided: Decided, after: Run | None = None) -> Summary:
         """Take back what a batch has changed; `after`: the run that has just stopped, if this process made it."""

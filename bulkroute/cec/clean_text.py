@@ -54,7 +54,21 @@ class _Known(NamedTuple):
     """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise."""
 
     spellings: tuple[str, ...]
-    signs: tuple[str, ...]
+    signs: tuple["_Signs", ...]
+
+
+class _Signs(NamedTuple):
+    enough: str
+    """What of them gives the secret away where a text ends within it; all of them if they are few."""
+    whole: str
+
+    def are_in(self, shown: str) -> bool:
+        """Tell whether these letters and digits are among those of a text, or it ends in the second half of them."""
+        if self.enough not in shown:  # nearly always
+            return False
+        return self.whole in shown or (
+            self.enough != self.whole and self.whole.startswith(shown[shown.rfind(self.enough) :])
+        )
 
 
 class CleanText:
@@ -116,11 +130,10 @@ class CleanText:
             return False
         undone = _undone(text)
         seen = _signs_of(undone)
-        ends = seen | _signs_of(_CUT_ESCAPE.sub("", undone))  # which may be no escape, but a part of the secret
+        if (cut := _CUT_ESCAPE.sub("", undone)) != undone:  # which may be no escape, but a part of the secret
+            seen |= _signs_of(cut)
         return any(
-            any(signs in shown for shown in seen) or any(_ends_within(shown, signs) for shown in ends)
-            for known in chain(self._fixed, self._tokens)
-            for signs in known.signs
+            signs.are_in(shown) for shown in seen for known in chain(self._fixed, self._tokens) for signs in known.signs
         )
 
 
@@ -137,7 +150,10 @@ def _undone(text: str) -> str:
 
 def _signs_of(text: str) -> set[str]:
     """Return the letters and digits of a text, with those of its escaped line ends and without."""
-    return {_NO_SIGN.sub("", text), _NO_SIGN.sub("", _LINE_END.sub("", text))}
+    found = {_NO_SIGN.sub("", text)}
+    if "\\" in text:
+        found.add(_NO_SIGN.sub("", _LINE_END.sub("", text)))
+    return found
 
 
 def _known(secret: str) -> _Known:
@@ -150,15 +166,11 @@ def _known(secret: str) -> _Known:
     signs = dict.fromkeys(
         (bare, undone if len(undone) >= FEWEST_SIGNS else bare, coded, coded.upper(), *_base64(secret))
     )
-    return _Known(spellings, tuple(signs))
+    return _Known(spellings, tuple(_Signs(each[: _enough(each)], each) for each in signs))
 
 
-def _ends_within(shown: str, signs: str) -> bool:
-    """Tell whether a text ends in the second half of these letters and digits."""
-    if len(signs) < FEWEST_CUT:
-        return False
-    began = shown.rfind(signs[: len(signs) // 2])
-    return began >= 0 and signs.startswith(shown[began:])
+def _enough(signs: str) -> int:
+    return len(signs) // 2 if len(signs) >= FEWEST_CUT else len(signs)
 
 
 def _base64(secret: str) -> list[str]:

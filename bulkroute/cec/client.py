@@ -72,7 +72,9 @@ class Client:
         self._token: str | None = None
         self._token_headers: CIMultiDict[str] = CIMultiDict()
         self._timeout_s = timeout_s
-        self._service_proxy, self._token_proxy = _proxy_for(self._root), _proxy_for(self._token_url)
+        self._service_proxy = _proxy_for(self._root)
+        is_one = self._token_url.origin() == self._root.origin()
+        self._token_proxy = self._service_proxy if is_one else _proxy_for(self._token_url)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""

@@ -72,10 +72,11 @@ def put_in_place(ledger: Path, base: Path, records: Iterable[bytes]) -> Path | N
     with Ledger(ledger).hold(), ledger_errors(ledger, "make the ledger anew from its copy"):
         aside = _set_aside(ledger) if ledger.exists() and ledger.stat().st_size else None
 
-        def fill(connection: sqlite3.Connection) -> None:
-            with closing(sqlite3.connect(base, isolation_level=None)) as source:
-                source.backup(connection)
-            replay.replay(connection, ledger, records)
+        def fill(unfinished: Path) -> None:
+            with new_file.opened(unfinished) as connection:
+                with closing(sqlite3.connect(base, isolation_level=None)) as source:
+                    source.backup(connection)
+                replay.replay(connection, ledger, records)
 
         new_file.make(ledger, fill)
         return aside

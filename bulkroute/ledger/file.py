@@ -110,7 +110,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """
     with ledger_errors(path, "open the ledger"):
         if not path.exists() or not path.stat().st_size:
-            new_file.make(path, _make)
+            new_file.make(path, _write_blank)
         # Commits of a slow disk have a thread: `commit_thread`.
         connection = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
         try:
@@ -138,6 +138,20 @@ def make_whole(connection: sqlite3.Connection) -> None:
     with contextlib.suppress(sqlite3.Error):  # all is safe in the log, too
         connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def make_whole_beside(path: Path) -> None:
+    """Do the same through a connection of its own: in a thread, while the event loop goes on with the other one.
+
+    Who writes meanwhile does so into the log, which is emptied once more when the other connection is closed.
+    """
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+        ) as own,
+    ):
+        make_whole(own)
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -232,6 +246,14 @@ def _blank() -> bytes:
             f"PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={FORMAT}; BEGIN; {schema} COMMIT;"
         )
         return connection.serialize()
+
+
+def _write_blank(path: Path) -> None:
+    """Write an empty ledger into an empty file, in WAL mode (sqlite.org/fileformat.html, 1.3.3), for which SQLite needs longer."""
+    blank = bytearray(_blank())
+    blank[18:20] = b"\2\2"
+    with path.open("r+b") as file:
+        file.write(blank)
 
 
 def _make(connection: sqlite3.Connection) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkroute.errors import LedgerError
 from bulkroute.ledger import lock, migrations
-from bulkroute.ledger.file import checked, is_frozen, make_whole, open_for_reading, open_for_writing
+from bulkroute.ledger.file import checked, is_frozen, make_whole, make_whole_beside, open_for_reading, open_for_writing
 from bulkroute.ledger.guard import ledger_errors
 from bulkroute.ledger.mounts import network_file_system
 from bulkroute.ledger.paths import database_files, quoted
@@ -58,6 +58,10 @@ class Ledger:
         with closing(open_for_reading(self.path)) as connection:
             _read_as_today(connection, self.path)
             yield LedgerReader(connection, self.path)
+
+    def make_whole(self) -> None:
+        """Bring the log into the file: in a thread, since who closes a ledger after a run would do so on the event loop."""
+        make_whole_beside(self.path)
 
     @contextmanager
     def hold(self) -> Iterator["HeldLedger"]:

@@ -175,8 +175,9 @@ def _acquire(path: Path, ledger: Path) -> int:
         os.close(lock)
     me = Process.own()
     facts = {"pid": me.pid, "host": me.host, "started": iso(time.time()), "pid_started": me.started_ticks}
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, json.dumps(facts).encode(), 0)
+    noted = json.dumps(facts).encode()
+    os.pwrite(lock, noted, 0)
+    os.ftruncate(lock, len(noted))  # not to nothing, before: ext4 syncs such a file when it is closed
     return lock
 
 

@@ -6,10 +6,10 @@ after a kill in the first milliseconds: the switch to WAL leaves a journal that 
 
 import contextlib
 import errno
-import glob
 import os
+import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bulkroute.atomic_file import sync_folder
@@ -18,28 +18,34 @@ from bulkroute.ledger.paths import database_files
 UNFINISHED = ".unfinished"
 """What the name of a database ends with while it is made."""
 
+_UNFINISHED = re.compile(rf"[0-9a-f]{{8}}{re.escape(UNFINISHED)}")
 
-def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
-    """Make a database (WAL, mode 0600) that `fill` fills, where nothing or an empty file is; the caller holds its lock.
 
-    A link that leads nowhere is not followed. Raises OSError, sqlite3.Error.
+def make(path: Path, fill: Callable[[Path], None]) -> None:
+    """Make a database (mode 0600) where nothing or an empty file is; the caller holds its lock.
+
+    `fill` gets an empty file, and makes a database in WAL mode of it. A link that leads nowhere is not followed. Raises
+    OSError, sqlite3.Error.
     """
     if path.is_symlink() and not path.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     place = Path(os.path.realpath(path))
-    for left in place.parent.glob(f".{glob.escape(place.name)}.{'[0-9a-f]' * 8}{UNFINISHED}*"):
-        left.unlink(missing_ok=True)  # of one who was killed: nobody else is at it, who would need the lock
-    unfinished = place.with_name(f".{place.name}.{os.urandom(4).hex()}{UNFINISHED}")
+    begin = f".{place.name}."
+    for name in os.listdir(place.parent):  # noqa: PTH208 -- names alone: a folder may hold hundreds of ledgers
+        if name.startswith(begin) and _UNFINISHED.match(name, len(begin)):
+            place.with_name(name).unlink(
+                missing_ok=True
+            )  # of one who was killed: nobody else is at it without the lock
+    unfinished = place.with_name(f"{begin}{os.urandom(4).hex()}{UNFINISHED}")
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous=OFF")
-            connection.execute("PRAGMA journal_mode=WAL")
-            fill(connection)
+        fill(unfinished)
         os.fsync(descriptor)
-        for stale in database_files(place)[1:]:  # of one that was removed: SQLite would take its WAL for this one's
-            stale.unlink(missing_ok=True)
-        sync_folder(place.parent)
+        # Of one that was removed: SQLite would take its WAL for this one's.
+        if stale := [file for file in database_files(place)[1:] if file.exists()]:
+            for file in stale:
+                file.unlink()
+            sync_folder(place.parent)
         unfinished.rename(place)
     except BaseException:
         for file in database_files(unfinished):
@@ -48,3 +54,12 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
     finally:
         os.close(descriptor)
     sync_folder(place.parent)
+
+
+@contextlib.contextmanager
+def opened(unfinished: Path) -> Iterator[sqlite3.Connection]:
+    """Open what `fill` gets, to fill it by statements. Raises sqlite3.Error."""
+    with contextlib.closing(sqlite3.connect(unfinished, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous=OFF")
+        connection.execute("PRAGMA journal_mode=WAL")
+        yield connection

@@ -6,6 +6,7 @@ killed one leaves is swept by the next. Runs of other users are not seen. Never 
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -58,22 +59,33 @@ def _stand(name: str, ledger: Path) -> tuple[Path, int]:
 
 
 def _others(own: Path, name: str) -> Iterator[str]:
-    """Yield the other runs that go on, and sweep what those of any tenant have left that were killed."""
-    for path in sorted(own.parent.glob(f"*{END}")):
-        if path == own:
-            continue
-        with contextlib.suppress(OSError):  # it has just ended
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                noted = _noted(os.pread(descriptor, 8192, 0))
-                if path.name.startswith(name) and noted.get("pid") != os.getpid():  # a fleet knows its own tenants
-                    yield _describe(noted)
-            else:
-                path.unlink()
-            finally:
-                os.close(descriptor)
+    """Yield the other runs of the tenant that go on, and sweep what killed ones have left."""
+    _sweep(own.parent)
+    for path in sorted(own.parent.iterdir()):
+        noted = _held(path) if path.name.startswith(name) and path != own else None
+        if noted is not None and noted.get("pid") != os.getpid():  # a fleet knows its own tenants
+            yield _describe(noted)
+
+
+@functools.cache
+def _sweep(folder: Path) -> None:
+    """Sweep what killed runs of any tenant have left, once a process: a fleet would look at each tenant's for each."""
+    for path in folder.glob(f"*{END}"):
+        _held(path)
+
+
+def _held(path: Path) -> dict[str, Any] | None:
+    """Return what a run that goes on has noted; None if it has ended, and its file is swept."""
+    with contextlib.suppress(OSError):  # it has just ended
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            path.unlink()
+        except BlockingIOError:
+            return _noted(os.pread(descriptor, 8192, 0))
+        finally:
+            os.close(descriptor)
+    return None
 
 
 def _noted(content: bytes) -> dict[str, Any]:

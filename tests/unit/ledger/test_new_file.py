@@ -12,8 +12,9 @@ from bulkroute.ledger.paths import database_files
 from tests.ledgers import written
 
 
-def fill(connection: sqlite3.Connection) -> None:
-    connection.executescript("CREATE TABLE song (title TEXT); INSERT INTO song VALUES ('Yesterday');")
+def fill(unfinished: Path) -> None:
+    with new_file.opened(unfinished) as connection:
+        connection.executescript("CREATE TABLE song (title TEXT); INSERT INTO song VALUES ('Yesterday');")
 
 
 def songs(path: Path) -> list[tuple[str]]:
@@ -36,9 +37,10 @@ def test_it_is_there_whole_private_and_in_one_file(tmp_path: Path) -> None:
 
 
 def test_if_it_cannot_be_filled_nothing_is_there(tmp_path: Path) -> None:
-    def fail(connection: sqlite3.Connection) -> None:
-        fill(connection)
-        connection.execute("SELECT nothing")
+    def fail(unfinished: Path) -> None:
+        fill(unfinished)
+        with new_file.opened(unfinished) as connection:
+            connection.execute("SELECT nothing")
 
     with pytest.raises(sqlite3.OperationalError):
         new_file.make(tmp_path / "x.db", fail)
