@@ -139,7 +139,7 @@ class Engine:
                     ) as prepared:
                         require_room(prepared, self._settings, self._allowed_per_s, self._deadlines, self._said.notice)
                         await self._agree(prepared)
-                    run, summary = await self._work_through(prepared)
+                    run, summary = await self._work_through(held, prepared)
                 if not self._settings.back_out_on or (decided := unfinished(held)) is None:
                     return self._ended(summary)
                 return await self._back_out(held, decided, run)
@@ -171,7 +171,7 @@ class Engine:
                 await hooks.before_run()
                 async with self._deadlines.entering(self._rollbacks.take_back(held, exits, way)) as prepared:
                     await self._agree(prepared)
-                return self._ended((await self._work_through(prepared))[1])
+                return self._ended((await self._work_through(held, prepared))[1])
 
     async def preview_rollback(self, ledger: str | Path, way: WayBack = LATEST_BATCH) -> Preview:
         """Return what `rollback` would do, and change nothing. Raises what that raises."""
@@ -296,7 +296,7 @@ class Engine:
         if not await self._confirm(proposal):
             raise StoppedEarly.declined()
 
-    async def _work_through(self, prepared: Prepared) -> tuple[Run, Summary]:
+    async def _work_through(self, held: HeldLedger, prepared: Prepared) -> tuple[Run, Summary]:
         """Run the batch to its end."""
         run = self.current = Run(
             self._service, prepared=prepared, reader=self._reader, on_event=self._on_event, deadlines=self._deadlines
@@ -304,7 +304,7 @@ class Engine:
         with self._said.kept_by(run):
             async with control.serving(prepared.batch.path, run, self._said.notice):
                 summary = await run.execute()
-        await asyncio.to_thread(Ledger(prepared.batch.path).make_whole)
+        await held.make_whole()
         return run, summary
 
     async def _back_out(self, held: HeldLedger, decided: Decided, after: Run | None = None) -> Summary:

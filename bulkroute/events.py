@@ -120,7 +120,7 @@ class WaitBegan(NamedTuple):
     since: float
     """Since when, in seconds since the epoch."""
     until: float | None = None
-    """When a service that is down is given up, in seconds since the epoch."""
+    """When a service that is down is given up, or silent gates count as a no, in seconds since the epoch."""
 
 
 class WaitEnded(NamedTuple):

@@ -20,7 +20,7 @@ class WaveProgress(NamedTuple):
     rows: int
     """Rows of the wave."""
     done: int
-    """Those whose binding is as wanted."""
+    """Those that nothing is left to do about."""
     failed: int
     """Those that failed or were refused."""
     state: str
@@ -56,7 +56,7 @@ class Summary:
     drifted: int = 0
     """Of all rows, those that were done and that another hand has changed since."""
     live_read: bool = False
-    """Whether the run read live bindings; else rows are done as the ledger says."""
+    """Whether the run read live bindings; told at its end alone, later False unless it backed out."""
     attempts: int = 0
     """Calls of the run that were answered or given up; calls refused by throttling count here."""
     retries: int = 0
@@ -88,7 +88,7 @@ class Summary:
 
     @property
     def done(self) -> int:
-        """Rows whose binding is as wanted."""
+        """Rows that nothing is left to do about: succeeded, unchanged, skipped."""
         return self.succeeded + self.unchanged + self.skipped
 
     @property
@@ -199,7 +199,7 @@ class Progress(NamedTuple):
 
     @property
     def done(self) -> int:
-        """Rows whose binding is as wanted."""
+        """Rows that nothing is left to do about: succeeded, unchanged, skipped."""
         return self.succeeded + self.unchanged + self.skipped
 
     @property
@@ -225,7 +225,7 @@ class Progress(NamedTuple):
 
     @property
     def since(self) -> float | None:
-        """Since when it does not, in seconds since the epoch; None while it does."""
+        """Since when the first of `pauses` lasts, in seconds since the epoch; None where there is none."""
         return self.pauses[0].since if self.pauses else None
 
     @property

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, unquote
 
 from bulkroute.cec.answers import TEXT_LIMIT
@@ -50,14 +50,9 @@ _LINE_END = re.compile(_SLASHES + "[nrt]")
 _NO_SIGN = re.compile(r"[^0-9A-Za-z]+")
 
 
-class _Known(NamedTuple):
-    """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise."""
-
-    spellings: tuple[str, ...]
-    signs: tuple["_Signs", ...]
-
-
 class _Signs(NamedTuple):
+    """Letters and digits by which a secret is known."""
+
     enough: str
     """What of them gives the secret away where a text ends within it; all of them if they are few."""
     whole: str
@@ -66,9 +61,19 @@ class _Signs(NamedTuple):
         """Tell whether these letters and digits are among those of a text, or it ends in the second half of them."""
         if self.enough not in shown:  # nearly always
             return False
-        return self.whole in shown or (
-            self.enough != self.whole and self.whole.startswith(shown[shown.rfind(self.enough) :])
-        )
+        return self.whole in shown or self.whole.startswith(shown[shown.rfind(self.enough) :])
+
+    @classmethod
+    def of(cls, whole: str) -> Self:
+        """Return these, with what is enough of them."""
+        return cls(whole[: len(whole) // 2] if len(whole) >= FEWEST_CUT else whole, whole)
+
+
+class _Known(NamedTuple):
+    """A secret: how it is usually spelt, and the letters and digits by which it is known in any disguise."""
+
+    spellings: tuple[str, ...]
+    signs: tuple[_Signs, ...]
 
 
 class CleanText:
@@ -166,11 +171,7 @@ def _known(secret: str) -> _Known:
     signs = dict.fromkeys(
         (bare, undone if len(undone) >= FEWEST_SIGNS else bare, coded, coded.upper(), *_base64(secret))
     )
-    return _Known(spellings, tuple(_Signs(each[: _enough(each)], each) for each in signs))
-
-
-def _enough(signs: str) -> int:
-    return len(signs) // 2 if len(signs) >= FEWEST_CUT else len(signs)
+    return _Known(spellings, tuple(map(_Signs.of, signs)))
 
 
 def _base64(secret: str) -> list[str]:

@@ -73,8 +73,8 @@ class Client:
         self._token_headers: CIMultiDict[str] = CIMultiDict()
         self._timeout_s = timeout_s
         self._service_proxy = _proxy_for(self._root)
-        is_one = self._token_url.origin() == self._root.origin()
-        self._token_proxy = self._service_proxy if is_one else _proxy_for(self._token_url)
+        is_same = self._token_url.origin() == self._root.origin()
+        self._token_proxy = self._service_proxy if is_same else _proxy_for(self._token_url)
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT
+from bulkroute.cli.options import CONTEXT, ByFlag
 from bulkroute.errors import BulkrouteError, ExitCode
 from bulkroute.run.verbs import VERBS
 
@@ -22,7 +22,7 @@ HELP = f"""Tell the run that works on LEDGER to pause, to go on, to go slower or
 
 Several ledgers are told the same, and answer on a line each. A ledger that is named like a verb is written ./status.
 
-Exit code 69: no run is working on LEDGER.
+Exit code 69: no run is working on LEDGER; 2: the run refused; 5: it is another user's.
 
 Example: bulkroute ctl cutover.ledger.db rate 20
 """
@@ -30,7 +30,7 @@ Example: bulkroute ctl cutover.ledger.db rate 20
 
 @click.command(help=HELP, context_settings=CONTEXT)
 @click.argument("words", nargs=-1, metavar="LEDGER... VERB [VALUE]")
-@click.option("--json", "json_", is_flag=True, help="Print each answer as one JSON object.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print each answer as one JSON object.")
 def ctl(words: tuple[str, ...], json_: bool) -> int:
     """Ask the runs, and print what they answer."""
     import asyncio  # here, since help must not wait for it
@@ -79,7 +79,8 @@ def verb_of(words: Sequence[str]) -> tuple[str, str | None]:
     form = VERBS[verb].value
     if not form and value:
         raise click.UsageError(f"{verb} takes no value")
-    if form and not form.startswith("[") and len(value) != 1:
+    may_be_words = form.strip("[]") == "REASON"
+    if form and ((not value and not form.startswith("[")) or (len(value) > 1 and not may_be_words)):
         raise click.UsageError(f"write `{verb} {form}`: {VERBS[verb].does}")
     return verb, " ".join(value) or None
 

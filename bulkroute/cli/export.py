@@ -4,18 +4,21 @@ from pathlib import Path
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, of_batch, of_rollback
+from bulkroute.cli.options import CONTEXT, PATH, ByFlag, of_batch, of_rollback
 from bulkroute.cli.output_file import output_to
 from bulkroute.model import Status
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
-@click.option("--format", "format_", type=click.Choice(["csv", "jsonl"]), default="csv", help="Of the output.")
+@click.option(
+    "--format", "format_", cls=ByFlag, type=click.Choice(["csv", "jsonl"]), default="csv", help="Of the output."
+)
 @output_to(metavar="FILE", help="[default: standard output]")
 @click.option(
     "--status",
     "statuses",
+    cls=ByFlag,
     type=click.Choice([status.value for status in Status]),
     multiple=True,
     help="Only these rows; repeatable.",

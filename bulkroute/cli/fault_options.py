@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from bulkroute.cli.options import Parsed
+from bulkroute.cli.options import TEXT, ByFlag, Parsed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -167,7 +167,9 @@ def fault_options(command: F) -> F:
         kind: dict[str, Any] = {"type": knob.type, "metavar": knob.metavar, "multiple": knob.multiple}
         if knob.type is bool:
             kind = {"is_flag": True, "default": None}
-        command = click.option(knob.flag, _name(knob), help=knob.help, **kind)(command)
+        elif knob.multiple and knob.type is str:
+            kind["type"] = TEXT
+        command = click.option(knob.flag, _name(knob), cls=ByFlag, help=knob.help, **kind)(command)
     return command
 
 

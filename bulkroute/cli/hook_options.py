@@ -16,7 +16,7 @@ hook_options = together(
         "--before-run",
         type=COMMAND,
         metavar="CMD",
-        help="Ask this shell command before anything is read or sent: exit code 0 is go, 75 not now, all else no.",
+        help="Ask this shell command before anything is read or sent, but for a back-out that is gone on with: 0 is go, 75 not now, all else no.",
     ),
     setting(
         "--on-event",

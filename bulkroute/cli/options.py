@@ -1,5 +1,6 @@
 """Options that several commands share, and their way into Settings."""
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,7 @@ from bulkroute.cli.profile import config_options, environment_of_credentials
 from bulkroute.cli.times import parse_until
 from bulkroute.credentials import Credentials
 from bulkroute.settings import (
+    FailureLimit,
     OnDrift,
     Settings,
     parse_back_out_on,
@@ -53,11 +55,25 @@ def _until(text: str) -> datetime:
     return parse_until(text, now=datetime.now().astimezone())
 
 
+class ByFlag(click.Option):
+    """An option whose variable has the name of its flag, where its parameter goes by another one."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return what the environment says; None where it has no say."""
+        if ctx.auto_envvar_prefix is None:
+            return None
+        flag = max(self.opts, key=len).removeprefix("--").replace("-", "_")
+        return os.environ.get(f"{ctx.auto_envvar_prefix}_{flag.upper()}") or None
+
+
+TEXT = Parsed("text", str)
+"""Of flags that are repeatable: in the environment each value is a line, and may hold blanks."""
 UNTIL = Parsed("time", _until)
 DURATION = Parsed("duration", parse_duration)
 WAIT = Parsed("duration", lambda text: 0.0 if text.strip() == "0" else parse_duration(text))
 RATE = Parsed("rate", parse_rate)
 FAILURES = Parsed("failures", parse_failure_limit)
+REFUSED = Parsed("failures", lambda text: FailureLimit(rows=0) if text.strip() == "0" else parse_failure_limit(text))
 SHARE = Parsed("share", parse_share)
 BACK_OUT_ON = Parsed("reasons", parse_back_out_on)
 SKIP = Parsed("kinds", parse_skip)
@@ -159,6 +175,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 manifest_format = click.option(
     "--format",
     "format_",
+    cls=ByFlag,
     type=click.Choice(["csv", "yaml", "plan"]),
     help="Of the manifest, where its name does not say.",
 )
@@ -280,7 +297,7 @@ limit_options = together(
 tenant = setting("--tenant", metavar="NAME", help="Whose routes these are; shown, and kept in ledger and saved plan.")
 
 output_options = together(
-    click.option("--json", "json_", is_flag=True, help="Print the closing summary as one JSON object."),
+    click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print the closing summary as one JSON object."),
     click.option(
         "--log-format",
         type=click.Choice(["text", "json"]),
@@ -295,7 +312,9 @@ output_options = together(
         metavar="FILE",
         help="Append all that is reported to FILE too, whatever --quiet leaves out.",
     ),
-    click.option("--quiet", is_flag=True, help="No output at all unless a person must act."),
+    click.option(
+        "--quiet", is_flag=True, help="No output if all is done, or the window or --max-rows ended it with no failure."
+    ),
     click.option("--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."),
 )
 """What is said of a run, and where."""

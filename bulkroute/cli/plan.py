@@ -9,6 +9,7 @@ import click
 from bulkroute.cli.options import (
     CONTEXT,
     PATH,
+    ByFlag,
     connection_options,
     expect,
     fresh,
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     help="Read only, to tell what drifted or is in conflict. [default: the manifest with the suffix .ledger.db, if it is there]",
 )
 @connection_options
-@click.option("--rows", "with_rows", is_flag=True, help="Show every row too.")
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.option("--rows", "with_rows", cls=ByFlag, is_flag=True, help="Show every row too.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print one JSON object.")
 @output_to(metavar="FILE.plan", help="Save the plan there, to be shown, approved and run.")
 @tenant
 @click.option(

@@ -9,8 +9,8 @@ from bulkroute.cli.database_options import database_options
 from bulkroute.cli.hook_options import hook_options
 from bulkroute.cli.options import (
     CONTEXT,
-    FAILURES,
     PATH,
+    REFUSED,
     ask_nothing,
     back_out_on,
     connection_options,
@@ -55,7 +55,7 @@ from bulkroute.cli.wave_options import require_somebody, wave_options
 @on_drift
 @approval_options
 @skip
-@setting("--max-refused", type=FAILURES, metavar="N|N%", help="Send nothing if more rows than that are refused.")
+@setting("--max-refused", type=REFUSED, metavar="N|N%", help="Send nothing if more rows than that are refused.")
 @expect
 @fresh
 @wait_for_lock
@@ -67,7 +67,7 @@ from bulkroute.cli.wave_options import require_somebody, wave_options
 def run(manifest: str, **options: Any) -> int:
     """Send what is not done yet of MANIFEST; the same command again resumes.
 
-    Rows that are done are sent again only if live bindings show that another hand has changed them. `-` reads standard input; then --format and --ledger
+    Rows that are done are sent again only if live bindings show that another hand, or a rollback, has changed them. `-` reads standard input; then --format and --ledger
     are needed.
 
     MANIFEST may be a saved plan: its rows are sent where they are bound to what they were when it was made, and

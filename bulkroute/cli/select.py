@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, allow_unloaded, connection_options, settings_from
+from bulkroute.cli.options import CONTEXT, PATH, TEXT, ByFlag, allow_unloaded, connection_options, settings_from
 from bulkroute.cli.output_file import output_to
 from bulkroute.cli.profile import PREFIX
 from bulkroute.cli.targets import MEDIA
@@ -40,9 +40,15 @@ MOST_QUEUES = 20
 )
 @click.option("--to", metavar="TARGET", required=True, help="Where the manifest leads them.")
 @click.option(
-    "--access-code", multiple=True, metavar="PATTERN", help="Only these; % stands for any digits. Repeatable."
+    "--access-code",
+    type=TEXT,
+    multiple=True,
+    metavar="PATTERN",
+    help="Only these; % stands for any digits. Repeatable.",
 )
-@click.option("--ext-code", multiple=True, metavar="PATTERN", help="Likewise; '' is no extension. Repeatable.")
+@click.option(
+    "--ext-code", type=TEXT, multiple=True, metavar="PATTERN", help="Likewise; '' is no extension. Repeatable."
+)
 @click.option("--media", type=MEDIA, multiple=True, metavar="MEDIA", help="voice, video, multimedia, ... Repeatable.")
 @click.option(
     "--except",
@@ -54,7 +60,7 @@ MOST_QUEUES = 20
 )
 @click.option("--expect", type=click.IntRange(1), metavar="N", help="Write nothing unless it comes to N rows.")
 @allow_unloaded
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print one JSON object.")
 @output_to(metavar="FILE.csv", required=True, help="The manifest to write. Routes left out: FILE.left-out.csv.")
 @connection_options
 def select(output: Path, force: bool, json_: bool, **options: Any) -> int:

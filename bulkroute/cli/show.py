@@ -4,13 +4,13 @@ import sys
 
 import click
 
-from bulkroute.cli.options import CONTEXT
+from bulkroute.cli.options import CONTEXT, ByFlag
 
 
 @click.command(context_settings=CONTEXT)
 @click.argument("plan")
-@click.option("--rows", "with_rows", is_flag=True, help="Show every row too.")
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.option("--rows", "with_rows", cls=ByFlag, is_flag=True, help="Show every row too.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print one JSON object.")
 def show(plan: str, with_rows: bool, json_: bool) -> None:
     """Print the saved plan PLAN and its fingerprint, once all of it is known to be intact. No service is called.
 

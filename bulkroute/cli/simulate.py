@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bulkroute.cli.fault_options import InGroups, fault_options, fields_of
-from bulkroute.cli.options import CONTEXT, PATH
+from bulkroute.cli.options import CONTEXT, PATH, ByFlag
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--write-token", type=PATH, metavar="FILE", help="Write the ready token there, and again when it is replaced."
 )
-@click.option("--keepalive", "keepalive_s", type=click.FloatRange(min=0), default=75, metavar="S",
+@click.option("--keepalive", "keepalive_s", cls=ByFlag, type=click.FloatRange(min=0), default=75, metavar="S",
               show_default=True, help="Close idle connections after S seconds.")  # fmt: skip
 @click.option("--admin/--no-admin", default=True, show_default=True, help="Serve the truth at /_simulator/state.")
 @fault_options

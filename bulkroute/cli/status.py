@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, of_batch, of_rollback
+from bulkroute.cli.options import CONTEXT, PATH, ByFlag, of_batch, of_rollback
 from bulkroute.errors import BulkrouteError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(context_settings=CONTEXT)
 @click.argument("ledgers", type=PATH, nargs=-1, required=True, metavar="LEDGER...")
-@click.option("--json", "json_", is_flag=True, help="One JSON object a ledger, as `run --json` prints it.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="One JSON object a ledger, as `run --json` prints it.")
 @click.option(
     "--find", metavar="TEXT", help="Instead, the whole story of routes whose number, id or target's name holds TEXT."
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, Parsed, connection_options, settings_from
+from bulkroute.cli.options import CONTEXT, ByFlag, Parsed, connection_options, settings_from
 from bulkroute.cli.output_file import output_to
 from bulkroute.cli.profile import PREFIX
 from bulkroute.errors import ExitCode
@@ -54,7 +54,7 @@ MEDIA = Parsed("media type", _media_type)
 @click.option("--media", type=MEDIA, metavar="MEDIA", help="Only queues for this: voice, video, multimedia, ...")
 @click.option("--find", metavar="TEXT", help="Only those with TEXT in the name, in whatever case, or as their number.")
 @click.option("--not-loaded", is_flag=True, help="Only those that no call can enter now.")
-@click.option("--json", "json_", is_flag=True, help="Print, or write to FILE, one JSON list.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print, or write to FILE, one JSON list.")
 @output_to(metavar="FILE.csv", help="Write CSV there instead of a table.")
 @connection_options
 def targets(output: Path | None, force: bool, json_: bool, **options: Any) -> int:

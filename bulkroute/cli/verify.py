@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, connection_options, of_batch, service_moved, settings_from
+from bulkroute.cli.options import CONTEXT, PATH, ByFlag, connection_options, of_batch, service_moved, settings_from
 from bulkroute.errors import BulkrouteError, ExitCode
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("ledger", type=PATH)
 @of_batch
 @click.option("--rows", is_flag=True, help="Show each row that differs, not those that differ alike in one line.")
-@click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print one JSON object.")
 @click.option("--metrics-file", type=PATH, metavar="FILE", help="Write what was found as Prometheus metrics there.")
 @connection_options
 @service_moved

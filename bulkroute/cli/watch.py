@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from bulkroute.cli.options import CONTEXT, PATH, Parsed, of_shown_batch, together
+from bulkroute.cli.options import CONTEXT, PATH, ByFlag, Parsed, of_shown_batch, together
 
 if TYPE_CHECKING:
     import asyncio
@@ -44,7 +44,7 @@ watch_options = together(
         metavar="HOST:PORT",
         help="Where to serve the page; port 0 takes a free one.",
     ),
-    click.option("--open", "open_", is_flag=True, help="Open the page in this machine's browser."),
+    click.option("--open", "open_", cls=ByFlag, is_flag=True, help="Open the page in this machine's browser."),
     click.option(
         "--control", is_flag=True, help="Add buttons that pause, resume, pace and stop the run, or say go or no go."
     ),

@@ -159,7 +159,7 @@ class Hosts:
                 await claim.end(tenant.ledger, code, {**state, "stop": stop, "stopped": str(error) if error else None})
 
     def is_taken(self, tenant: FleetTenant) -> bool:
-        """Tell whether a process worked on a tenant when it was last looked; nobody does while that cannot be known."""
+        """Tell whether a process worked on a tenant when it was last looked; False while the database is out of reach."""
         seen = self._seen.get(self._numbers[tenant.name])
         return seen is not None and seen.is_held
 

@@ -34,7 +34,10 @@ Begun at once, all would go on in step, be ready when the last one is, and end t
 """
 
 LOOK_EVERY_S = 0.5
-"""How often it is looked whether a tenant that others work on is free."""
+"""How often it is looked whether a tenant that others work on is free; none is tried again sooner."""
+
+ANOTHER_OUTAGE_S = 60.0
+"""A copy that could not be written, and was not missed for so long after that, is waited for anew."""
 
 
 class TenantWork(Generic[T]):
@@ -50,6 +53,10 @@ class TenantWork(Generic[T]):
         """Whether another process works on it."""
         self.without_copy_s: float | None = None
         """Since when the copy of its ledger cannot be written, by the loop's clock."""
+        self.copy_missed_s = 0.0
+        """When that was found last."""
+        self.again_from_s = 0.0
+        """From when it may be tried again, once another process had it, or its copy could not be written."""
         self.last_failure: RowFailed | None = None
         self.summary: Summary | None = None
         """How its run ended; None if there was none."""
@@ -154,8 +161,10 @@ class Walk(Generic[T]):
 
     def _take_over(self) -> None:
         """Go on with tenants that others have left, as far as there is room: before new ones, for they were begun."""
+        now_s = asyncio.get_running_loop().time()
         for work in list(self._elsewhere.values()):
-            if self._stopped or (self._has_room() and not self._ground.is_taken(work.tenant)):
+            is_free = now_s >= work.again_from_s and self._has_room() and not self._ground.is_taken(work.tenant)
+            if self._stopped or is_free:
                 del self._elsewhere[work.tenant.name]
                 if not self._stopped:
                     self._start(work)
@@ -176,6 +185,7 @@ class Walk(Generic[T]):
         work.is_elsewhere = False
         if not task.cancelled() and self._may_try_again(work, task.exception()):
             work.engine, work.summary, work.is_elsewhere = None, None, True
+            work.again_from_s = asyncio.get_running_loop().time() + LOOK_EVERY_S
             if not isinstance(task.exception(), EndedElsewhere):
                 self._elsewhere[work.tenant.name] = work
             return
@@ -191,8 +201,9 @@ class Walk(Generic[T]):
         if not (isinstance(error, BulkrouteError) and error.stop is StopKind.COPY):
             return False
         now_s = asyncio.get_running_loop().time()
-        if work.without_copy_s is None:
+        if work.without_copy_s is None or now_s - work.copy_missed_s > ANOTHER_OUTAGE_S:
             work.without_copy_s = now_s
+        work.copy_missed_s = now_s
         return now_s - work.without_copy_s < work.tenant.settings.max_throttle_wait_s
 
     async def _work_on(self, work: TenantWork[T]) -> tuple[int, T]:

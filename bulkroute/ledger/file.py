@@ -129,29 +129,26 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def make_whole(connection: sqlite3.Connection) -> None:
+def make_whole(connection: sqlite3.Connection) -> bool:
     """Bring what was committed from the log into the file, and empty the log: whoever copies the file then has all of it.
 
-    SQLite does so for the last one who closes a ledger, and only then: a page that shows it would keep it from that.
+    Return whether that was done. SQLite does so for the last one who closes a ledger, and only then: a page that shows it would keep it from that.
     What cannot be brought over, since somebody reads an earlier state, stays in the log.
     """
     with contextlib.suppress(sqlite3.Error):  # all is safe in the log, too
         connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        ((is_in_use, *_pages),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return not is_in_use
+    return False
 
 
-def make_whole_beside(path: Path) -> None:
-    """Do the same through a connection of its own: in a thread, while the event loop goes on with the other one.
-
-    Who writes meanwhile does so into the log, which is emptied once more when the other connection is closed.
-    """
-    with (
-        contextlib.suppress(sqlite3.Error),
-        contextlib.closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
-        ) as own,
-    ):
-        make_whole(own)
+def make_whole_beside(path: Path) -> bool:
+    """Do the same through a connection of its own: meant for a thread, while the event loop keeps the other one."""
+    with contextlib.suppress(sqlite3.Error):
+        found = f"{path.absolute().as_uri()}?mode=rw"
+        with contextlib.closing(sqlite3.connect(found, uri=True, isolation_level=None)) as own:
+            return make_whole(own)
+    return False
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -249,7 +246,7 @@ def _blank() -> bytes:
 
 
 def _write_blank(path: Path) -> None:
-    """Write an empty ledger into an empty file, in WAL mode (sqlite.org/fileformat.html, 1.3.3), for which SQLite needs longer."""
+    """Write an empty ledger into an empty file, in WAL mode (sqlite.org/fileformat.html, 1.3.3): sooner done than by SQLite."""
     blank = bytearray(_blank())
     blank[18:20] = b"\2\2"
     with path.open("r+b") as file:

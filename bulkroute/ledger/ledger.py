@@ -59,10 +59,6 @@ class Ledger:
             _read_as_today(connection, self.path)
             yield LedgerReader(connection, self.path)
 
-    def make_whole(self) -> None:
-        """Bring the log into the file: in a thread, since who closes a ledger after a run would do so on the event loop."""
-        make_whole_beside(self.path)
-
     @contextmanager
     def hold(self) -> Iterator["HeldLedger"]:
         """Hold the ledger's lock for the block: only so it can be written. Raises LedgerBusy, LedgerError."""
@@ -118,6 +114,8 @@ class HeldLedger:
 
     def __init__(self, path: Path, copy: "LedgerCopy | None" = None) -> None:
         self.path, self._copy = path, copy
+        self._is_in_use = False
+        """Whether somebody reads an earlier state, so that the log could not be emptied."""
 
     @contextmanager
     def checked(self) -> Iterator[LedgerReader]:
@@ -145,11 +143,25 @@ class HeldLedger:
                     yield writer
                 finally:
                     is_new = is_new and writer.is_empty()
-                    make_whole(connection)
+                    if not self._is_in_use:
+                        make_whole(connection)
         finally:
             if is_new:
                 for file in database_files(self.path):
                     file.unlink(missing_ok=True)
+
+    async def make_whole(self) -> None:
+        """Empty the log in a thread, before `write` ends and would do it on the event loop, where it is little then.
+
+        Ends only once the thread has, also if it is cancelled: the lock must not be given up before.
+        """
+        import asyncio  # here, as above
+
+        task = asyncio.create_task(asyncio.to_thread(make_whole_beside, self.path))
+        try:
+            self._is_in_use = not await asyncio.shield(task)
+        finally:
+            await asyncio.wait([task])
 
 
 def _read_as_today(connection: Connection, path: Path) -> None:

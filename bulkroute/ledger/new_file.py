@@ -31,20 +31,20 @@ def make(path: Path, fill: Callable[[Path], None]) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     place = Path(os.path.realpath(path))
     begin = f".{place.name}."
-    for name in os.listdir(place.parent):  # noqa: PTH208 -- names alone: a folder may hold hundreds of ledgers
-        if name.startswith(begin) and _UNFINISHED.match(name, len(begin)):
-            place.with_name(name).unlink(
-                missing_ok=True
-            )  # of one who was killed: nobody else is at it without the lock
+    # Of one who was killed: nobody else is at it without the lock. A folder may be written, and not listed.
+    with contextlib.suppress(PermissionError):
+        for name in os.listdir(place.parent):  # noqa: PTH208 -- names alone: a folder may hold hundreds of ledgers
+            if name.startswith(begin) and _UNFINISHED.match(name, len(begin)):
+                place.with_name(name).unlink(missing_ok=True)
     unfinished = place.with_name(f"{begin}{os.urandom(4).hex()}{UNFINISHED}")
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fill(unfinished)
         os.fsync(descriptor)
         # Of one that was removed: SQLite would take its WAL for this one's.
-        if stale := [file for file in database_files(place)[1:] if file.exists()]:
+        if stale := [file for file in database_files(place)[1:] if os.path.lexists(file)]:
             for file in stale:
-                file.unlink()
+                file.unlink(missing_ok=True)
             sync_folder(place.parent)
         unfinished.rename(place)
     except BaseException:

@@ -13,7 +13,7 @@ from bulkroute.events import Event, RunEnded
 from bulkroute.output.metrics_file import Labelled, MetricsFile
 from bulkroute.progress import Progress, Summary
 
-WRITTEN = "bulkroute_metrics_timestamp_seconds", "When this file was last written."
+WRITTEN = "bulkroute_metrics_timestamp_seconds", "When a run or rollback last wrote this file."
 
 STATES = ("running", "throttled", "paused", "down", "gate", "backing_out", "stopping", "ended")
 
@@ -25,7 +25,9 @@ class RunMetrics:
         """Make the series."""
         self._rows = made.gauge("bulkroute_rows", "Rows of the batch by status.", "status")
         self._calls = Counter("bulkroute_calls", "Calls answered or given up in this run.", registry=made)
-        self._retries = Counter("bulkroute_retries", "Calls that were not a row's first.", registry=made)
+        self._retries = Counter(
+            "bulkroute_retries", "Calls of this run that were not a row's first try.", registry=made
+        )
         self._throttled = Counter("bulkroute_throttled", "Calls refused by throttling.", registry=made)
         self._in_flight = made.gauge("bulkroute_calls_in_flight", "Calls in flight.")
         self._rate = made.gauge(

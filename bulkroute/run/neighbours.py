@@ -1,7 +1,7 @@
 """Other runs for the same tenant on this machine: said at the start, since their rates add up at the service.
 
 Each run holds the lock of a file of its own for as long as it goes on. The lock dies with its process, and what a
-killed one leaves is swept by the next. Runs of other users are not seen. Never stops a run.
+killed one leaves is swept by the next process. Runs of other users are not seen. Never stops a run.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def _stand(name: str, ledger: Path) -> tuple[Path, int]:
 def _others(own: Path, name: str) -> Iterator[str]:
     """Yield the other runs of the tenant that go on, and sweep what killed ones have left."""
     _sweep(own.parent)
-    for path in sorted(own.parent.iterdir()):
+    for path in _files(own.parent):
         noted = _held(path) if path.name.startswith(name) and path != own else None
         if noted is not None and noted.get("pid") != os.getpid():  # a fleet knows its own tenants
             yield _describe(noted)
@@ -70,8 +70,14 @@ def _others(own: Path, name: str) -> Iterator[str]:
 @functools.cache
 def _sweep(folder: Path) -> None:
     """Sweep what killed runs of any tenant have left, once a process: a fleet would look at each tenant's for each."""
-    for path in folder.glob(f"*{END}"):
+    for path in _files(folder):
         _held(path)
+
+
+def _files(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError):  # whoever was last here took it away
+        return sorted(path for path in folder.iterdir() if path.suffix == END)
+    return []
 
 
 def _held(path: Path) -> dict[str, Any] | None:

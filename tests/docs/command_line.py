@@ -50,7 +50,7 @@ ENVIRONMENT = {
 OF_OTHERS = {
     "HTTPS_PROXY": "The proxy for `https://` addresses; `HTTP_PROXY` for `http://`.",
     "NO_PROXY": "Hosts that are reached without a proxy.",
-    "SSL_CERT_FILE": "Certificates of authorities to trust, instead of the system's; `SSL_CERT_DIR` names a folder.",
+    "SSL_CERT_FILE": "Certificates of authorities to trust, instead of the system's file; the system's folder stays trusted unless `SSL_CERT_DIR` names another one.",
     "TMPDIR": "Where the temporary databases lie while a manifest or live bindings are read.",
     "XDG_RUNTIME_DIR": "Where the control socket lies if the ledger's own path is too long for one.",
     "TERM": "`dumb` or empty: progress comes as plain lines.",

@@ -1,7 +1,6 @@
-"""What ends a run before anything is written, whoever cancels it; and what is left of the work when a ledger is closed."""
+"""What ends a run before anything is written: whoever cancels it, while plain code runs or a moment before."""
 
 import asyncio
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.events import Event
-from bulkroute.ledger.file import make_whole
 from bulkroute.settings import Settings
 from bulkroute.simulator import Simulator, routes_for
 from tests.harness import ids, targets, write_csv
@@ -46,20 +44,3 @@ def test_who_cancels_while_a_manifest_is_taken_in_leaves_no_trace(tmp_path: Path
     run_virtual(scenario())
     assert len(told) == (0 if early else 1)
     assert {file.name for file in tmp_path.iterdir()} == {"night.csv"}
-
-
-async def test_the_log_is_emptied_off_the_loop_so_that_nothing_is_left_when_the_ledger_is_closed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, log_bytes = tmp_path / "night.db", list[int]()
-
-    def on_the_loop(connection: sqlite3.Connection) -> None:
-        log_bytes.append(path.with_name("night.db-wal").stat().st_size)
-        make_whole(connection)
-
-    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole", on_the_loop)
-    async with Simulator(routes_for(ids(3), 1), static_token="door") as simulator:
-        settings = Settings(base_url=simulator.url, credentials=DOOR, snapshot=False)
-        async with Engine(settings) as engine:
-            summary = await engine.run([(row_id, *target) for row_id, target in targets(ids(3)).items()], ledger=path)
-    assert (summary.exit_code, log_bytes) == (0, [0])

@@ -12,7 +12,7 @@ from bulkroute.cli.options import CONTEXT, PATH
 def check(fleet: Path) -> None:
     """Check FLEET, the credentials file and the manifest of each tenant, and print how many rows each has; nothing is sent.
 
-    Every fault of every file is shown with its line.
+    The first faults of every file are shown, each with its line; `bulkroute check` shows more of one manifest.
 
     Example: bulkroute fleet check fleet.yaml
     """

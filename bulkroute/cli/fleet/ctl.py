@@ -11,7 +11,7 @@ import click
 
 from bulkroute.cli.ctl import VERB_LINES, verb_of
 from bulkroute.cli.fleet.options import fleet_file, of_hosts
-from bulkroute.cli.options import CONTEXT
+from bulkroute.cli.options import CONTEXT, ByFlag
 from bulkroute.errors import ExitCode, NotRunning, UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ HELP = f"""Tell the runs of the tenants of FLEET to pause, to go on, to go slowe
 Each that goes on answers on a line; which tenants have none is told. `stop` without --tenant ends the whole fleet: no
 further tenant is begun. `rate` is that of each tenant.
 
-Exit code 69: no tenant has a run.
+Exit code 69: no tenant has a run; 2: one of them refused, whatever the others answered.
 
 Example: bulkroute fleet ctl fleet.yaml pause --tenant acme the switch is rebooting
 """
@@ -49,7 +49,7 @@ Example: bulkroute fleet ctl fleet.yaml pause --tenant acme the switch is reboot
     callback=lambda ctx, _option, names: ctx.meta.update({NAMED: names}),
 )
 @of_hosts
-@click.option("--json", "json_", is_flag=True, help="Print each answer as one JSON object.")
+@click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print each answer as one JSON object.")
 @click.pass_context
 def ctl(ctx: click.Context, fleet: Path, words: tuple[str, ...], on: str | None, json_: bool) -> int:
     """Ask the runs, and print what they answer."""

@@ -3,7 +3,7 @@
 import click
 
 from bulkroute.cli.database_options import on_database
-from bulkroute.cli.options import PATH, ask_nothing, output_options, together
+from bulkroute.cli.options import PATH, ByFlag, ask_nothing, output_options, together
 
 fleet_file = click.argument("fleet", type=PATH)
 
@@ -22,7 +22,7 @@ which_options = together(
 )
 """Which tenants, and how many of them at a time."""
 
-as_json = click.option("--json", "json_", is_flag=True, help="Print one JSON object.")
+as_json = click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print one JSON object.")
 
 on_hosts = on_database(
     "Work on as many hosts as give this same command and PostgreSQL database, postgresql://host/database."

@@ -7,14 +7,16 @@ from pathlib import Path
 import click
 
 from bulkroute.cli.fleet.options import fleet_file, of_hosts
-from bulkroute.cli.options import CONTEXT
+from bulkroute.cli.options import CONTEXT, ByFlag
 from bulkroute.errors import ExitCode
 
 
 @click.command(context_settings=CONTEXT)
 @fleet_file
 @of_hosts
-@click.option("--json", "json_", is_flag=True, help="One JSON object: `tenants`, and `totals` over all of them.")
+@click.option(
+    "--json", "json_", cls=ByFlag, is_flag=True, help="One JSON object: `tenants`, and `totals` over all of them."
+)
 def status(fleet: Path, on: str | None, json_: bool) -> int:
     """Show how each tenant of FLEET stands, a line each, those first that need somebody's attention.
 

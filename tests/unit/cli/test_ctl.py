@@ -2,7 +2,10 @@
 
 import time
 
-from bulkroute.cli.ctl import describe, describe_shortly
+import click
+import pytest
+
+from bulkroute.cli.ctl import describe, describe_shortly, verb_of
 from bulkroute.progress import Pause
 from tests.unit.output.test_words import PROGRESS
 
@@ -35,3 +38,14 @@ def test_a_run_that_backs_out_is_in_a_state_of_its_own_until_it_stops() -> None:
     assert (down.state, down.reason) == ("backing_out", "service down")
     assert describe(down.fields())[0] == "run 1: backing out: down: service down"
     assert backing_out._replace(stopping="by the operator").state == "stopping"
+
+
+@pytest.mark.parametrize("verb", ["pause", "no-go"])
+def test_a_reason_is_as_many_words_as_it_takes(verb: str) -> None:
+    assert verb_of([verb, "calls", "are", "dropped"]) == (verb, "calls are dropped")
+
+
+@pytest.mark.parametrize("words", [("no-go",), ("rate",), ("rate", "20", "30"), ("stop", "now")])
+def test_what_is_no_verb_with_its_value_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(click.UsageError):
+        verb_of(words)

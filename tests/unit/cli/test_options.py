@@ -7,9 +7,10 @@ from typing import Any
 import click
 import pytest
 
-from bulkroute import BackOutOn, Credentials, Secret, Settings, UsageError
+from bulkroute import BackOutOn, Credentials, FailureLimit, Secret, Settings, UsageError
 from bulkroute.cli import cli
-from bulkroute.cli.options import FIELDS, settings_from
+from bulkroute.cli.options import FAILURES, FIELDS, REFUSED, settings_from
+from bulkroute.cli.run import run
 from bulkroute.run.control import obey
 from bulkroute.run.verbs import VERBS
 from bulkroute.settings import parse_back_out_on
@@ -161,3 +162,48 @@ def test_ctl_offers_every_verb_and_the_run_knows_it() -> None:
         assert verb.does in found.help
     with pytest.raises(ValueError, match="is none of " + ", ".join(VERBS)):
         obey(None, "dance", None)  # type: ignore[arg-type]  # no run is needed to refuse
+
+
+def _variable(option: click.Option) -> str:
+    return f"BULKROUTE_{max(option.opts, key=len).removeprefix('--').replace('-', '_').upper()}"
+
+
+ALL = [
+    pytest.param(command, option, id=f"{name} {option.opts[0]}")
+    for name, command in cli.all_commands().items()
+    for option in command.params
+    if isinstance(option, click.Option) and option.allow_from_autoenv and option.opts[0] != "--help"
+]
+
+
+@pytest.mark.parametrize(("command", "option"), ALL)
+def test_the_variable_of_an_option_has_the_name_of_its_flag(
+    command: click.Command, option: click.Option, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(_variable(option), "said")
+    context = click.Context(command, auto_envvar_prefix="BULKROUTE")
+    assert option.resolve_envvar_value(context) == "said"
+
+
+@pytest.mark.parametrize(("command", "option"), [each for each in ALL if each.values[1].multiple])  # type: ignore[union-attr]
+def test_each_value_of_a_repeatable_option_is_a_line_of_its_variable(
+    command: click.Command, option: click.Option, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_any_text = option.type.name == "text"
+    values = ["+55 11 4002%", ""] if is_any_text else ["+55", "11"]
+    monkeypatch.setenv(_variable(option), "\n".join(values))
+    context = click.Context(command, auto_envvar_prefix="BULKROUTE")
+    assert list(option.value_from_envvar(context)) == values
+
+
+def test_none_refused_is_a_limit_too_but_no_failure_limit() -> None:
+    assert REFUSED.convert("0", None, None) == FailureLimit(rows=0)
+    assert REFUSED.convert("2%", None, None) == FailureLimit(share=0.02)
+    with pytest.raises(click.BadParameter):
+        FAILURES.convert("0", None, None)
+
+
+def test_for_a_fleet_the_environment_has_no_say_in_a_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKROUTE_FORMAT", "yaml")
+    with run.make_context("run", ["-"], auto_envvar_prefix=None) as context:
+        assert context.params["format_"] is None

@@ -1,14 +1,16 @@
 """In which order tenants begin, and when: in virtual time, with work that only waits."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bulkroute.engine import Engine
-from bulkroute.errors import ExitCode
-from bulkroute.fleet.ground import Here, Others
+from bulkroute.errors import ExitCode, LedgerBusy, LedgerError, StopKind
+from bulkroute.fleet.ground import Footing, Here, Others
 from bulkroute.fleet.tenants import Fleet, FleetTenant
 from bulkroute.fleet.walk import BEGIN_EVERY_S, LOOK_EVERY_S, Walk
 from bulkroute.settings import Settings
@@ -93,3 +95,64 @@ def test_those_that_others_work_on_are_not_looked_after_with_each_one_that_begin
 
     spend({"theirs": 1.0, **dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 60.0)}, is_taken=is_taken)
     assert looks.count("theirs") < 10
+
+
+class Afar:
+    """A database, in the tenant's stead: whether it is out of reach, and whether another host works there, by the clock."""
+
+    is_shared = True
+
+    def __init__(self, is_away: Callable[[float], bool], is_taken: Callable[[float], bool]) -> None:
+        self._is_away, self._is_taken = is_away, is_taken
+        self._start_s = asyncio.get_running_loop().time()
+        self.tried_s: list[float] = []
+
+    @property
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._start_s
+
+    @contextlib.asynccontextmanager
+    async def enter(self, _tenant: FleetTenant) -> AsyncIterator[Footing]:
+        self.tried_s.append(self._now_s)
+        if self._is_away(self._now_s):
+            raise LedgerError("out of reach", stop=StopKind.COPY)
+        if self._is_taken(self._now_s):
+            raise LedgerBusy("another process works on it")
+        yield Footing()
+
+    def is_taken(self, _tenant: FleetTenant) -> bool:
+        return not self._is_away(self._now_s) and self._is_taken(self._now_s)
+
+
+def stand_by(
+    is_away: Callable[[float], bool], is_taken: Callable[[float], bool], patience_s: float
+) -> tuple[int | None, list[float]]:
+    """Return the exit code of a tenant whose ledger has a copy elsewhere, and when it was tried."""
+    settings = replace(SETTINGS, max_throttle_wait_s=patience_s)
+    tenant = FleetTenant("eu", 1, settings, Path("eu.csv"), None, Path("eu.db"), None)
+
+    async def work(_engine: Engine, _tenant: FleetTenant) -> tuple[int, None]:
+        return 0, None
+
+    async def scenario() -> tuple[int | None, list[float]]:
+        ground = Afar(is_away, is_taken)
+        walk = Walk(Fleet(Path("fleet.yaml"), [tenant], {}), work, at_once=1, on_event=lambda *_: None, ground=ground)
+        await walk.go()
+        return walk.works[0].exit_code, ground.tried_s
+
+    return run_virtual(scenario())
+
+
+def test_without_its_copy_a_tenant_is_tried_now_and_then_until_its_patience_is_over() -> None:
+    code, tried_s = stand_by(lambda _: True, lambda _: False, patience_s=4.0)
+    assert code == ExitCode.STOPPED
+    assert tried_s[-1] == pytest.approx(4.0, abs=2 * LOOK_EVERY_S)
+    assert len(tried_s) <= 4.0 / LOOK_EVERY_S + 2
+
+
+def test_two_short_outages_far_apart_are_not_one_long_one_for_whoever_stands_by() -> None:
+    code, tried_s = stand_by(
+        lambda now_s: 5 <= now_s < 7 or 205 <= now_s < 207, lambda now_s: now_s < 300, patience_s=30.0
+    )
+    assert code == 0, "it gave up in the second one"
+    assert tried_s[-1] >= 300

@@ -1,5 +1,6 @@
 """A ledger is made whole or not at all; that power loss finds no other, tests/crash/test_power_loss.py tries."""
 
+import os
 import sqlite3
 import stat
 from contextlib import closing
@@ -81,3 +82,18 @@ def test_the_wal_of_a_ledger_that_was_removed_is_not_taken_for_that_of_a_new_one
     wal.write_bytes(kept)
     with closing(written(path)) as connection:
         assert not connection.execute("SELECT * FROM batch").fetchall()
+
+
+def test_a_link_in_place_of_a_log_that_leads_nowhere_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "x.db-wal").symlink_to("victim")
+    new_file.make(tmp_path / "x.db", fill)
+    assert names(tmp_path) == {"x.db"}
+
+
+def test_a_folder_that_may_not_be_listed_is_good_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_folder: Path) -> list[str]:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    new_file.make(tmp_path / "x.db", fill)
+    assert (tmp_path / "x.db").exists()

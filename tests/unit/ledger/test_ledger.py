@@ -1,0 +1,74 @@
+"""What is left to do when a ledger is closed after a run."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from bulkroute.credentials import Credentials, Secret
+from bulkroute.engine import Engine
+from bulkroute.errors import LedgerBusy
+from bulkroute.ledger import lock
+from bulkroute.ledger.file import make_whole
+from bulkroute.settings import Settings
+from bulkroute.simulator import Simulator, routes_for
+from tests.harness import ids, targets
+
+DOOR = Credentials(token=Secret("door"))
+
+
+async def spend(path: Path) -> None:
+    """Run a batch of three rows."""
+    async with Simulator(routes_for(ids(3), 1), static_token="door") as simulator:
+        settings = Settings(base_url=simulator.url, credentials=DOOR, snapshot=False)
+        async with Engine(settings) as engine:
+            await engine.run([(row_id, *target) for row_id, target in targets(ids(3)).items()], ledger=path)
+
+
+async def test_the_log_is_emptied_off_the_loop_so_that_nothing_is_left_when_the_ledger_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, log_bytes = tmp_path / "night.db", list[int]()
+
+    def on_the_loop(connection: sqlite3.Connection) -> bool:
+        log_bytes.append(path.with_name("night.db-wal").stat().st_size)
+        return make_whole(connection)
+
+    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole", on_the_loop)
+    await spend(path)
+    assert log_bytes == [0]
+
+
+async def test_a_log_that_is_in_use_is_not_waited_for_once_more_on_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = list[bool]()
+    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole_beside", lambda _path: False)
+    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole", lambda _connection: tries.append(True))
+    await spend(tmp_path / "night.db")
+    assert not tries
+
+
+async def test_who_is_cancelled_meanwhile_keeps_the_lock_until_nothing_is_written_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, begun, may_end = tmp_path / "night.db", Event(), Event()
+
+    def slowly(_path: Path) -> bool:
+        begun.set()
+        return may_end.wait(30)
+
+    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole_beside", slowly)
+    run = asyncio.create_task(spend(path))
+    await asyncio.to_thread(begun.wait, 30)
+    run.cancel()
+    await asyncio.wait([run], timeout=0.2)
+    with pytest.raises(LedgerBusy), lock.hold(path):
+        pass
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    with lock.hold(path):
+        pass
