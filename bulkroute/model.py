@@ -171,7 +171,7 @@ class Status(StrEnum):
     SUCCEEDED = "succeeded"
     """The service accepted the call."""
     UNCHANGED = "unchanged"
-    """The live binding was the wanted one already, or an earlier batch had done it and live was not read; no call was made."""
+    """The live binding was the wanted one already (or an earlier batch made it so, live not read); no call was made."""
     SKIPPED = "skipped"
     """Not to be sent, as `--skip` says of its kind: `error` says why; no failure."""
     FAILED = "failed"
@@ -253,7 +253,8 @@ class Ruling(Enum):
     AGAIN = "again"
     """The row is tried again after a backoff; with its last try used up it fails, unless the service is down for all."""
     THROTTLED = "throttled"
-    """The call is made again later and uses up no try. Where the service says when, or refuses everything, all calls wait."""
+    """The call is made again later, uses up no try, and the pace goes down. All calls wait where the service says for how
+    long, or refuses everything."""
     REFUSED = "refused"
     """The token is renewed and the call made again, no try used up. Refused again, the row fails as `forbidden` if others are
     let in; else the run stops (exit 77)."""

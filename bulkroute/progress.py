@@ -56,7 +56,7 @@ class Summary:
     drifted: int = 0
     """Of all rows, those that were done and that another hand has changed since."""
     live_read: bool = False
-    """Whether the run read live bindings; told at its end alone, later False unless it backed out."""
+    """Whether the run read live bindings. Its own summary tells; that of a ledger has False unless it was backed out of."""
     attempts: int = 0
     """Calls of the run that were answered or given up; calls refused by throttling count here."""
     retries: int = 0

@@ -11,8 +11,8 @@ from bulkroute.cli.options import CONTEXT, manifest_format
 def check(manifest: str, format_: str | None) -> None:
     """Check MANIFEST, or a saved plan, and print how many rows it has; nothing is sent.
 
-    The first 50 faults are shown, each with its line. `-` reads standard input and needs --format. In a manifest by number the form is
-    checked; what its numbers and names mean, only live bindings tell.
+    The first 50 faults are shown, each with its line. `-` reads standard input and needs --format. In a manifest by
+    number the form is checked; what its numbers and names mean, only live bindings tell.
 
     Example: bulkroute check cutover.csv
     """

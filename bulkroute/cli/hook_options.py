@@ -16,7 +16,8 @@ hook_options = together(
         "--before-run",
         type=COMMAND,
         metavar="CMD",
-        help="Ask this shell command before anything is read or sent, but for a back-out that is gone on with: 0 is go, 75 not now, all else no.",
+        help="Ask this shell command before anything is read or sent: exit code 0 is go, 75 not now, all else no."
+        " Not asked before a back-out is gone on with.",
     ),
     setting(
         "--on-event",

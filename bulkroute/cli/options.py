@@ -312,9 +312,7 @@ output_options = together(
         metavar="FILE",
         help="Append all that is reported to FILE too, whatever --quiet leaves out.",
     ),
-    click.option(
-        "--quiet", is_flag=True, help="No output if all is done, or the window or --max-rows ended it with no failure."
-    ),
+    click.option("--quiet", is_flag=True, help="No output if all went well."),
     click.option("--metrics-file", type=PATH, metavar="FILE", help="Keep Prometheus metrics there, for node_exporter."),
 )
 """What is said of a run, and where."""

@@ -67,8 +67,8 @@ from bulkroute.cli.wave_options import require_somebody, wave_options
 def run(manifest: str, **options: Any) -> int:
     """Send what is not done yet of MANIFEST; the same command again resumes.
 
-    Rows that are done are sent again only if live bindings show that another hand, or a rollback, has changed them. `-` reads standard input; then --format and --ledger
-    are needed.
+    Rows that are done are sent again only if live bindings show that another hand, or a rollback, has changed them. `-`
+    reads standard input; then --format and --ledger are needed.
 
     MANIFEST may be a saved plan: its rows are sent where they are bound to what they were when it was made, and
     nowhere else.

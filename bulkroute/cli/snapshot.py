@@ -23,7 +23,9 @@ FREE_TEXT = ["accessCode", "extCode", "deviceDesc", "editable"]
 @output_to(metavar="FILE.csv", required=True, help="The file to write.")
 @connection_options
 def snapshot(output: Path, force: bool, **options: Any) -> int:
-    """Write the live bindings of all called routes that lead to a queue or flow as a manifest, with some more columns to read.
+    """Write the live bindings of all called routes as a manifest, with some more columns to read.
+
+    Routes that lead to no queue or flow are left out, and counted.
 
     Example: bulkroute snapshot -o before.csv --base-url https://cc.example.com
     """

@@ -132,8 +132,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def make_whole(connection: sqlite3.Connection) -> bool:
     """Bring what was committed from the log into the file, and empty the log: whoever copies the file then has all of it.
 
-    Return whether that was done. SQLite does so for the last one who closes a ledger, and only then: a page that shows it would keep it from that.
-    What cannot be brought over, since somebody reads an earlier state, stays in the log.
+    SQLite does so for the last one who closes a ledger, and only then: a page that shows it would keep it from that.
+    What cannot be brought over, since somebody reads an earlier state, stays in the log. Return whether it is empty.
     """
     with contextlib.suppress(sqlite3.Error):  # all is safe in the log, too
         connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
@@ -246,7 +246,7 @@ def _blank() -> bytes:
 
 
 def _write_blank(path: Path) -> None:
-    """Write an empty ledger into an empty file, in WAL mode (sqlite.org/fileformat.html, 1.3.3): sooner done than by SQLite."""
+    """Write an empty ledger in WAL mode (sqlite.org/fileformat.html, 1.3.3) into an empty file, sooner than SQLite does."""
     blank = bytearray(_blank())
     blank[18:20] = b"\2\2"
     with path.open("r+b") as file:

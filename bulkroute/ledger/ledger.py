@@ -135,7 +135,7 @@ class HeldLedger:
         """
         from bulkroute.ledger.writer import LedgerWriter  # here, since whoever reads needs neither asyncio nor YAML
 
-        is_new = not self.path.exists()
+        is_new, self._is_in_use = not self.path.exists(), False
         try:
             with closing(open_for_writing(self.path)) as connection:
                 writer = LedgerWriter(connection, self.path, self._copy)
