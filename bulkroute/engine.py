@@ -35,7 +35,7 @@ from bulkroute.progress import Proposal, Summary
 from bulkroute.rate.limit import Limit
 from bulkroute.run import control
 from bulkroute.run.approval import require_runnable
-from bulkroute.run.back_out import BackOut, unfinished
+from bulkroute.run.back_out import BackOut
 from bulkroute.run.back_out_watch import require_room
 from bulkroute.run.deadlines import Deadlines
 from bulkroute.run.downtime import Downtime, tell_of_tokens
@@ -130,7 +130,7 @@ class Engine:
             require_runnable(source, format, self._settings)
             with contextlib.ExitStack() as exits:
                 held = await self._hold(Ledger(path, self._copy), exits)
-                if (decided := unfinished(held)) is not None:
+                if (decided := held.unfinished_back_out()) is not None:
                     return await self._back_out(held, decided)
                 await hooks.before_run()
                 with contextlib.ExitStack() as inputs:
@@ -140,7 +140,7 @@ class Engine:
                         require_room(prepared, self._settings, self._allowed_per_s, self._deadlines, self._said.notice)
                         await self._agree(prepared)
                     run, summary = await self._work_through(held, prepared)
-                if not self._settings.back_out_on or (decided := unfinished(held)) is None:
+                if not self._settings.back_out_on or (decided := held.unfinished_back_out()) is None:
                     return self._ended(summary)
                 return await self._back_out(held, decided, run)
 
@@ -166,7 +166,7 @@ class Engine:
             found = existing(ledger, self._copy)
             with contextlib.ExitStack() as exits:
                 held = await self._hold(found, exits)
-                if (decided := unfinished(held)) and way in (LATEST_BATCH, WayBack(batch=decided.batch)):
+                if (decided := held.unfinished_back_out()) and way in (LATEST_BATCH, WayBack(batch=decided.batch)):
                     return await self._back_out(held, decided)
                 await hooks.before_run()
                 async with self._deadlines.entering(self._rollbacks.take_back(held, exits, way)) as prepared:

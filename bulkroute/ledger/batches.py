@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulkroute.errors import LedgerError, UsageError
-from bulkroute.ledger.file import transaction
+from bulkroute.ledger.file import sql_list, transaction
 from bulkroute.model import FailureKind, Row, Status
 from bulkroute.settings import SIMULATOR, Settings
 
@@ -202,19 +202,20 @@ def reopen(connection: sqlite3.Connection, batch: Batch, *, skipped: bool) -> in
     harm. Rows that another hand changed stay failed, since sending them would overwrite that. `skipped`: those rows are
     pending too, since live bindings tell whether they still have to be.
     """
-    again = f"UPDATE row SET status = '{Status.PENDING}', {blank()}"
     changed = f"error IN ('{FailureKind.CONFLICT}', '{FailureKind.DRIFTED}')"
+    again = {Status.SENT, Status.FAILED, Status.SKIPPED} if skipped else {Status.SENT, Status.FAILED}
+    left = f"batch = ? AND listed AND status IN ({sql_list(sorted(again))}) AND NOT (status = '{Status.FAILED}' AND {changed})"
     with transaction(connection):
-        connection.execute(
-            f"{again}, tried = 1 WHERE batch = ? AND listed AND status = '{Status.FAILED}' AND NOT {changed}",
-            (batch.number,),
-        )
-        if skipped:
-            connection.execute(f"{again} WHERE batch = ? AND listed AND status = '{Status.SKIPPED}'", (batch.number,))
-        return connection.execute(
-            f"{again}, attempts = attempts + 1, tried = 1 WHERE batch = ? AND listed AND status = '{Status.SENT}'",
-            (batch.number,),
-        ).rowcount
+        rows, in_doubt = connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE status = '{Status.SENT}') FROM row WHERE {left}", (batch.number,)
+        ).fetchone()
+        if rows:
+            connection.execute(
+                f"UPDATE row SET status = '{Status.PENDING}', {blank()}, attempts = attempts + (status = '{Status.SENT}'),"
+                f" tried = iif(status = '{Status.SKIPPED}', tried, 1) WHERE {left}",
+                (batch.number,),
+            )
+    return int(in_doubt)
 
 
 def tried_earlier(connection: sqlite3.Connection, batch: Batch) -> int:
@@ -237,7 +238,9 @@ def drifted_to_send(connection: sqlite3.Connection, batch: Batch) -> int:
 
 def has_pending(connection: sqlite3.Connection, batch: Batch, wave: int | None = None) -> bool:
     """Tell whether rows are still to be sent, of a wave if one is named."""
-    return next(pending(connection, batch, wave), None) is not None
+    is_pending = f"batch = ? AND listed AND status = '{Status.PENDING}'{_of(wave)}"
+    (found,) = connection.execute(f"SELECT EXISTS (SELECT 1 FROM row WHERE {is_pending})", (batch.number,)).fetchone()
+    return bool(found)
 
 
 def number_of(table: str) -> str:

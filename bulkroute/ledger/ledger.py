@@ -28,6 +28,7 @@ from bulkroute.ledger.paths import database_files, quoted
 from bulkroute.ledger.reader import READ, LedgerReader
 
 if TYPE_CHECKING:
+    from bulkroute.ledger.back_outs import BackOut
     from bulkroute.ledger.copied import LedgerCopy
     from bulkroute.ledger.writer import LedgerWriter
 
@@ -116,16 +117,28 @@ class HeldLedger:
         self.path, self._copy = path, copy
         self._is_in_use = False
         """Whether somebody reads an earlier state, so that the log could not be emptied."""
+        self._is_sound = False
+        """Whether it was searched for damage since we hold it."""
 
     @contextmanager
     def checked(self) -> Iterator[LedgerReader]:
-        """Give what there is to read, while it is searched for damage; an empty ledger if there is no file yet.
+        """Give what there is to read, while it is searched for damage, once; an empty ledger if there is no file yet.
 
         What the block reads is to be relied on only once the block has ended without a LedgerError.
         """
-        with checked(self.path) as connection:
+        with checked(self.path, is_sound=self._is_sound) as connection:
             _read_as_today(connection, self.path)
             yield LedgerReader(connection, self.path)
+        self._is_sound = True
+
+    def unfinished_back_out(self) -> "BackOut | None":
+        """Return the back-out that is to be gone on with; None if there is none. Raises LedgerError.
+
+        Without a search for damage: whoever goes on with it, or with anything else, is to search.
+        """
+        with checked(self.path, is_sound=True) as connection:
+            _read_as_today(connection, self.path)
+            return LedgerReader(connection, self.path).unfinished_back_out()
 
     @contextmanager
     def write(self) -> Iterator["LedgerWriter"]:

@@ -10,7 +10,8 @@ from bulkroute.ledger.file import sql_list
 from bulkroute.ledger.search import NAMES, add_functions, condition
 from bulkroute.model import REFUSED, Status, iso
 
-COUNTED = f"(listed OR status IN ({sql_list([*sorted(lifecycle.DONE), Status.SENT])}))"
+_KEPT = frozenset({*lifecycle.DONE, Status.SENT})
+COUNTED = f"(listed OR status IN ({sql_list(sorted(_KEPT))}))"
 """Which rows belong to the batch: those in the manifest, and those gone from it that are done or in doubt."""
 
 TRIES = "attempts - given_back"
@@ -93,13 +94,14 @@ class Reason(NamedTuple):
 def count(connection: sqlite3.Connection, batch: int) -> Counts:
     """Count the rows of a batch. A row of no known status, as bytes that went bad make it, is a sqlite3.DatabaseError."""
     # One walk with counters; GROUP BY would sort a million rows, which takes twice as long as the walk.
-    columns = ", ".join(f"count(*) FILTER (WHERE status = '{status}' AND {COUNTED})" for status in Status)
+    conditions = [f"status = '{status}'" + ("" if status in _KEPT else " AND listed") for status in Status]
+    columns = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in conditions)
     drifted = f"count(*) FILTER (WHERE drifted AND {COUNTED})"
-    unknown = f"count(*) FILTER (WHERE status NOT IN ({sql_list(Status)}))"
-    *found, drifted_rows, lost = connection.execute(
-        f"SELECT {columns}, {drifted}, {unknown} FROM row WHERE batch = ?", (batch,)
+    gone = f"count(*) FILTER (WHERE NOT listed AND status IN ({sql_list(sorted(set(Status) - _KEPT))}))"
+    *found, drifted_rows, gone_rows, all_rows = connection.execute(
+        f"SELECT {columns}, {drifted}, {gone}, count(*) FROM row WHERE batch = ?", (batch,)
     ).fetchone()
-    if lost:
+    if lost := all_rows - sum(found) - gone_rows:
         raise sqlite3.DatabaseError(f"rows of no known status: {lost:,}")
     by_status: dict[Status, int] = dict(zip(Status, found, strict=True))
     failures: dict[str, int] = {}

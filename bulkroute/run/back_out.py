@@ -38,14 +38,6 @@ MOST_NAMED = 20
 """Rows that are not back and get a line of their own; `export --rollback` lists all."""
 
 
-def unfinished(held: HeldLedger) -> back_outs.BackOut | None:
-    """Return the back-out that is to be gone on with; None if there is none. Raises LedgerError."""
-    if not held.path.exists():
-        return None
-    with held.checked() as ledger:
-        return ledger.unfinished_back_out()
-
-
 class Ended(NamedTuple):
     """How far a back-out came."""
 

@@ -224,7 +224,7 @@ class Preparation:
             return batch.brings_rows(staged) or batch.plan_leaves_work(staged, live, keep=keep)
         if isinstance(live, LiveBindings):
             return batch.begins_next(staged, live, keep=keep)
-        return (staged is not None and batch.brings_rows(staged)) or batch.counts().pending > 0
+        return (staged is not None and batch.brings_rows(staged)) or batch.has_pending()
 
     async def _read(self, inputs: ExitStack) -> LiveBindings | Unread:
         """Read live bindings, which stay open as long as `inputs`."""
