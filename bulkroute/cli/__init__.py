@@ -1,7 +1,6 @@
 """The command line: one file a command; each parses, wires and returns an exit code."""
 
 import gc
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +10,7 @@ import click
 from bulkroute.cli.lazy_group import LazyGroup
 from bulkroute.cli.messages import report_error
 from bulkroute.cli.profile import config_options, take_config
-from bulkroute.cli.streams import ReaderGone, flush, open_closed, print_errors_named
+from bulkroute.cli.streams import ReaderGone, flush, help_width, open_closed, print_errors_named
 from bulkroute.errors import EXIT_MEANINGS, BulkrouteError, ExitCode
 from bulkroute.version import __version__
 
@@ -63,6 +62,11 @@ class AllCommands(LazyGroup):
         with print_errors_named():
             return super().invoke(ctx)
 
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the help."""
+        ctx.terminal_width = ctx.terminal_width or help_width(ctx.max_content_width or 80)
+        return super().get_help(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands, and how they end."""
         super().format_commands(ctx, formatter)
@@ -107,8 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     given = sys.argv[1:] if arguments is None else arguments
     try:
         # No secret is ever an argument, so a command may be shown as it was given.
-        obj = shlex.join(["bulkroute", *given])
-        code = cli.main(given, prog_name="bulkroute", standalone_mode=False, obj=obj)
+        code = cli.main(given, prog_name="bulkroute", standalone_mode=False, obj=["bulkroute", *given])
     except (click.exceptions.Abort, ReaderGone):
         code = ExitCode.STOPPED
     except Exception as error:  # noqa: BLE001 -- the last stop: Python's own exit code for a traceback would read "some rows failed"

@@ -19,9 +19,9 @@ def as_given() -> str:
 
 def _words() -> list[str]:
     ctx = click.get_current_context(silent=True)
-    given: str | None = ctx.obj if ctx else None
+    words: list[str] | None = ctx.obj if ctx else None
     shown: list[str] = []
-    for word in shlex.split(given) if given else ["bulkroute", *sys.argv[1:]]:
+    for word in words or ["bulkroute", *sys.argv[1:]]:
         flag, given, value = word.partition("=")
         if shown and shown[-1] in _HIDDEN:
             shown.append(_HIDDEN[shown[-1]](word))

@@ -61,6 +61,17 @@ def print_errors_named() -> Iterator[None]:
         raise UsageError(f"cannot be written: {error.strerror}", where="standard output", hint=OF_STREAM) from error
 
 
+def help_width(most: int) -> int:
+    """Return how many characters a line of help takes, as click would find it: with `shutil`, a 15th of the time of help."""
+    with contextlib.suppress(ValueError):
+        if (columns := int(os.environ.get("COLUMNS", ""))) > 0:
+            return max(min(columns, most) - 2, 50)
+    columns = 80
+    with contextlib.suppress(OSError, ValueError):
+        columns = os.get_terminal_size(sys.stdout.fileno()).columns or columns
+    return max(min(columns, most) - 2, 50)
+
+
 def flush() -> None:
     """Write what is still buffered, if that is possible: Python itself would make an exit code of a failure, 120."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):

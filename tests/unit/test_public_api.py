@@ -36,6 +36,18 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_help_of_the_whole_waits_for_little_but_click() -> None:
+    code = (
+        "import sys; from bulkroute.cli import main\n"
+        "try: main(['--help'])\n"
+        "finally: print('imported:', [m for m in ('asyncio', 'pathlib', 'shlex', 'shutil') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(measured=False), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "imported: []"
+
+
 @pytest.mark.parametrize("command", cli.all_commands())
 def test_help_waits_for_nothing_that_only_work_needs(command: str) -> None:
     code = (

@@ -9,7 +9,7 @@ from bulkroute.cli.command_line import as_given, going_on
 
 
 def given(line: str) -> click.Context:
-    return click.Context(click.Command("run"), obj=line)
+    return click.Context(click.Command("run"), obj=shlex.split(line))
 
 
 @pytest.mark.parametrize(
