@@ -29,6 +29,7 @@ class Written:
 
     def __init__(self, path: Path, exits: ExitStack) -> None:
         self.disk = SlowDisk()
+        self.disk.sync_s = 2 * commit_thread.RECENT * commit_thread.SLOW_S  # slow enough for one to be noticed
         with closing(written(path)) as connection:
             connection.execute("INSERT INTO batch (batch, created_at, manifest, digest) VALUES (1, 0, 'm.csv', '')")
             connection.executemany(
@@ -113,6 +114,41 @@ async def test_a_commit_that_fails_in_the_thread_breaks_the_journal(one: Written
         await one.journal.flush()
     assert one.told == []
     assert one.on_disk() == "sppp"
+
+
+async def test_commits_that_are_slow_now_and_then_stay_where_they_are(
+    one: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = CommitThread(one.connection)
+    now_s, takes_s = 0.0, 0.0
+
+    def clock() -> float:
+        nonlocal now_s
+        now_s += takes_s
+        return now_s
+
+    def commit(seconds: float) -> asyncio.Future[None] | None:
+        nonlocal takes_s
+        takes_s = seconds
+        one.connection.execute("BEGIN")
+        return commits.commit()
+
+    monkeypatch.setattr(commit_thread.time, "perf_counter", clock)
+    one.disk.sync_s = 0.0
+    for _ in range(20):
+        assert commit(0.004) is None
+        for _ in range(20):
+            assert commit(0.0003) is None
+    slow = 0
+    while (job := commit(0.002)) is None:
+        slow += 1
+    await job
+    assert slow == 4
+    while (job := commit(0.002)) is not None:  # as fast as the thread can tell
+        await job
+    job = commit(0.0003)
+    assert job is not None, "one slow commit back on the loop is enough"
+    await job
 
 
 @pytest.mark.parametrize(
