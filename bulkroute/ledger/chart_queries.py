@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from bulkroute.ledger.batches import number_of
 from bulkroute.ledger.pair_queries import PAIR, PairKey
-from bulkroute.ledger.queries import COUNTED, TRIES
+from bulkroute.ledger.queries import COUNTED, IN_BATCH, TRIES
 from bulkroute.ledger.search import NAMES, add_functions, condition
 from bulkroute.model import Ruling, Status
 
@@ -175,7 +175,7 @@ def pace_changes(connection: sqlite3.Connection, batch: int, after: int) -> Iter
 
 def _where(connection: sqlite3.Connection, search: Search) -> tuple[str, dict[str, Any]]:
     """Return the condition of a search and its parameters."""
-    where = f"row.batch = :batch AND {COUNTED} AND status = '{Status.FAILED}'"
+    where = f"{IN_BATCH} AND {COUNTED} AND status = '{Status.FAILED}'"
     parameters: dict[str, Any] = {"kind": search.kind, "said": search.text}
     if search.kind:
         where += " AND error = :kind"

@@ -14,6 +14,9 @@ _KEPT = frozenset({*lifecycle.DONE, Status.SENT})
 COUNTED = f"(listed OR status IN ({sql_list(sorted(_KEPT))}))"
 """Which rows belong to the batch: those in the manifest, and those gone from it that are done or in doubt."""
 
+IN_BATCH = "+row.batch = :batch"
+"""Of one batch; "+" keeps SQLite from going through the rows by their ids, from place to place, for a batch is most of them."""
+
 TRIES = "attempts - given_back"
 """How many tries a row has used up; its attempts are calls that may have changed it."""
 
@@ -155,7 +158,7 @@ def export(
 
     Of all statuses where none is named; with `find` only those whose number, id or target's name holds that text.
     """
-    where, parameters = f"row.batch = :batch AND {COUNTED}", {"batch": batch}
+    where, parameters = f"{IN_BATCH} AND {COUNTED}", {"batch": batch}
     if statuses:
         where += f" AND status IN ({sql_list(statuses)})"
     if find:
