@@ -33,13 +33,16 @@ class Admission(NamedTuple):
     depart: Callable[[], Awaitable[None] | None]
 
 
-class Entry(NamedTuple):
+class Entry:
     """A row that waits at the gate until its call may start."""
 
-    row: int
-    admitted: asyncio.Future[Admission]
-    noted_s: float = 0.0
-    """When it was noted as SENT, or a moment before."""
+    __slots__ = ("admitted", "noted_s", "row")
+
+    def __init__(self, row: int, admitted: asyncio.Future[Admission]) -> None:
+        self.row = row
+        self.admitted = admitted
+        self.noted_s = 0.0
+        """When it was noted as SENT, or a moment before."""
 
 
 class Gate:
@@ -184,6 +187,8 @@ class Gate:
                 await self._stage_stirred.wait()
                 continue
             noted_s = self._pacer.clock()
+            for entry in entries:
+                entry.noted_s = noted_s
             try:
                 # Shielded: others wait for the same commit.
                 await asyncio.shield(self._journal.sent([entry.row for entry in entries]))
@@ -200,7 +205,7 @@ class Gate:
             if self.is_shut and not was_shut:
                 self._wait_again(entries)
                 continue
-            self._staged.extend(entry._replace(noted_s=noted_s) for entry in entries)
+            self._staged.extend(entries)
             self._start_stirred.set()
 
     async def _another_slot(self) -> Slot:
@@ -233,15 +238,15 @@ class Gate:
         self.in_flight += 1
         depart = partial(slot.depart, self._another_slot)
         if self._journal.copy is not None:
-            depart = partial(self._depart, depart, [entry.noted_s])
+            depart = partial(self._depart, depart, entry)
         entry.admitted.set_result(Admission(token, slot, depart))
 
-    def _depart(self, depart: Callable[[], Awaitable[None] | None], noted_s: list[float]) -> Awaitable[None] | None:
+    def _depart(self, depart: Callable[[], Awaitable[None] | None], entry: Entry) -> Awaitable[None] | None:
         """Let a call leave that the ledger's copy has as SENT since a moment ago; else let the copy confirm first that it may.
 
         Another host may hold the tenant by now, as after a freeze: it is told so there, and nothing leaves.
         """
-        if self._pacer.clock() - noted_s[0] < LEAVES_WITHIN_S:
+        if self._pacer.clock() - entry.noted_s < LEAVES_WITHIN_S:
             return depart()
-        noted_s[0] = self._pacer.clock()
+        entry.noted_s = self._pacer.clock()
         return self.while_open(self._journal.flush())
