@@ -67,6 +67,7 @@ from bulkroute.manifest.saved_plan import WaveRows as WaveRows
 from bulkroute.model import Binding as Binding
 from bulkroute.model import DeviceType as DeviceType
 from bulkroute.model import FailureKind as FailureKind
+from bulkroute.model import MediaType as MediaType
 from bulkroute.model import NamedTarget as NamedTarget
 from bulkroute.model import Pair as Pair
 from bulkroute.model import Row as Row

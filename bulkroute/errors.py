@@ -21,7 +21,7 @@ from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller; `EXIT_MEANINGS` has the words."""
+    """What the process tells its caller."""
 
     DONE = 0
     SOME_FAILED = 1
@@ -50,7 +50,7 @@ EXIT_MEANINGS = {
     ExitCode.BACKED_OUT: "backed out: all that the batch had changed is proven to be as before",
     ExitCode.NOT_BACKED_OUT: "backed out, but not all is proven to be as before",
     ExitCode.MANIFEST: "the manifest is invalid, or the plan not intact or not as approved; nothing was sent",
-    ExitCode.UNREACHABLE: "the service cannot be reached at all, no row could be tried",
+    ExitCode.UNREACHABLE: "the service cannot be reached at all, or does not let its bindings be read; no row could be tried",
     ExitCode.BUG: "a bug in bulkroute",
     ExitCode.BUSY: "not now: another run holds this ledger, or --before-run said so; nothing was done",
     ExitCode.REFUSED: "the service refuses the credentials, rows stay pending",
@@ -75,7 +75,11 @@ class StopKind(StrEnum):
     SIGNAL = "signal", ExitCode.STOPPED, "SIGINT, SIGTERM or SIGHUP"
     CTL = "ctl", ExitCode.STOPPED, "`ctl stop`, or the button of the live page"
     MAX_ROWS = "max_rows", ExitCode.STOPPED, "--max-rows is reached"
-    WINDOW = "window", ExitCode.STOPPED, "--until or --max-duration is over"
+    WINDOW = (
+        "window",
+        ExitCode.STOPPED,
+        "--until or --max-duration is over, or what comes next would not be done by then",
+    )
     DECLINED = "declined", ExitCode.STOPPED, "the question was not answered with yes"
     THROTTLED = "throttled", ExitCode.STOPPED, "throttled for longer than --max-throttle-wait"
     OUTAGE = "outage", ExitCode.STOPPED, "the service was down for longer than --max-outage-wait"
@@ -87,7 +91,11 @@ class StopKind(StrEnum):
     MAX_FAILURES = "max_failures", ExitCode.LIMIT, "--max-failures is reached"
     MAX_CONSECUTIVE_FAILURES = "max_consecutive_failures", ExitCode.LIMIT, "--max-consecutive-failures is reached"
     MAX_REFUSED = "max_refused", ExitCode.LIMIT, "more rows are refused than --max-refused allows"
-    CANARY = "canary", ExitCode.LIMIT, "a wave was read back wrong, or rows of the first one failed"
+    CANARY = (
+        "canary",
+        ExitCode.LIMIT,
+        "a wave was read back wrong or could not be read back, or rows of the first one failed",
+    )
     GATE = "gate", ExitCode.LIMIT, "a gate did not say go"
     BEFORE_RUN = "before_run", ExitCode.LIMIT, "--before-run did not say go"
     CREDENTIALS = "credentials", ExitCode.REFUSED, "the service refuses the credentials"

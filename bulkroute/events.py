@@ -135,7 +135,7 @@ class WaitEnded(NamedTuple):
     going_on: bool = True
     """Whether calls start again; False: the run ends."""
     outcome: str = ""
-    """What an outage turned out to be, in words."""
+    """What an outage turned out to be, or what the gates said, in words; else empty."""
 
 
 class WaveStarted(NamedTuple):
@@ -198,14 +198,14 @@ class BackingOut(NamedTuple):
 
 
 class BackedOut(NamedTuple):
-    """What came of that: proven by reading back."""
+    """What came of that: proven by reading back where it went through."""
 
     batch: int
     """Whose changes were taken back."""
     rows: int
     """Rows to put back."""
     back: int
-    """Of these, those that are proven to be as before."""
+    """Of these, those that are proven to be as before; where it ended before its end, those that were put back."""
     reason: str
     """What ended it before its end, in words; empty where it went through."""
     exit_code: int

@@ -82,7 +82,7 @@ class Summary:
     waves: list[WaveProgress] = field(default_factory=list)
     """How far each wave is: objects with `wave`, `rows`, `done`, `failed`, `state`; empty for a batch that goes in one."""
     backed_out: int | None = None
-    """Rows that the run has put back by itself, and that are proven to be as before; None if it did not begin to."""
+    """Rows that it has put back by itself, proven to be as before once that is through; None if it did not begin to."""
     plan: str | None = None
     """The fingerprint of the saved plan that the batch is made of; None for a manifest."""
 
@@ -129,7 +129,10 @@ class Pause(NamedTuple):
     since: float
     """When it began, in seconds since the epoch."""
     until: float | None = None
-    """When it ends, or a service that is down is given up, in seconds since the epoch; None if nobody can say."""
+    """When it ends, a service that is down is given up, or silent gates count as a no; None if nobody can say.
+
+    In seconds since the epoch.
+    """
     next_probe_s: float | None = None
     """In how many seconds a probe goes to a service that is down."""
 
@@ -179,7 +182,7 @@ class Progress(NamedTuple):
     started_per_s: int
     """Calls that started in the last second."""
     pauses: list[Pause]
-    """Why no call starts now, or only probes: each with the fields of `Pause`, moments as ISO 8601 UTC."""
+    """Why no call starts now, or only probes: each with the fields of `Pause`; in JSON their moments are ISO 8601 UTC."""
     stopping: str | None
     """Why the run is stopping; None while it is not."""
     ends_at: float | None
@@ -230,11 +233,11 @@ class Progress(NamedTuple):
 
     @property
     def until(self) -> float | None:
-        """When that ends, or a service that is down is given up; None if nobody can say."""
+        """When that ends, a service that is down is given up, or silent gates count as a no; None if nobody can say."""
         return self.pauses[0].until if self.pauses else None
 
     def fields(self) -> dict[str, Any]:
-        """Return all of it as plain values, `ends_at` as ISO 8601 UTC; rates: None is unlimited."""
+        """Return all of it as plain values, moments as ISO 8601 UTC; rates: None is unlimited; `eta_s` is None while it stops."""
         return {
             **self._asdict(),
             "state": self.state,

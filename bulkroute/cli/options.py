@@ -254,7 +254,7 @@ connection_options = together(
     setting("--max-attempts", type=click.IntRange(1), metavar="N", help="Tries a row gets, the first included."),
     setting("--backoff", type=float, metavar="S", help="Base of the full-jitter backoff."),
     setting("--backoff-cap", type=float, metavar="S", help="Longest backoff."),
-    setting("--timeout", type=float, metavar="S", help="For one call, once it is sent."),
+    setting("--timeout", type=float, metavar="S", help="For one call, connecting included."),
     setting(
         "--max-throttle-wait",
         type=float,

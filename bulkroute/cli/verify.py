@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 @click.command(context_settings=CONTEXT)
 @click.argument("ledger", type=PATH)
 @of_batch
-@click.option("--rows", is_flag=True, help="Show each row that differs, not those that differ alike in one line.")
+@click.option(
+    "--rows",
+    "with_rows",
+    cls=ByFlag,
+    is_flag=True,
+    help="Show each row that differs, not those that differ alike in one line.",
+)
 @click.option("--json", "json_", cls=ByFlag, is_flag=True, help="Print one JSON object.")
 @click.option("--metrics-file", type=PATH, metavar="FILE", help="Write what was found as Prometheus metrics there.")
 @connection_options
@@ -48,7 +54,7 @@ def verify(ledger: Path, **options: Any) -> int:
         if options["json_"]:
             click.echo(to_json(verified, code))
         else:
-            print_verified(verified, sys.stdout, rows=options["rows"])
+            print_verified(verified, sys.stdout, rows=options["with_rows"])
         return code
 
     code = -1

@@ -3,9 +3,9 @@
 A commit syncs the disk; the statements before it only write to memory and stay on the loop. As long as commits are fast
 on average they stay there too: a way to a thread and back costs more. A disk that has become slow sends them to the
 thread, one at a time, until so many in a row were fast again, as far as that can be told from there. So a slow disk costs
-a loop with many ledgers few slow commits each, not all of them, and a disk that is slow once in a hundred costs no thread.
-A read over the same connection waits for the commit all the same: one in `batches.CHUNK_ROWS` rows, and each that is
-drawn.
+a loop with many ledgers few slow commits each, not all of them, and one that takes some milliseconds now and then no
+thread. A read over the same connection waits for the commit all the same: one in `batches.CHUNK_ROWS` rows, and each
+that is drawn.
 
 Promises that a commit that fails is rolled back before anybody hears of it.
 """

@@ -58,7 +58,7 @@ class DifferenceKind(StrEnum):
     GONE = "gone"
     """No called route has its id any more."""
     LOCKED = "locked"
-    """It leads to another target, and must not be changed now."""
+    """It does not lead where it should, and must not be changed now."""
 
     @property
     def words(self) -> str:

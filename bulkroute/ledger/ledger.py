@@ -142,11 +142,15 @@ class HeldLedger:
 
     @contextmanager
     def write(self) -> Iterator["LedgerWriter"]:
-        """Open the ledger for the block, once `checked` found it sound; it is made if there is none yet.
+        """Open the ledger for the block, once it was found sound, by `checked` or now; it is made if there is none yet.
 
         One that is made here and into which nothing is put is removed again. Raises LedgerError.
         """
         from bulkroute.ledger.writer import LedgerWriter  # here, since whoever reads needs neither asyncio nor YAML
+
+        if not self._is_sound:
+            with self.checked():
+                pass
 
         is_new, self._is_in_use = not self.path.exists(), False
         try:

@@ -80,7 +80,7 @@ CREATE TABLE row (
     device_id   INTEGER NOT NULL,           -- wanted
     listed      INTEGER NOT NULL DEFAULT 1, -- 0: no longer in the manifest
     status      TEXT NOT NULL DEFAULT 'pending', -- where it stands
-    error       TEXT,                       -- of a failed row: its failure kind
+    error       TEXT,                       -- of a failed or skipped row: why, as a failure kind
     tried       INTEGER NOT NULL DEFAULT 0, -- 1: by an earlier run; its turn comes after those that were not
     attempts    INTEGER NOT NULL DEFAULT 0, -- calls that may have changed it, over all runs since it was last retargeted
     http_status INTEGER,                    -- of the last answer

@@ -56,13 +56,16 @@ class Verified(NamedTuple):
     left: int
     """Rows of a batch that has not ended that are not done yet, or in doubt: nothing is said of these."""
     differences: list[Difference]
-    """Rows among them whose live binding is another one: `id`, `accessCode`, `extCode`, `kind`, `was`, `wanted` and `is`."""
+    """Rows among them whose live binding is another one.
+
+    In JSON `id`, `accessCode`, `extCode`, `kind`, `was`, `wanted` and `is`.
+    """
     settled: bool
     """False if the service's list of called routes never came to rest."""
 
     @property
     def groups(self) -> list[DifferenceGroup]:
-        """Rows that differ alike: `kind`, `wanted`, `is`, `rows` and `examples`, the most frequent first."""
+        """Rows that differ alike, the most frequent first; in JSON `kind`, `wanted`, `is`, `rows` and `examples`."""
         alike: dict[tuple[DifferenceKind, NamedTarget, NamedTarget | None], list[Difference]] = {}
         for each in self.differences:
             alike.setdefault((each.kind, each.wanted, each.now), []).append(each)

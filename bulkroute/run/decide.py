@@ -47,7 +47,8 @@ def drift_stops(rows: int, *, where: str, is_plan: bool = False) -> StoppedEarly
             stop=StopKind.DRIFT,
         )
     return StoppedEarly(
-        f"{rows:,} rows that were done have been changed by another hand, nothing was sent",
+        f"{rows:,} {'row that was done has' if rows == 1 else 'rows that were done have'} been changed by another hand,"
+        " nothing was sent",
         where=where,
         hint="--on-drift send overwrites that, --on-drift keep leaves it",
         stop=StopKind.DRIFT,

@@ -181,7 +181,7 @@ class Run:
         self._rate_changed(PaceCause.OPERATOR, "asked for by the operator")
 
     def set_concurrency(self, slots: int) -> None:
-        """Change how many calls may be in flight, at once: 1 to `MOST_IN_FLIGHT`, else ValueError."""
+        """Change how many calls may be in flight, at once: 1 to 10,000, else ValueError."""
         if not 1 <= slots <= MOST_IN_FLIGHT:
             raise ValueError(f"from 1 to {MOST_IN_FLIGHT:,} calls may be in flight, not {slots}")
         self._pool.resize(slots)

@@ -52,7 +52,7 @@ class Settings:
     backoff_cap_s: float = 20.0
     """Longest backoff."""
     timeout_s: float = 15.0
-    """For one call, once it is sent."""
+    """For one call, from connecting, which may take half of it, to the last byte of its answer."""
     max_throttle_wait_s: float = 900.0
     """How long throttling may hold the run up without one success."""
     max_outage_wait_s: float = 900.0

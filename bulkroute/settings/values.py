@@ -28,12 +28,12 @@ class BackOutOn(StrEnum):
 
 
 class FailureLimit(NamedTuple):
-    """How many failures end a run: a number of rows, or a share of the finished ones (0 to 1)."""
+    """How many failed or refused rows are too many: a number of rows, or a share of them (0 to 1)."""
 
     rows: int | None = None
     """So many rows."""
     share: float | None = None
-    """Or such a share of the finished rows, 0 to 1; it counts from 20 of them on."""
+    """Or such a share, 0 to 1: of the finished rows, from 20 of them on (`max_failures`), or of all rows (`max_refused`)."""
 
     def __str__(self) -> str:
         """Return the limit as it is written on the command line."""

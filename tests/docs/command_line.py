@@ -37,7 +37,7 @@ ENVIRONMENT = {
     "BULKROUTE_SIMULATOR_TOKEN": "The ready token that `simulate` lets in, `demo-token` if it is not set.",
     "BULKROUTE_HOOK": "Marks the processes of a hook or gate, so that none of them is left.",
     "BULKROUTE_EVENT": "Set for hooks alone: what they are told of, `before_run` or an event.",
-    "BULKROUTE_WAVE": "Told to gates: the number of the wave that has just ended.",
+    "BULKROUTE_WAVE": "Told to gates: the number of the wave that has just ended; elsewhere the variable of `--wave`.",
     "BULKROUTE_WAVES": "Told to gates: how many waves there are; elsewhere the variable of `--waves`.",
     "BULKROUTE_LEDGER": "Told to gates: the ledger's path; elsewhere the variable of `--ledger`.",
     "BULKROUTE_DONE": "Told to gates: rows of the batch that are done.",

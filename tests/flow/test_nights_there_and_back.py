@@ -66,7 +66,7 @@ def test_two_manifests_for_evening_and_morning_are_absolute_states(tmp_path: Pat
         stays = f"4008865495 (id {ROUTES[4]}): was skill_queue 102, wanted Callback 201 (ivr 201), is skill_queue 999"
         centre.give(*evening, "--on-drift", "stop", at=kept, code=6, says=stays)
         foretold = centre.give("plan", "holiday.csv", "--on-drift", "stop", at=kept, code=6)
-        assert "1 rows that were done have been changed by another hand, nothing was sent" in foretold.err
+        assert "1 row that was done has been changed by another hand, nothing was sent" in foretold.err
         foretold = centre.give("plan", "holiday.csv", "--on-drift", "keep", at=kept)
         assert "1 drifted: they were done, and another hand has changed them since, which stays so" in foretold.out
         assert "0 to change" in foretold.out

@@ -28,7 +28,8 @@ HELP = f"""Tell the runs of the tenants of FLEET to pause, to go on, to go slowe
 Each that goes on answers on a line; which tenants have none is told. `stop` without --tenant ends the whole fleet: no
 further tenant is begun. `rate` is that of each tenant.
 
-Exit code 69: no tenant has a run; 2: one of them refused, whatever the others answered.
+Exit code 69: no tenant has a run; 5: one of them is another user's; else 2: one of them refused, whatever the others
+answered.
 
 Example: bulkroute fleet ctl fleet.yaml pause --tenant acme the switch is rebooting
 """

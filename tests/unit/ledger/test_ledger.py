@@ -9,13 +9,14 @@ import pytest
 
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
-from bulkroute.errors import LedgerBusy
+from bulkroute.errors import LedgerBusy, LedgerError
 from bulkroute.ledger import lock
 from bulkroute.ledger.file import make_whole
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.settings import Settings
 from bulkroute.simulator import Simulator, routes_for
 from tests.harness import ids, targets
+from tests.ledgers import made
 
 DOOR = Credentials(token=Secret("door"))
 
@@ -88,3 +89,13 @@ async def test_who_is_cancelled_meanwhile_keeps_the_lock_until_nothing_is_writte
         await run
     with lock.hold(path):
         pass
+
+
+def test_a_damaged_ledger_is_not_written_even_by_who_has_not_looked(tmp_path: Path) -> None:
+    path = made(tmp_path / "night.db", rows=400)
+    damaged = bytearray(path.read_bytes())
+    damaged[-3 * 4096 : -4096] = bytes(2 * 4096)
+    path.write_bytes(damaged)
+    with Ledger(path).hold() as held, pytest.raises(LedgerError, match="the ledger is damaged"), held.write():
+        pytest.fail("nothing may be written into it")
+    assert path.read_bytes() == damaged

@@ -231,7 +231,7 @@ def test_what_another_hand_changed_can_stop_all_and_leaves_the_ledger_as_it_was(
     done(night)
     night.live[B] = OTHERS
     before = night.ledger.read_bytes()
-    with pytest.raises(StoppedEarly, match="1 rows that were done have been changed by another hand") as stopped:
+    with pytest.raises(StoppedEarly, match="1 row that was done has been changed by another hand") as stopped:
         night.take_in(on_drift="stop")
     assert (stopped.value.stop, stopped.value.exit_code) == (StopKind.DRIFT, 6)
     assert night.ledger.read_bytes() == before
@@ -257,7 +257,7 @@ def test_a_row_in_conflict_has_drifted_for_the_next_batch_while_another_hand_hol
     night.live[A] = now
     night.write({**WANTED, D: (1, 104)})
     if drifted:
-        with pytest.raises(StoppedEarly, match="1 rows that were done have been changed"):
+        with pytest.raises(StoppedEarly, match="1 row that was done has been changed"):
             night.take_in(on_drift="stop")
     found = night.take_in(on_drift=on_drift)
     assert (night.statuses(2)[A], found.prepared.counts.drifted) == (status, drifted)
@@ -268,7 +268,7 @@ def test_a_row_in_conflict_has_drifted_for_the_next_batch_while_another_hand_hol
 def test_a_row_that_is_done_and_whose_route_is_gone_is_not_called_done(night: Night, on_drift: str, kind: str) -> None:
     done(night)
     del night.live[B]
-    with pytest.raises(StoppedEarly, match="1 rows that were done have been changed"):
+    with pytest.raises(StoppedEarly, match="1 row that was done has been changed"):
         night.take_in(on_drift="stop")
     prepared = night.take_in(on_drift=on_drift).prepared
     assert (prepared.counts.failures, prepared.drifted) == ({kind: 1}, 0)
