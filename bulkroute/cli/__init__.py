@@ -110,7 +110,6 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     gc.set_threshold(100_000)  # what is imported stays: looking it through as it grows takes a 20th of a run's start
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        # No secret is ever an argument, so a command may be shown as it was given.
         code = cli.main(given, prog_name="bulkroute", standalone_mode=False, obj=["bulkroute", *given])
     except (click.exceptions.Abort, ReaderGone):
         code = ExitCode.STOPPED

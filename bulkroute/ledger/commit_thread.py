@@ -46,10 +46,8 @@ class CommitThread:
         if self._fast_in_a_row >= FAST_IN_A_ROW:
             self._mean_s += (self._commit() - self._mean_s) / RECENT
             if self._mean_s > SLOW_S:
-                self._mean_s, self._fast_in_a_row = (
-                    SLOW_S,
-                    0,
-                )  # the first one back here sends the others there again, or not
+                self._fast_in_a_row = 0
+                self._mean_s = SLOW_S  # the first one back here sends the others there again, or not
             return None
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")

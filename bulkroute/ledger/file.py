@@ -68,12 +68,12 @@ def roll_back(connection: sqlite3.Connection) -> None:
 
 
 @contextlib.contextmanager
-def checked(path: Path, *, is_sound: bool = False) -> Iterator[sqlite3.Connection]:
+def checked(path: Path, *, search: bool = True) -> Iterator[sqlite3.Connection]:
     """Give a connection to read an existing ledger while it is searched for damage; an empty ledger if there is none yet.
 
     What the block reads is to be relied on only once the block has ended. A search takes about 0.5 s a million rows;
-    that of a large ledger goes on beside the block, in a thread of its own. `is_sound`: there is no need for it, since
-    it was searched already, or will be. Raises LedgerError.
+    that of a large ledger goes on beside the block, in a thread of its own. Without `search` it was searched already.
+    Raises LedgerError.
     """
     with ledger_errors(path, "open the ledger"):
         size_bytes = path.stat().st_size if path.exists() else 0
@@ -83,16 +83,16 @@ def checked(path: Path, *, is_sound: bool = False) -> Iterator[sqlite3.Connectio
     with contextlib.ExitStack() as exits:
         with ledger_errors(path, "open the ledger"):
             connection = exits.enter_context(contextlib.closing(_connect_to_check(path, size_bytes)))
-        if is_sound or size_bytes <= SMALL_BYTES:
-            if size_bytes and not is_sound:
+        if not search or size_bytes <= SMALL_BYTES:
+            if search and size_bytes:
                 _search_for_damage(path)
             yield connection
             return
         from concurrent.futures import ThreadPoolExecutor  # here, since `status` of a small one must not wait for it
 
-        search = exits.enter_context(ThreadPoolExecutor(1)).submit(_search_for_damage, path)
+        searching = exits.enter_context(ThreadPoolExecutor(1)).submit(_search_for_damage, path)
         yield connection
-        search.result()
+        searching.result()
 
 
 def require_writable(path: Path) -> None:

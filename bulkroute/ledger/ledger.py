@@ -118,41 +118,36 @@ class HeldLedger:
         self._is_in_use = False
         """Whether somebody reads an earlier state, so that the log could not be emptied."""
         self._is_sound = False
-        """Whether it was searched for damage since we hold it."""
+        """Whether it was searched for damage since we hold it, and not written since."""
 
     @contextmanager
     def checked(self) -> Iterator[LedgerReader]:
-        """Give what there is to read, while it is searched for damage, once; an empty ledger if there is no file yet.
+        """Give what there is to read, while it is searched for damage; an empty ledger if there is no file yet.
 
-        What the block reads is to be relied on only once the block has ended without a LedgerError.
+        It is not searched again until it is written. What the block reads is to be relied on only once the block has ended
+        without a LedgerError.
         """
-        with checked(self.path, is_sound=self._is_sound) as connection:
+        with checked(self.path, search=not self._is_sound) as connection:
             _read_as_today(connection, self.path)
             yield LedgerReader(connection, self.path)
         self._is_sound = True
 
     def unfinished_back_out(self) -> "BackOut | None":
-        """Return the back-out that is to be gone on with; None if there is none. Raises LedgerError.
-
-        Without a search for damage: whoever goes on with it, or with anything else, is to search.
-        """
-        with checked(self.path, is_sound=True) as connection:
-            _read_as_today(connection, self.path)
-            return LedgerReader(connection, self.path).unfinished_back_out()
+        """Return the back-out that is to be gone on with; None if there is none. Raises LedgerError."""
+        if not self.path.exists():
+            return None
+        with self.checked() as ledger:
+            return ledger.unfinished_back_out()
 
     @contextmanager
     def write(self) -> Iterator["LedgerWriter"]:
-        """Open the ledger for the block, once it was found sound, by `checked` or now; it is made if there is none yet.
+        """Open the ledger for the block, once `checked` found it sound; it is made if there is none yet.
 
         One that is made here and into which nothing is put is removed again. Raises LedgerError.
         """
         from bulkroute.ledger.writer import LedgerWriter  # here, since whoever reads needs neither asyncio nor YAML
 
-        if not self._is_sound:
-            with self.checked():
-                pass
-
-        is_new, self._is_in_use = not self.path.exists(), False
+        is_new, self._is_in_use, self._is_sound = not self.path.exists(), False, False
         try:
             with closing(open_for_writing(self.path)) as connection:
                 writer = LedgerWriter(connection, self.path, self._copy)

@@ -10,7 +10,7 @@ import pytest
 from bulkroute.credentials import Credentials, Secret
 from bulkroute.engine import Engine
 from bulkroute.errors import LedgerBusy, LedgerError
-from bulkroute.ledger import lock
+from bulkroute.ledger import file, lock
 from bulkroute.ledger.file import make_whole
 from bulkroute.ledger.ledger import Ledger
 from bulkroute.settings import Settings
@@ -91,11 +91,29 @@ async def test_who_is_cancelled_meanwhile_keeps_the_lock_until_nothing_is_writte
         pass
 
 
-def test_a_damaged_ledger_is_not_written_even_by_who_has_not_looked(tmp_path: Path) -> None:
-    path = made(tmp_path / "night.db", rows=400)
+def test_a_ledger_is_searched_for_damage_before_anything_is_done_with_it_and_again_once_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, searches = made(tmp_path / "night.db", rows=400), list[Path]()
+    search = file._search_for_damage
+
+    def counted(path: Path) -> None:
+        searches.append(path)
+        search(path)
+
+    monkeypatch.setattr(file, "_search_for_damage", counted)
+    with Ledger(path).hold() as held:
+        assert held.unfinished_back_out() is None
+        with held.checked() as ledger:
+            assert ledger.require_batch().counts().total == 400
+        assert len(searches) == 1
+        with held.write():
+            pass
+        assert held.unfinished_back_out() is None
+        assert len(searches) == 2
+
     damaged = bytearray(path.read_bytes())
     damaged[-3 * 4096 : -4096] = bytes(2 * 4096)
     path.write_bytes(damaged)
-    with Ledger(path).hold() as held, pytest.raises(LedgerError, match="the ledger is damaged"), held.write():
-        pytest.fail("nothing may be written into it")
-    assert path.read_bytes() == damaged
+    with Ledger(path).hold() as held, pytest.raises(LedgerError, match="the ledger is damaged"):
+        held.unfinished_back_out()
