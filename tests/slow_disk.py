@@ -14,8 +14,8 @@ class SlowDisk:
     """Makes commits slow, and holds the next one until it is let go, or fails it."""
 
     def __init__(self) -> None:
-        self.sync_s = 0.002
-        """How long each commit takes at least: at first, longer than is good for an event loop."""
+        self.sync_s = 0.02
+        """How long each commit takes at least: at first, so long that one of them shows that the disk is slow."""
         self.commits = 0
         self.threads: set[threading.Thread] = set()
         """Where commits took place."""

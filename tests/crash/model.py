@@ -126,7 +126,7 @@ class Model:
                 if stayed or known is None or not (known.touched or known.status in DONE):
                     continue
                 if row.status == "sent":
-                    kept[row_id] = replace(known, status="sent")
+                    kept[row_id] = replace(known, status="sent", error=None)
                 elif row.status in DONE:
                     kept[row_id] = known.reopened(written=None, tried=False)
             after = after.with_rows(number, kept)

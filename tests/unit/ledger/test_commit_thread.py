@@ -30,7 +30,6 @@ class Written:
 
     def __init__(self, path: Path, exits: ExitStack) -> None:
         self.disk = SlowDisk()
-        self.disk.sync_s = 2 * commit_thread.RECENT * commit_thread.SLOW_S  # slow enough for one to be noticed
         with closing(written(path)) as connection:
             connection.execute("INSERT INTO batch (batch, created_at, manifest, digest) VALUES (1, 0, 'm.csv', '')")
             connection.executemany(
