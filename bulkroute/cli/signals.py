@@ -63,10 +63,14 @@ class Interrupts:
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in an event loop."""
+        guarded = self._guard(main)
         try:
-            return run_in_loop(self._guard(main))
+            return run_in_loop(guarded)
         except asyncio.CancelledError:
             raise self._interrupted() from None
+        finally:
+            for each in (guarded, main):
+                each.close()  # where a signal came before the loop began it: Python would complain
 
     async def _guard(self, main: Coroutine[Any, Any, T]) -> T:
         task = asyncio.current_task()
