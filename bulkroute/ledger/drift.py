@@ -38,7 +38,8 @@ _EDITABLE = f"(live.editable IS NULL OR live.editable NOT IN {LOCKED})"
 def has_ended(connection: sqlite3.Connection, batch: Batch) -> bool:
     """Tell whether nothing of a batch is left to send or settle, or a rollback has ended it."""
     (going_on,) = connection.execute(
-        "SELECT NOT EXISTS (SELECT 1 FROM batch WHERE parent <= ?1 AND batch > ?1) AND EXISTS (SELECT 1 FROM row WHERE row.batch = ?1"
+        "SELECT NOT EXISTS (SELECT 1 FROM batch WHERE parent <= ?1 AND batch > ?1)"
+        " AND EXISTS (SELECT 1 FROM row WHERE row.batch = ?1"
         # Asked first, since nearly all are: a look at a million rows takes half the time.
         f" AND row.status <> '{Status.SUCCEEDED}'"
         f" AND (row.status = '{Status.SENT}' OR (row.listed AND NOT ({_DONE}) AND NOT ({_REFUSED}))))",

@@ -28,9 +28,6 @@ OLDEST_FORMAT = 1
 PATIENCE_MS = 500
 """So long a writer that ends waits for whoever reads, to leave the file whole."""
 
-SMALL_BYTES = 4_000_000
-"""A ledger of so many bytes is searched for damage faster than a thread is worth."""
-
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
@@ -69,30 +66,20 @@ def roll_back(connection: sqlite3.Connection) -> None:
 
 @contextlib.contextmanager
 def checked(path: Path, *, search: bool = True) -> Iterator[sqlite3.Connection]:
-    """Give a connection to read an existing ledger while it is searched for damage; an empty ledger if there is none yet.
+    """Give a connection to read an existing ledger, once it was searched for damage; an empty ledger if there is none yet.
 
-    What the block reads is to be relied on only once the block has ended. A search takes about 0.5 s a million rows;
-    that of a large ledger goes on beside the block, in a thread of its own. Without `search` it was searched already.
-    Raises LedgerError.
+    A search takes about 0.5 s a million rows; without `search` it was done already. Raises LedgerError.
     """
     with ledger_errors(path, "open the ledger"):
         size_bytes = path.stat().st_size if path.exists() else 0
         if size_bytes:
             require_writable(path)
             _check_header(path)
-    with contextlib.ExitStack() as exits:
-        with ledger_errors(path, "open the ledger"):
-            connection = exits.enter_context(contextlib.closing(_connect_to_check(path, size_bytes)))
-        if not search or size_bytes <= SMALL_BYTES:
-            if search and size_bytes:
-                _search_for_damage(path)
-            yield connection
-            return
-        from concurrent.futures import ThreadPoolExecutor  # here, since `status` of a small one must not wait for it
-
-        searching = exits.enter_context(ThreadPoolExecutor(1)).submit(_search_for_damage, path)
+        connection = _connect_to_check(path, size_bytes)
+    with contextlib.closing(connection):
+        if search and size_bytes:
+            _search_for_damage(path)
         yield connection
-        searching.result()
 
 
 def require_writable(path: Path) -> None:

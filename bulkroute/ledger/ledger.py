@@ -122,10 +122,9 @@ class HeldLedger:
 
     @contextmanager
     def checked(self) -> Iterator[LedgerReader]:
-        """Give what there is to read, while it is searched for damage; an empty ledger if there is no file yet.
+        """Give what there is to read, once it was searched for damage; an empty ledger if there is no file yet.
 
-        It is not searched again until it is written. What the block reads is to be relied on only once the block has ended
-        without a LedgerError.
+        It is not searched again until it is written. Raises LedgerError.
         """
         with checked(self.path, search=not self._is_sound) as connection:
             _read_as_today(connection, self.path)

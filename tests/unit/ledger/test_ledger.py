@@ -43,22 +43,23 @@ async def test_the_log_is_emptied_off_the_loop_so_that_nothing_is_left_when_the_
     assert log_bytes == [0]
 
 
-async def test_a_log_that_is_in_use_is_not_waited_for_once_more_on_the_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tries = list[bool]()
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return where each try to empty the log on the loop is noted; the one beside it finds the log in use."""
+    made = list[bool]()
     monkeypatch.setattr("bulkroute.ledger.ledger.make_whole_beside", lambda _path: False)
-    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole", lambda _connection: tries.append(True))
+    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole", lambda _connection: made.append(True))
+    return made
+
+
+async def test_a_log_that_is_in_use_is_not_waited_for_once_more_on_the_loop(tmp_path: Path, tries: list[bool]) -> None:
     await spend(tmp_path / "night.db")
     assert not tries
 
 
 async def test_a_log_that_was_in_use_is_emptied_when_the_ledger_is_written_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tries: list[bool]
 ) -> None:
-    tries = list[bool]()
-    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole_beside", lambda _path: False)
-    monkeypatch.setattr("bulkroute.ledger.ledger.make_whole", lambda _connection: tries.append(True))
     with Ledger(tmp_path / "night.db").hold() as held:
         with held.write():
             await held.make_whole()
